@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+# make help lists the targets.  V=1 shows commands.  SAN=asan builds into build/asan with ASan and UBSan.
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+V ?= 0
+Q := $(if $(filter 1,$(V)),,@)
+
+CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
+CLANG ?= clang
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
+
+SAN ?=
+B := build$(addprefix /,$(SAN))
+
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wundef -Wvla -Wstrict-prototypes -Wno-unused-parameter
+CFLAGS_BASE := -std=gnu11 -O2 -g -fno-omit-frame-pointer -fno-strict-aliasing $(WARN) $(if $(CI),-Werror) \
+	-D_GNU_SOURCE -Iinclude -Iuser -Itests -I$(B) -MMD -MP
+ifeq ($(SAN),asan)
+CFLAGS_BASE += -fsanitize=address,undefined -fno-sanitize-recover=all -O1
+LDFLAGS += -fsanitize=address,undefined
+endif
+ifeq ($(SAN),tsan)
+CFLAGS_BASE += -fsanitize=thread -O1
+LDFLAGS += -fsanitize=thread
+endif
+ALL_CFLAGS = $(CFLAGS_BASE) $(CFLAGS)
+LIBS := -lbpf -lxdp -luring -lsecp256k1 -llmdb -linih -lcurl -lcrypto -lpthread -lm
+
+SRC := $(sort $(wildcard user/*.c user/*/*.c))
+OBJ := $(SRC:%.c=$(B)/%.o)
+LIB_OBJ := $(filter-out $(B)/user/main.o,$(OBJ))
+UNIT := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
+BPF_TEST := $(patsubst tests/bpf/%.c,$(B)/tests/bpf/%,$(sort $(wildcard tests/bpf/test_*.c)))
+TOOLS := $(patsubst tests/tools/%.c,$(B)/tests/tools/%,$(sort $(wildcard tests/tools/*.c)))
+FUZZ := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+BENCH := $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(sort $(wildcard tests/bench/bench_*.c)))
+
+.PHONY: all help deps demo test test-unit test-fuzz test-bpf test-e2e fuzz bench lint format clean
+all: $(B)/tollbar build/gate.bpf.o ## build the daemon and the BPF object
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- kernel side ---
+BPF_ARCH := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
+build/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.bpf.h include/*.h vmlinux/*.h) Makefile
+	@mkdir -p $(@D)
+	@echo "  BPF   $@"
+	$(Q)$(CLANG) -O2 -g -target bpf -D__TARGET_ARCH_$(BPF_ARCH) -Wall -Wextra -Werror -fno-strict-aliasing \
+		-mcpu=v3 -Iinclude -Ivmlinux -Ibpf -c $< -o $@
+	$(Q)llvm-strip -g $@
+
+# --- user side ---
+$(B)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	@echo "  CC    $@"
+	$(Q)$(CC) $(ALL_CFLAGS) -c $< -o $@
+
+# the filter's object travels inside the program
+$(B)/user/sys/filter_object.o: user/sys/filter_object.S build/gate.bpf.o
+	@mkdir -p $(@D)
+	$(Q)$(CC) -c $< -o $@
+FILTER_OBJECT := $(if $(wildcard user/sys/filter_object.S),$(B)/user/sys/filter_object.o)
+
+$(B)/libtollbar.a: $(LIB_OBJ) $(FILTER_OBJECT)
+	@echo "  AR    $@"
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(B)/tollbar: $(B)/user/main.o $(B)/libtollbar.a
+	@echo "  LD    $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+# a test includes the .c it tests, so its own symbols win over the archive's
+$(B)/tests/%: tests/%.c $(B)/libtollbar.a Makefile
+	@mkdir -p $(@D)
+	@echo "  TEST  $@"
+	$(Q)$(CC) $(ALL_CFLAGS) -Wno-missing-prototypes -o $@ $< $(LDFLAGS) $(B)/libtollbar.a $(LIBS) -ljansson -lhttp_parser -lnettle
+
+build/fuzz/%: tests/fuzz/%.c $(wildcard user/*.[ch] user/base/*.[ch] include/*.h bpf/*.h) Makefile
+	@mkdir -p $(@D)
+	@echo "  FUZZ  $@"
+	$(Q)$(CLANG) -std=gnu11 -O1 -g -fno-strict-aliasing -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+		-D_GNU_SOURCE -Iinclude -Iuser -Itests -Ibpf -o $@ $< $(shell sed -n 's,^// link: ,,p' $<)
+
+-include $(shell find build -name '*.d' 2>/dev/null)

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TOLLBAR_CLAIM_H
+#define TOLLBAR_CLAIM_H
+/* claim.h: permit → claim, once and durable.  An in-memory table (what is taken) in front of a journal on disk (what
+ * stays taken), written by one ledger thread in group commits.
+ *
+ * A worker takes a claim at once, in memory, and goes on; the ledger thread writes the claim's newest state in its next
+ * commit and then mails whoever waits.  No byte of a paid answer leaves before `durable` came back with 0.
+ * Any thread may call any function here; each claim has one user (the request) plus the ledger thread. */
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/mailbox.h"
+#include "payment.h"
+#include "reasons.h"
+#include "settlement.h"
+
+struct ledger;
+struct claim;
+
+/* Lives in the request.  Mailed to `box` once per arming; the request must outlive it. */
+struct claim_wait {
+	struct mail mail;
+	struct mailbox *box; /* the worker's */
+	struct claim *claim;
+	int error;		  /* durable: 0, or -errno of the commit (the claim is then released already) */
+	enum claim_state outcome; /* settled: CLAIM_SETTLED, CLAIM_REFUSED or CLAIM_UNKNOWN */
+	bool has_transaction;
+	struct word transaction;
+	char word[SETTLE_WORD_BYTES_MAX];
+};
+
+struct ledger_config {
+	const char *directory;	/* holds the journal; made when missing, mode 0700 */
+	size_t claims_max;	/* table entries; full means LEDGER_FULL */
+	size_t map_bytes_max;	/* journal size limit */
+	size_t settlements_max; /* lent to settle at one time; the rest wait as owed */
+	uint64_t keep_s;	/* final records stay on disk this long after their deadline (also: today's spend at start) */
+	/* Takes a settlement for the settlement thread; it comes back by ledger_settled. */
+	void (*submit)(void *submit_ctx, struct settlement *settlement);
+	void *submit_ctx;
+	/* At start, once per record that is still on disk: lets the caller rebuild per-payer spend.  May be NULL. */
+	void (*recovered)(void *recovered_ctx, const struct payment *payment, const struct offer *offer,
+			  enum claim_state state, const struct word *amount_due, uint64_t taken_s);
+	void *recovered_ctx;
+};
+
+struct ledger_stats { /* monotonic counts but for the gauges */
+	uint64_t by_state[9]; /* gauge: claims in each state, indexed by enum claim_state */
+	uint64_t commits, commit_errors, records;
+	uint64_t settled, refused, unknown, released;
+	uint64_t unknown_expired; /* gauge: past their deadline and still without an answer: an operator must look */
+	bool store_down; /* the last commit failed */
+};
+
+/* ledger_open: opens the journal, rebuilds the table, resolves what a crash left (see claim.c), starts the thread.
+ * 0 or -errno; on error nothing is left open.  A journal in use by another process is -EBUSY. */
+int ledger_open(struct ledger **ledger, const struct ledger_config *config);
+/* Stops taking, waits until everything in memory is on disk, joins the thread.  Settlements still lent are left as they
+ * stand on disk (settling), and go on at the next start. */
+void ledger_close(struct ledger *ledger);
+void ledger_stats(struct ledger *ledger, struct ledger_stats *stats);
+/* Claims owed, settling or unknown: what a drain waits for. */
+size_t ledger_unsettled(struct ledger *ledger);
+
+/* Read-only and cheap: is this key taken?  For the early out before verify; the answer that counts is claim_take's. */
+bool claim_seen(struct ledger *ledger, const struct claim_key *key);
+
+/* claim_take: atomic over all threads; of two calls with one key exactly one gets REASON_OK.
+ * Out: durable->claim, and durable will be mailed once (error 0 or -errno).
+ * Refuses: REPLAYED, LEDGER_FULL, STORE_DOWN (the last commit failed; tried again by the ledger thread itself). */
+enum reason claim_take(struct ledger *ledger, const struct permit *permit, const struct payment *payment,
+		       struct claim_wait *durable) __attribute__((warn_unused_result));
+
+/* Nothing was served: the key is free again at once.  The claim is gone for the caller. */
+void claim_release(struct ledger *ledger, struct claim *claim);
+/* upto, streaming: part of the answer left; amount_due is what it is worth so far (kept if we crash). */
+void claim_forward(struct ledger *ledger, struct claim *claim, const struct word *amount_due);
+/* The amount is due.  settled (NULL: nobody waits) is mailed with the first outcome; the ledger goes on with an unknown
+ * one by itself.  Zero settles nothing and is final: outcome CLAIM_SETTLED without a transaction.  The claim is gone
+ * for the caller. */
+void claim_owe(struct ledger *ledger, struct claim *claim, const struct word *amount_due, struct claim_wait *settled);
+
+/* For the settlement thread: gives a settlement back with its outcome. */
+void ledger_settled(struct ledger *ledger, struct settlement *settlement);
+
+#endif

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TOLLBAR_CONFIG_H
+#define TOLLBAR_CONFIG_H
+/* config.h: one INI file → struct config.  Every mistake is reported with its line, not only the first; a file with a
+ * mistake gives no configuration.  tollbar.example.conf in the repo shows every setting with its default. */
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "limits.h"
+#include "payment.h"
+
+struct config_upstream { /* [upstream NAME] */
+	char name[NAME_BYTES_MAX];
+	char url[URL_BYTES_MAX];	/* http://host:port, no path */
+	char host_header[URL_BYTES_MAX]; /* host:port as written */
+	struct sockaddr_storage address; /* resolved at load; a name that does not resolve is a mistake */
+	socklen_t address_bytes;
+	unsigned in_flight;		 /* requests at one time; default 64 */
+	char authorization[URL_BYTES_MAX]; /* sent instead of the client's; empty = client's is passed on */
+};
+
+enum route_match { ROUTE_EXACT };
+
+struct config_route { /* [route NAME] */
+	char name[NAME_BYTES_MAX];
+	char method[16];		/* "POST" */
+	char path[PATH_BYTES_MAX];	/* matched byte for byte against the whole target */
+	const struct offer *offers[ROUTE_OFFERS_MAX]; /* none: the route is free */
+	size_t offer_cnt;
+	size_t upstream_idx;		/* into config.upstreams */
+	char description[URL_BYTES_MAX];
+	char mime_type[NAME_BYTES_MAX]; /* default application/json */
+};
+
+struct config_timeouts { /* [timeouts], milliseconds */
+	unsigned head_ms;	/* 5000: first byte of a request to the end of its head */
+	unsigned body_ms;	/* 30000: end of head to end of body */
+	unsigned idle_ms;	/* 60000: keep-alive connection without a request */
+	unsigned send_ms;	/* 30000: client takes no byte of the answer */
+	unsigned queue_ms;	/* 30000: in line for the upstream */
+	unsigned connect_ms;	/* 2000: TCP connect to the upstream */
+	unsigned first_byte_ms; /* 120000: request sent to first byte of the answer */
+	unsigned token_ms;	/* 30000: between two pieces of an answer */
+	unsigned total_ms;	/* 600000: request sent to last byte of the answer */
+	unsigned settle_ms;	/* 30000: how long an answer waits for its settlement before 502 settle_unknown */
+	unsigned drain_ms;	/* 300000: after SIGTERM, streams and settlements may finish */
+};
+
+struct config {
+	/* [node] */
+	struct sockaddr_storage listens[LISTENS_MAX]; /* listen = 0.0.0.0:8402 or [::]:8402; may be repeated */
+	size_t listen_cnt;
+	struct sockaddr_storage admin; /* admin = 127.0.0.1:9402 */
+	char interface[16];	       /* empty: no BPF at all */
+	char public_url[URL_BYTES_MAX]; /* prefix of resource.url in offers; default http://<first listen> */
+	char state_directory[PATH_BYTES_MAX]; /* ledger */
+	char payers_file[PATH_BYTES_MAX];     /* empty: every payer, default limits */
+	unsigned workers;		      /* 0: one per core */
+	unsigned connections;		      /* per worker; default 1024 */
+	size_t body_bytes_max;		      /* default 1 MiB */
+	size_t response_bytes_max;	      /* of an answer held back until it is settled; default 4 MiB */
+	unsigned queue_requests;	      /* default 256 */
+	size_t queue_bytes;		      /* default 64 MiB: bodies in line */
+	size_t claims;			      /* default 262144 */
+	size_t ledger_bytes;		      /* default 1 GiB */
+	uint64_t keep_s;		      /* default 604800 */
+	struct in6_addr trusted_proxies[TRUSTED_PROXIES_MAX]; /* v4 as mapped; never penalised */
+	size_t trusted_proxy_cnt;
+	int log_level; /* enum log_level */
+
+	/* [filter]: what the daemon writes into the attached program's maps at start (only with interface =) */
+	struct {
+		bool allow_mode;  /* mode = open | allow */
+		bool observe;	  /* observe = yes | no */
+		char allow_file[PATH_BYTES_MAX]; /* one prefix a line */
+		char deny_file[PATH_BYTES_MAX];
+		unsigned penalty_failures; /* failed requests of one source within penalty_window_s; 0 = never; default 20 */
+		unsigned penalty_window_s; /* 10 */
+		unsigned penalty_s;	   /* 60: how long the kernel drops the source */
+	} filter;
+
+	struct { /* [facilitator] */
+		char url[URL_BYTES_MAX];
+		char authorization[URL_BYTES_MAX];
+		unsigned timeout_ms;  /* 10000: of one call */
+		unsigned in_flight;   /* 32 */
+	} facilitator;
+
+	struct config_timeouts timeouts;
+	struct config_upstream upstreams[UPSTREAMS_MAX];
+	size_t upstream_cnt;
+	struct offer offers[OFFERS_MAX]; /* [offer NAME] */
+	size_t offer_cnt;
+	struct config_route routes[ROUTES_MAX];
+	size_t route_cnt;
+};
+
+/* config_load: file → config.  Each mistake is one line "FILE:LINE: what is wrong" on `mistakes` (line 0 for something
+ * missing from the whole file).  Returns the number of mistakes, or -errno when the file cannot be read. */
+int config_load(struct config *config, const char *path, FILE *mistakes);
+/* config_parse: the same from memory; `name` stands for the file in messages. */
+int config_parse(struct config *config, const char *name, const char *text, size_t text_bytes, FILE *mistakes);
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TOLLBAR_PARSE_H
+#define TOLLBAR_PARSE_H
+/* parse.h: hostile HTTP/1.x bytes → spans.  Strict (RFC 9112), bounded, no allocation, no copy: what two parsers could
+ * read differently is refused.  The same bytes given in any pieces end the same way. */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/span.h"
+#include "limits.h"
+#include "reasons.h"
+
+enum parse_result { PARSE_DONE, PARSE_MORE, PARSE_BAD };
+
+struct http_field {
+	struct span name;  /* as sent; compare with span_equal_nocase */
+	struct span value; /* without surrounding white space */
+};
+
+/* The fields the gate itself reads, found while parsing. */
+struct http_head {
+	struct span method; /* requests */
+	struct span target; /* requests: origin-form only, starts with '/', or "*" for OPTIONS; bytes 0x21..0x7e but no '#' */
+	unsigned status;    /* responses: 100..999 */
+	unsigned minor;	    /* HTTP/1.<minor>: 0 or 1 */
+	struct http_field fields[HEAD_FIELDS_MAX];
+	size_t field_cnt;
+	size_t head_bytes; /* up to and with the empty line */
+	bool keep_alive;   /* by version and Connection */
+	bool chunked;	   /* Transfer-Encoding: chunked, alone */
+	bool has_length;
+	uint64_t content_bytes; /* Content-Length when has_length */
+	bool expect_continue;
+	/* requests; empty spans when absent */
+	struct span host, payment_v2, payment_v1, content_type;
+	unsigned payment_field_cnt; /* PAYMENT-SIGNATURE and X-PAYMENT fields seen, any number */
+	enum reason refusal;	    /* on PARSE_BAD */
+};
+
+/* parse_request: bytes is everything received since the request began, at most HEAD_BYTES_MAX are looked at.  `seen`
+ * is how many bytes an earlier call returned MORE for (0 at first): the search for the end goes on from there.
+ * PARSE_BAD gives refusal: HTTP_BAD (syntax, control bytes, bare LF, obs-fold, space before colon, missing or repeated
+ * Host, bad target), HTTP_AMBIGUOUS (Content-Length with Transfer-Encoding, repeated or malformed Content-Length, any
+ * Transfer-Encoding but a single chunked, Transfer-Encoding in 1.0), HTTP_LARGE (head or field count over the limit),
+ * HTTP_VERSION, EXPECTATION (any Expect but 100-continue).
+ * Empty lines before a request line: at most one CRLF is skipped (RFC 9112 2.2). */
+enum parse_result parse_request(struct http_head *head, struct span bytes, size_t seen);
+
+/* parse_response: the same for an upstream's answer; refusal is UPSTREAM_BAD whatever is wrong. */
+enum parse_result parse_response(struct http_head *head, struct span bytes, size_t seen);
+
+/* A chunked body, read piece by piece.  Zero-initialise. */
+struct chunked {
+	uint8_t state;
+	uint64_t left; /* bytes of the current chunk still to come */
+	unsigned line_bytes; /* of the size line or trailers so far; bounded */
+};
+
+/* parse_chunked: takes bytes from *bytes and gives the next run of body bytes in *data (borrowed, may be empty).
+ * Call again while it returns PARSE_MORE and *bytes is not empty.  PARSE_DONE after the last chunk and trailers
+ * (trailers are checked and dropped).  PARSE_BAD: size over 2^60, missing CRLF, extension line over 256 bytes, bare LF. */
+enum parse_result parse_chunked(struct chunked *chunked, struct span *bytes, struct span *data);
+
+/* Server-sent events, read piece by piece: finds where events end.  Zero-initialise. */
+struct sse {
+	uint8_t state;
+};
+
+/* parse_sse: how many of these bytes belong to the current event, up to and with the empty line that ends it (LF, CRLF
+ * or CR line ends).  *ended tells whether it ended; when it did not, all bytes are returned. */
+size_t parse_sse(struct sse *sse, struct span bytes, bool *ended);
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TOLLBAR_PERMIT_H
+#define TOLLBAR_PERMIT_H
+/* permit.h: may this payment buy this route now?  Pure comparison of what was signed with our own offer and the clock. */
+#include <stddef.h>
+#include "payment.h"
+#include "reasons.h"
+
+/* permit_offer: which of a route's offers the payment is for: method and chain, then asset (the signed token for
+ * Permit2, `accepted.asset` for v2 EIP-3009, the first EIP-3009 offer on that chain for v1).
+ * Out: *offer on REASON_OK.  Refuses: NETWORK_WRONG, ASSET_WRONG, OFFER_UNMATCHED. */
+enum reason permit_offer(const struct offer **offer, const struct payment *payment, const struct offer *const *offers,
+			 size_t offer_cnt) __attribute__((warn_unused_result));
+
+/* permit_payment: every stateless rule of the method against that offer at now_s (Unix seconds); says nothing of the
+ * signature, so it is called before verify as an early out, and the permit is used only after verify said yes.
+ * Out: permit on REASON_OK.
+ * Refuses: PAYER_ZERO, SPENDER_WRONG, PAYEE_WRONG, FACILITATOR_WRONG, EXPIRED (deadline < now + 6), NOT_YET,
+ *      DEADLINE_FAR (deadline > now + maxTimeoutSeconds + DEADLINE_SLACK_S), AMOUNT_WRONG (must equal), ASSET_WRONG,
+ *      OFFER_UNMATCHED (accepted amount, payTo or timeout differ from the offer).
+ * The order is @x402/evm 2.27's, so the first reason is the one its clients expect. */
+enum reason permit_payment(struct permit *permit, const struct payment *payment, const struct offer *offer, uint64_t now_s)
+	__attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TOLLBAR_SETTLE_H
+#define TOLLBAR_SETTLE_H
+/* settle.h: owed claims → facilitator.  One thread, many requests at a time.  A timeout is not a failure, a 202 is not a
+ * success, and a body without a boolean `success` is neither. */
+#include "settlement.h"
+
+struct settler;
+
+struct settle_config {
+	const char *url;	   /* of the facilitator; "/settle" is appended */
+	const char *authorization; /* value of the Authorization header, or NULL */
+	unsigned timeout_ms;	   /* of one call */
+	unsigned in_flight_max;	   /* calls at one time */
+	void (*done)(void *done_ctx, struct settlement *settlement); /* called on the settlement thread */
+	void *done_ctx;
+};
+
+struct settle_stats {
+	uint64_t asked, settled, refused, unknown;
+	uint64_t facilitator_errors; /* connection failed, timed out, or an answer that says nothing */
+};
+
+/* 0 or -errno. */
+int settle_start(struct settler **settler, const struct settle_config *config);
+/* Gives every settlement back (unknown, when it was in flight) and joins the thread. */
+void settle_stop(struct settler *settler);
+void settle_submit(void *settler, struct settlement *settlement);
+void settle_stats(struct settler *settler, struct settle_stats *stats);
+
+/* settle_body: the POST /settle body, as the facilitator API wants it, from our own record of what was verified (never
+ * from the client's bytes).  Returns bytes written, or 0 when it does not fit.  Pure; tested against the npm schema. */
+size_t settle_body(char *out, size_t out_bytes, const struct settlement *settlement);
+/* settle_answer: HTTP status and body → outcome, transaction, word.  Pure. */
+void settle_answer(struct settlement *settlement, long http_status, const char *body, size_t body_bytes);
+
+#endif

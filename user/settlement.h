@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TOLLBAR_SETTLEMENT_H
+#define TOLLBAR_SETTLEMENT_H
+/* settlement.h: the noun that goes between the ledger thread (claim) and the settlement thread (settle), and the state
+ * words of a claim.  A settlement is lent to settle by claim and comes back with an outcome; neither includes the other. */
+#include "base/mailbox.h"
+#include "payment.h"
+
+/* Numbers are on disk: append only.  The diagram is in ARCHITECTURE.md. */
+enum claim_state {
+	CLAIM_TAKEN = 1,
+	CLAIM_FORWARDED = 2, /* part of the answer may have left; amount_due is what is earned so far */
+	CLAIM_OWED = 3,
+	CLAIM_SETTLING = 4, /* the facilitator may have been asked */
+	CLAIM_SETTLED = 5,
+	CLAIM_REFUSED = 6, /* the facilitator said no; kept, with its words */
+	CLAIM_UNKNOWN = 7, /* asked, no answer: asked again, never assumed */
+	CLAIM_RELEASED = 8, /* nothing served, nothing charged; the payment may be used again */
+};
+
+#define SETTLE_WORD_BYTES_MAX 96 /* errorReason, zero-terminated, printable ASCII */
+
+struct settlement {
+	struct mail mail;
+	/* in: set by claim */
+	uint64_t claim_id;
+	struct payment payment;
+	struct offer offer;	/* as it was when the claim was taken */
+	struct word amount_due; /* atomic units, at most offer.amount */
+	unsigned attempts;	/* asked so far, counting restarts */
+	/* out: set by settle */
+	enum claim_state outcome; /* CLAIM_SETTLED, CLAIM_REFUSED or CLAIM_UNKNOWN */
+	bool has_transaction;
+	struct word transaction; /* hash of the settling transaction */
+	char word[SETTLE_WORD_BYTES_MAX]; /* facilitator's errorReason, or ours when it gave none */
+};
+
+#endif
