@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TOLLBAR_CMD_H
+#define TOLLBAR_CMD_H
+/* cmd.h: the subcommands.  argv[0] is the subcommand's own name; each returns the exit status. */
+
+int cmd_run(int argc, char **argv);
+int cmd_check(int argc, char **argv);
+int cmd_attach(int argc, char **argv);
+int cmd_detach(int argc, char **argv);
+int cmd_status(int argc, char **argv);
+int cmd_explain(int argc, char **argv);
+int cmd_pay(int argc, char **argv);
+
+#endif

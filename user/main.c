@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* main.c: the table of subcommands and the usage text, nothing else. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/cmd.h"
+
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *summary;
+} commands[] = {
+	{"run", cmd_run, "run -c FILE                     the daemon"},
+	{"check", cmd_check, "check FILE                      every mistake of a configuration, with its line"},
+	{"attach", cmd_attach, "attach IFACE                    put the filter on a network interface"},
+	{"detach", cmd_detach, "detach IFACE                    take it off again; what was there before comes back"},
+	{"status", cmd_status, "status [-a ADDRESS] [--json]    the funnel, and how long each step takes"},
+	{"explain", cmd_explain, "explain -c FILE HEADER|-        one payment header, every step's result"},
+	{"pay", cmd_pay, "pay --key FILE URL [--data ...] pay for one request and print the answer"},
+};
+
+static int usage(FILE *out)
+{
+	fputs("usage: tollbar COMMAND [ARGUMENT ...]\n\n", out);
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+		fprintf(out, "  tollbar %s\n", commands[i].summary);
+	fputs("\ntollbar COMMAND --help tells more.\n", out);
+	return out == stdout ? 0 : 2;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 2)
+		return usage(stderr);
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
+		return usage(stdout);
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+		if (strcmp(argv[1], commands[i].name) == 0)
+			return commands[i].run(argc - 1, argv + 1);
+	fprintf(stderr, "tollbar: no command '%s'\n", argv[1]);
+	return usage(stderr);
+}
