@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TOLLBAR_ADMIN_H
+#define TOLLBAR_ADMIN_H
+/* admin.h: the operator's listener: GET /livez, /readyz, /metrics, /status.  Its own thread of the process (the main
+ * one), so that it answers however busy the workers are. */
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "claim.h"
+#include "settle.h"
+#include "stats.h"
+
+struct admin_kernel { /* counters of the attached filter, indexed by reason */
+	bool attached;
+	char interface[16];
+	uint64_t packets[REASON_CNT];
+	uint64_t bytes[REASON_CNT];
+	uint64_t observed[REASON_CNT]; /* would have been dropped, but mode observe passed them */
+};
+
+/* A consistent enough picture of the process, taken on each request for it. */
+struct admin_view {
+	bool ready;
+	const char *not_ready; /* why: "draining", "store_down", "starting"; NULL when ready */
+	uint64_t uptime_s;
+	size_t worker_cnt;
+	struct stats total; /* all workers */
+	struct ledger_stats ledger;
+	bool has_ledger;
+	struct settle_stats settle;
+	uint64_t queue_requests, queue_bytes; /* gauges */
+	uint64_t queue_requests_max, queue_bytes_max;
+	struct {
+		const char *name;
+		uint64_t in_flight, in_flight_max;
+	} upstreams[UPSTREAMS_MAX];
+	size_t upstream_cnt;
+	struct admin_kernel kernel;
+};
+
+struct admin_config {
+	struct sockaddr_storage address;
+	/* Fills the view; called on the admin thread. */
+	void (*look)(void *look_ctx, struct admin_view *view);
+	void *look_ctx;
+	int stop_fd; /* admin_serve also returns when this becomes readable */
+};
+
+struct admin;
+/* Binds the listener.  0 or -errno. */
+int admin_open(struct admin **admin, const struct admin_config *config);
+/* Serves until stop_fd is readable or `wait_ms` passed (-1: for ever).  Returns true when stop_fd is readable. */
+bool admin_serve(struct admin *admin, int wait_ms);
+void admin_close(struct admin *admin);
+
+/* Text of /metrics (Prometheus exposition) and /status (one JSON object).  Return bytes written, 0 when it does not fit;
+ * 256 KiB always suffice.  Pure. */
+size_t admin_metrics(char *out, size_t out_bytes, const struct admin_view *view);
+size_t admin_status(char *out, size_t out_bytes, const struct admin_view *view);
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TOLLBAR_OPENAI_H
+#define TOLLBAR_OPENAI_H
+/* openai.h: the little the gate must know of an OpenAI-compatible body: which model, streamed or not, and what it used.
+ * Facts: bytes in, values out, no I/O. */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/span.h"
+#include "reasons.h"
+
+struct openai_request {
+	struct span model; /* bytes of the string, empty when absent; a model name with an escape in it is BODY_BAD */
+	bool stream;
+	/* stream_options.include_usage injection: where in the body to cut and what to put there */
+	bool include_usage;    /* the client asked for usage itself */
+	size_t insert_at;      /* offset into the body */
+	size_t replace_bytes;  /* bytes of the body dropped at insert_at ("false" → "true") */
+	struct span insert;    /* constant text put there; empty when nothing has to change */
+};
+
+/* openai_request: body of a paid POST.  Refuses BODY_BAD: not one JSON object, a duplicate top-level key or duplicate
+ * key inside stream_options, model not a string, stream not a boolean, stream_options not an object or null,
+ * include_usage not a boolean.  insert is set only when stream is true and the client did not ask for usage. */
+enum reason openai_request(struct openai_request *request, struct span body) __attribute__((warn_unused_result));
+
+struct openai_usage {
+	bool known;
+	uint64_t input;	 /* prompt_tokens or input_tokens */
+	uint64_t output; /* completion_tokens or output_tokens */
+};
+
+/* openai_usage: top-level `usage` of a complete JSON answer.  Absent, null, or not made of non-negative integers below
+ * 2^53: known stays as it was; an explicit 0 is known. */
+void openai_usage(struct openai_usage *usage, struct span json);
+
+struct openai_event {
+	bool is_data;	     /* the event has a data line */
+	bool is_done;	     /* data: [DONE] */
+	bool has_content;    /* carries part of an answer: choices not empty (or not an OpenAI chunk at all) */
+	bool is_usage_extra; /* choices is [] and usage is an object: the chunk include_usage adds */
+};
+
+/* openai_event: one complete server-sent event (with its line ends).  Must be fast for events without `"usage"`:
+ * one memmem decides whether the JSON is looked at.  Also accepts usage in any chunk (usage updated when known). */
+void openai_event(struct openai_event *event, struct openai_usage *usage, struct span bytes);
+
+/* openai_cost: ceil((input * input_per_mtok + output * output_per_mtok) / 10^6), saturating at max (atomic units). */
+struct word;
+struct offer;
+void openai_cost(struct word *cost, const struct offer *offer, const struct openai_usage *usage);
+
+#endif
