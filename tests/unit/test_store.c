@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: Apache-2.0
+/* test_store.c: what survives a commit, what an abort or a crash leaves, and what a full table or disk says. */
+#include "../../user/sys/store.c"
+
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+
+#include "check.h"
+
+static char directory[64];
+
+static void make_directory(void)
+{
+	snprintf(directory, sizeof directory, "/tmp/tollbar-store-XXXXXX");
+	CHECK(mkdtemp(directory) != NULL);
+	strcat(directory, "/journal");
+}
+
+static void remove_directory(void)
+{
+	static const char *const names[] = {"data.mdb", "lock.mdb", "lock"};
+	char path[128];
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		snprintf(path, sizeof path, "%s/%s", directory, names[i]);
+		unlink(path);
+	}
+	CHECK_EQ(rmdir(directory), 0);
+	*strrchr(directory, '/') = 0;
+	CHECK_EQ(rmdir(directory), 0);
+}
+
+static void put_number(struct store *store, uint64_t key, uint64_t value)
+{
+	CHECK_EQ(store_put(store, key, &value, sizeof value), 0);
+}
+
+static uint64_t get_number(struct store *store, uint64_t key)
+{
+	struct span value;
+	uint64_t number = UINT64_MAX;
+
+	if (store_get(store, key, &value) == 0 && value.bytes == sizeof number)
+		memcpy(&number, value.at, sizeof number);
+	return number;
+}
+
+TEST(store_keeps_what_was_committed)
+{
+	struct store *store;
+	struct stat st;
+
+	make_directory();
+	CHECK_EQ(store_open(&store, directory, 1 << 20), 0);
+	CHECK_EQ(stat(directory, &st), 0);
+	CHECK_EQ(st.st_mode & 0777, 0700);
+	CHECK_EQ(store_begin(store), 0);
+	put_number(store, 7, 70);
+	CHECK_EQ(store_commit(store), 0);
+	CHECK_EQ(store_begin(store), 0);
+	put_number(store, 7, 71);
+	put_number(store, 8, 80);
+	CHECK_EQ(get_number(store, 7), 71);
+	store_abort(store);
+	store_close(store);
+
+	CHECK_EQ(store_open(&store, directory, 1 << 20), 0);
+	CHECK_EQ(store_begin(store), 0);
+	CHECK_EQ(get_number(store, 7), 70);
+	CHECK_EQ(get_number(store, 8), UINT64_MAX);
+	CHECK_EQ(store_del(store, 7), 0);
+	CHECK_EQ(store_del(store, 7), -ENOENT);
+	CHECK_EQ(store_commit(store), 0);
+	store_close(store);
+	remove_directory();
+}
+
+TEST(store_walks_in_number_order)
+{
+	struct store *store;
+	struct span value;
+	uint64_t key;
+	/* in byte order of little-endian keys 256 would come before 2 */
+	static const uint64_t keys[] = {2, 255, 256, 65536, UINT64_C(1) << 40};
+
+	make_directory();
+	CHECK_EQ(store_open(&store, directory, 1 << 20), 0);
+	CHECK_EQ(store_begin(store), 0);
+	CHECK_EQ(store_last(store, &key), 0);
+	CHECK_EQ(key, 0);
+	for (size_t i = 0; i < 5; i++)
+		CHECK_EQ(store_append(store, keys[i], &keys[i], sizeof keys[i]), 0);
+	key = 0;
+	for (size_t i = 0; i < 5; i++, key++) {
+		CHECK_EQ(store_seek(store, &key, &value), 0);
+		CHECK_EQ(key, keys[i]);
+		CHECK_BYTES(value.at, &keys[i], sizeof keys[i]);
+	}
+	CHECK_EQ(store_seek(store, &key, &value), -ENOENT);
+	CHECK_EQ(store_last(store, &key), 0);
+	CHECK_EQ(key, keys[4]);
+	CHECK_EQ(store_append(store, 9, "x", 1), -EEXIST);
+	store_abort(store);
+	store_close(store);
+	remove_directory();
+}
+
+TEST(store_is_opened_once)
+{
+	struct store *store, *second;
+
+	make_directory();
+	CHECK_EQ(store_open(&store, directory, 1 << 20), 0);
+	CHECK_EQ(store_open(&second, directory, 1 << 20), -EBUSY);
+	CHECK(second == NULL);
+	pid_t child = fork();
+	if (child == 0)
+		_exit(store_open(&second, directory, 1 << 20) == -EBUSY ? 0 : 1);
+	int status;
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK_EQ(status, 0);
+	store_close(store);
+	CHECK_EQ(store_open(&store, directory, 1 << 20), 0);
+	store_close(store);
+	CHECK_EQ(store_open(&store, directory, STORE_BYTES_MIN - 1), -EINVAL);
+	CHECK_EQ(store_open(&store, "/tmp/tollbar-no-such-parent/journal", 1 << 20), -ENOENT);
+	CHECK_EQ(store_open(&store, "/dev/null", 1 << 20), -ENOTDIR);
+	remove_directory();
+}
+
+/* Appends until it fails; returns the error, counts what was committed. */
+static int fill(struct store *store, uint64_t *key)
+{
+	char value[900];
+	int err = 0;
+
+	memset(value, 'x', sizeof value);
+	while (err == 0) {
+		err = store_begin(store);
+		if (err != 0)
+			break;
+		err = store_append(store, *key + 1, value, sizeof value);
+		if (err != 0)
+			store_abort(store);
+		else
+			err = store_commit(store);
+		if (err == 0)
+			++*key;
+	}
+	return err;
+}
+
+static size_t count(struct store *store)
+{
+	struct span value;
+	size_t cnt = 0;
+
+	CHECK_EQ(store_begin(store), 0);
+	for (uint64_t key = 0; store_seek(store, &key, &value) == 0; key++)
+		cnt++;
+	store_abort(store);
+	return cnt;
+}
+
+TEST(store_full_table_is_enospc_and_loses_nothing)
+{
+	struct store *store;
+	uint64_t key = 0;
+	size_t used = 0;
+
+	make_directory();
+	CHECK_EQ(store_open(&store, directory, 1 << 20), 0);
+	CHECK_EQ(fill(store, &key), -ENOSPC);
+	CHECK(key > 500);
+	CHECK_EQ(count(store), key);
+	CHECK_EQ(store_begin(store), 0);
+	CHECK_EQ(store_used(store, &used), 0);
+	CHECK(used > (1 << 20) * 3 / 4 && used <= 1 << 20);
+	store_abort(store);
+	store_close(store);
+	CHECK_EQ(store_open(&store, directory, 1 << 20), 0);
+	CHECK_EQ(count(store), key);
+	store_close(store);
+	remove_directory();
+}
+
+TEST(store_full_disk_is_enospc_and_goes_on_when_there_is_room)
+{
+	struct store *store;
+	uint64_t key = 0;
+	char mountpoint[64], ballast[128];
+
+	make_directory();
+	snprintf(mountpoint, sizeof mountpoint, "%s", directory);
+	CHECK_EQ(mkdir(mountpoint, 0700), 0);
+	if (mount("tollbar-store", mountpoint, "tmpfs", 0, "size=512k") < 0) {
+		remove_directory();
+		CHECK_SKIP("needs root to mount a small tmpfs");
+	}
+	snprintf(ballast, sizeof ballast, "%s/ballast", mountpoint);
+	int fd = open(ballast, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	CHECK(fd >= 0 && posix_fallocate(fd, 0, 200000) == 0);
+	CHECK_EQ(store_open(&store, directory, 64 << 20), 0);
+	CHECK_EQ(fill(store, &key), -ENOSPC);
+	uint64_t before = key;
+	CHECK(before > 20);
+	CHECK_EQ(count(store), before);
+	CHECK_EQ(ftruncate(fd, 0), 0);
+	key++; /* a key that failed is never used again */
+	CHECK_EQ(fill(store, &key), -ENOSPC);
+	CHECK(key > before + 20);
+	CHECK_EQ(count(store), key - 1);
+	close(fd);
+	store_close(store);
+	CHECK_EQ(umount(mountpoint), 0);
+	remove_directory();
+}
+
+/* A child commits numbers and says so over a pipe; killed at any time, everything it said must be there, and nothing
+ * half-done: keys 2k and 2k+1 are always written together. */
+static void crash_child(int out_fd)
+{
+	struct store *store;
+
+	if (store_open(&store, directory, 4 << 20) != 0)
+		_exit(1);
+	uint64_t key = 0;
+	if (store_begin(store) != 0 || store_last(store, &key) != 0)
+		_exit(1);
+	store_abort(store);
+	key &= ~UINT64_C(1);
+	for (;;) {
+		key += 2;
+		if (store_begin(store) != 0 || store_append(store, key, &key, sizeof key) != 0 ||
+		    store_append(store, key + 1, &key, sizeof key) != 0 || store_commit(store) != 0)
+			_exit(1);
+		if (write(out_fd, &key, sizeof key) != sizeof key)
+			_exit(1);
+	}
+}
+
+static uint64_t crash_round(unsigned alive_us)
+{
+	uint64_t said = 0, got;
+	int fds[2], status;
+
+	CHECK_EQ(pipe(fds), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		close(fds[0]);
+		crash_child(fds[1]);
+	}
+	close(fds[1]);
+	usleep(alive_us);
+	kill(child, SIGKILL);
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK(WIFSIGNALED(status));
+	while (read(fds[0], &got, sizeof got) == sizeof got)
+		said = got;
+	close(fds[0]);
+	return said;
+}
+
+TEST(store_survives_kill)
+{
+	uint64_t said = 0;
+	unsigned seed = (unsigned)getpid();
+
+	printf("seed %u\n", seed);
+	make_directory();
+	for (int round = 0; round < 30; round++) {
+		uint64_t now = crash_round(500 + (unsigned)rand_r(&seed) % 12000);
+		if (now != 0)
+			said = now;
+		struct store *store;
+		uint64_t last = 0;
+		CHECK_EQ(store_open(&store, directory, 4 << 20), 0);
+		CHECK_EQ(store_begin(store), 0);
+		CHECK_EQ(store_last(store, &last), 0);
+		CHECK(last == 0 || last % 2 == 1);
+		CHECK(last >= said);
+		CHECK(said == 0 || get_number(store, said) == said);
+		store_abort(store);
+		store_close(store);
+	}
+	CHECK(said > 0);
+	remove_directory();
+}
+
+CHECK_MAIN
