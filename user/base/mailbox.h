@@ -9,6 +9,7 @@
 
 struct mail {
 	struct mail *next;
+	void (*arrived)(struct mail *mail); /* for receivers of several kinds: set by the owner, never by who pushes */
 };
 
 struct mailbox {

@@ -52,7 +52,7 @@ void wheel_cancel(struct timer *timer)
 	timer->next = timer->prev = NULL;
 }
 
-void wheel_advance(struct wheel *wheel, uint64_t now_ms, void (*fn)(void *ctx, struct timer *timer), void *ctx)
+void wheel_advance(struct wheel *wheel, uint64_t now_ms)
 {
 	uint64_t now_slot = now_ms / WHEEL_SLOT_MS;
 
@@ -60,7 +60,7 @@ void wheel_advance(struct wheel *wheel, uint64_t now_ms, void (*fn)(void *ctx, s
 		struct timer *head = &wheel->slots[wheel->slot % WHEEL_SLOTS];
 		struct timer due = {.next = &due, .prev = &due};
 
-		if (head->next != head) { /* taken aside: fn may set timers into this very slot */
+		if (head->next != head) { /* taken aside: a timer that fires may set others into this very slot */
 			due = *head;
 			due.next->prev = due.prev->next = &due;
 			head->next = head->prev = head;
@@ -70,7 +70,7 @@ void wheel_advance(struct wheel *wheel, uint64_t now_ms, void (*fn)(void *ctx, s
 			struct timer *timer = due.next;
 			wheel_cancel(timer);
 			if (timer->deadline_ms <= now_ms)
-				fn(ctx, timer);
+				timer->fire(timer);
 			else
 				link_into(wheel, timer, slot_of(wheel, timer->deadline_ms));
 		}

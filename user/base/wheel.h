@@ -13,6 +13,7 @@ struct timer {
 	struct timer *next, *prev; /* NULL when not set */
 	uint64_t deadline_ms;
 	uint64_t slot; /* absolute number of the slot it is in */
+	void (*fire)(struct timer *timer);
 };
 
 struct wheel {
@@ -24,7 +25,7 @@ void wheel_init(struct wheel *wheel, uint64_t now_ms);
 /* Sets or moves a deadline. */
 void wheel_set(struct wheel *wheel, struct timer *timer, uint64_t deadline_ms);
 void wheel_cancel(struct timer *timer);
-/* Calls fn for each timer whose deadline has passed; it is no longer set then and fn may set it again. */
-void wheel_advance(struct wheel *wheel, uint64_t now_ms, void (*fn)(void *ctx, struct timer *timer), void *ctx);
+/* Fires each timer whose deadline has passed; it is no longer set then and may set itself again. */
+void wheel_advance(struct wheel *wheel, uint64_t now_ms);
 
 #endif

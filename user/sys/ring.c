@@ -389,7 +389,7 @@ static void handle(struct ring *ring, const struct io_uring_cqe *cqe)
 
 void ring_run(struct ring *ring)
 {
-	struct __kernel_timespec wait = {.tv_nsec = RING_TICK_MS * 1000000ll};
+	bool more = false;
 
 	while (!ring->stopping) {
 		struct io_uring_cqe *cqe;
@@ -398,6 +398,7 @@ void ring_run(struct ring *ring)
 		feed_starved(ring);
 		ring->buffers_back = 0;
 		settle_dirty(ring);
+		struct __kernel_timespec wait = {.tv_nsec = more ? 0 : RING_TICK_MS * 1000000ll};
 		int error = io_uring_submit_and_wait_timeout(&ring->uring, &cqe, 1, &wait, NULL);
 		ASSERT(error >= 0 || error == -ETIME || error == -EINTR || error == -EBUSY || error == -EAGAIN);
 		io_uring_for_each_cqe(&ring->uring, head, cqe)
@@ -406,8 +407,7 @@ void ring_run(struct ring *ring)
 			seen++;
 		}
 		io_uring_cq_advance(&ring->uring, seen);
-		ring->config.round(ring->config.ctx);
-		ring->config.tick(ring->config.ctx);
+		more = ring->config.round(ring->config.ctx);
 	}
 }
 

@@ -71,8 +71,9 @@ struct ring_config {
 	void *ctx;
 	void (*accepted)(void *ctx, int fd); /* a new client; the descriptor is the owner's */
 	void (*mail)(void *ctx);	     /* the mailbox may have something */
-	void (*round)(void *ctx);	     /* every completion of one round was handled; before output is submitted */
-	void (*tick)(void *ctx);	     /* at least every RING_TICK_MS */
+	/* Every completion of one round was handled; called at least every RING_TICK_MS, before output is submitted.
+	 * true: there is more to do, the next round must not sleep. */
+	bool (*round)(void *ctx);
 };
 
 #define RING_TICK_MS 50
