@@ -2,7 +2,10 @@
 #ifndef TOLLBAR_CONFIG_H
 #define TOLLBAR_CONFIG_H
 /* config.h: one INI file → struct config.  Every mistake is reported with its line, not only the first; a file with a
- * mistake gives no configuration.  tollbar.example.conf in the repo shows every setting with its default. */
+ * mistake gives no configuration.  tollbar.example.conf in the repo shows every setting with its default.
+ *
+ * Offers come with domain_separator zero: hashing is a step above this one, so whoever loads a configuration fills it
+ * with hash_domain before the first payment. */
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -52,7 +55,7 @@ struct config {
 	/* [node] */
 	struct sockaddr_storage listens[LISTENS_MAX]; /* listen = 0.0.0.0:8402 or [::]:8402; may be repeated */
 	size_t listen_cnt;
-	struct sockaddr_storage admin; /* admin = 127.0.0.1:9402 */
+	struct sockaddr_storage admin; /* admin = 127.0.0.1:9402; absent (AF_UNSPEC): no admin listener */
 	char interface[16];	       /* empty: no BPF at all */
 	char public_url[URL_BYTES_MAX]; /* prefix of resource.url in offers; default http://<first listen> */
 	char state_directory[PATH_BYTES_MAX]; /* ledger */
@@ -91,7 +94,7 @@ struct config {
 	struct config_timeouts timeouts;
 	struct config_upstream upstreams[UPSTREAMS_MAX];
 	size_t upstream_cnt;
-	struct offer offers[OFFERS_MAX]; /* [offer NAME] */
+	struct offer offers[OFFERS_MAX]; /* [offer NAME]; max_timeout_s defaults to 60 */
 	size_t offer_cnt;
 	struct config_route routes[ROUTES_MAX];
 	size_t route_cnt;

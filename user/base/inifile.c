@@ -42,7 +42,7 @@ static int take_setting(void *ctx, const char *section, const char *key, const c
 		inifile_mistake(feed->ini, feed->line, "a value without a name");
 	else if (!feed->in_section)
 		inifile_mistake(feed->ini, feed->line, "%s: a setting before the first [section]", key);
-	else
+	else if (feed->section[0] != 0) /* else its section line was a mistake, and that is reported already */
 		feed->ini->take(feed->ini->ctx, feed->line, feed->section, key, value);
 	return 1;
 }
@@ -56,7 +56,6 @@ static int take_section(void *ctx, const char *section, const char *key, const c
 	/* The library has cut the name to the size of this buffer at most; one byte over our bound shows it was longer. */
 	memccpy(feed->section, section, 0, sizeof feed->section - 1);
 	feed->section[sizeof feed->section - 1] = 0;
-	feed->in_section = true;
 	return 1;
 }
 
@@ -77,16 +76,17 @@ static void feed_section(struct feed *feed, const char *line)
 
 	/* An empty setting after it makes the library call back, so that a section without settings is seen too. */
 	snprintf(text, sizeof text, "%s\n=", line);
-	feed->in_section = false;
+	feed->in_section = true;
+	feed->section[0] = 0;
 	if (!section_ends_well(line) || ini_parse_string(text, take_section, feed) != 0 || feed->section[0] == 0) {
 		inifile_mistake(feed->ini, feed->line, "not a section: %s", line);
-		feed->in_section = true; /* what follows was meant for it: nobody takes it, nobody complains again */
 		feed->section[0] = 0;
-		return;
-	}
-	if (strlen(feed->section) > INIFILE_SECTION_BYTES_MAX)
+	} else if (strlen(feed->section) > INIFILE_SECTION_BYTES_MAX) {
 		inifile_mistake(feed->ini, feed->line, "section name is longer than %d bytes", INIFILE_SECTION_BYTES_MAX);
-	feed->ini->take(feed->ini->ctx, feed->line, feed->section, NULL, NULL);
+		feed->section[0] = 0;
+	} else {
+		feed->ini->take(feed->ini->ctx, feed->line, feed->section, NULL, NULL);
+	}
 }
 
 static void feed_line(struct feed *feed, const char *at, size_t bytes)
@@ -112,8 +112,9 @@ static void feed_line(struct feed *feed, const char *at, size_t bytes)
 	line[bytes] = 0;
 	if (line[0] == '[')
 		feed_section(feed, line);
-	else if (ini_parse_string(line, take_setting, feed) != 0)
-		inifile_mistake(feed->ini, feed->line, "neither [section] nor name = value: %s", line);
+	else if (ini_parse_string(line, take_setting, feed) != 0) /* the rest may be a secret with its '=' forgotten */
+		inifile_mistake(feed->ini, feed->line, "neither [section] nor name = value: %.*s ...",
+				(int)strcspn(line, " \t"), line);
 }
 
 /* Debian builds the library with these as variables and lines of 200 bytes. */

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* config_check.c: what only the whole file shows: settings that are missing, names that nobody has, settings that
+ * contradict each other.  Also fills what is made of several settings. */
+#include <arpa/inet.h>
+
+#include "config_reader.h"
+
+static void mistake_at_key(struct reader *reader, const struct section *section, const char *key, const char *what)
+{
+	inifile_mistake(reader->ini, config_key_line(section, key), "%s: %s", key, what);
+}
+
+/* At the section's line; 0 when the whole section is missing. */
+static void check_required(struct reader *reader, const struct section *section, const char *kind, const char *name)
+{
+	const struct setting *settings = config_settings(section->kind);
+
+	for (size_t i = 0; settings[i].key != NULL; i++)
+		if (settings[i].required && section->key_line[i] == 0)
+			inifile_mistake(reader->ini, section->line, "[%s%s%s]: %s is missing", kind,
+					*name != 0 ? " " : "", name, settings[i].key);
+}
+
+/* [node], [facilitator], ...: there is one, or an empty one stands for it. */
+static const struct section *find_single(const struct reader *reader, enum section_kind kind)
+{
+	static const struct section missing[SECTION_UPSTREAM] = {
+		[SECTION_NODE] = {.kind = SECTION_NODE},
+		[SECTION_FILTER] = {.kind = SECTION_FILTER},
+		[SECTION_FACILITATOR] = {.kind = SECTION_FACILITATOR},
+		[SECTION_TIMEOUTS] = {.kind = SECTION_TIMEOUTS},
+	};
+
+	for (size_t i = 0; i < reader->section_cnt; i++)
+		if (reader->sections[i].kind == kind)
+			return &reader->sections[i];
+	return &missing[kind];
+}
+
+static void check_offer_method(struct reader *reader, const struct section *section, const struct offer *offer)
+{
+	static const struct {
+		const char *key;
+		enum method method;
+		bool exclusive; /* no other method may have it */
+	} rules[] = {
+		{"token_name", METHOD_EIP3009, false},	 {"token_version", METHOD_EIP3009, false},
+		{"facilitator", METHOD_UPTO, true},	 {"input_per_mtok", METHOD_UPTO, true},
+		{"output_per_mtok", METHOD_UPTO, true},
+	};
+
+	for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
+		bool has = config_has_key(section, rules[i].key);
+		if (offer->method == rules[i].method && !has)
+			inifile_mistake(reader->ini, section->line, "[offer %s]: %s is missing", offer->name, rules[i].key);
+		if (offer->method != rules[i].method && rules[i].exclusive && has)
+			mistake_at_key(reader, section, rules[i].key, "only an upto offer has it");
+	}
+	if (offer->method == METHOD_EIP3009 && config_has_key(section, "token_name") && offer->token_name[0] == 0)
+		mistake_at_key(reader, section, "token_name", "empty");
+	if (offer->method == METHOD_EIP3009 && config_has_key(section, "token_version") && offer->token_version[0] == 0)
+		mistake_at_key(reader, section, "token_version", "empty");
+}
+
+static void check_offer(struct reader *reader, const struct section *section)
+{
+	const struct offer *offer = section->target;
+
+	check_required(reader, section, "offer", offer->name);
+	if (offer->method != METHOD_NONE) /* else its method is missing or wrong, and nothing can be said of the rest */
+		check_offer_method(reader, section, offer);
+}
+
+static const struct offer *find_offer(const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->offer_cnt; i++)
+		if (strcmp(config->offers[i].name, name) == 0)
+			return &config->offers[i];
+	return NULL;
+}
+
+/* What permit_offer goes by.  Zero fields are mistakes already reported. */
+static bool offers_alike(const struct offer *a, const struct offer *b)
+{
+	return a->method != METHOD_NONE && a->chain_id != 0 && a->method == b->method && a->chain_id == b->chain_id &&
+	       memcmp(&a->asset, &b->asset, sizeof a->asset) == 0;
+}
+
+static void add_offer(struct reader *reader, unsigned line, struct config_route *route, const char *name)
+{
+	const struct offer *offer = find_offer(reader->config, name);
+
+	if (offer == NULL) {
+		inifile_mistake(reader->ini, line, "offers: there is no [offer %s]", name);
+		return;
+	}
+	for (size_t i = 0; i < route->offer_cnt; i++) {
+		if (offers_alike(route->offers[i], offer) || route->offers[i] == offer) {
+			inifile_mistake(reader->ini, line,
+					"offers: %s and %s have the same method, network and asset: a payment could be for either",
+					route->offers[i]->name, name);
+			return;
+		}
+	}
+	if (route->offer_cnt == ROUTE_OFFERS_MAX)
+		inifile_mistake(reader->ini, line, "offers: %s is one too many, at most %d", name, ROUTE_OFFERS_MAX);
+	else
+		route->offers[route->offer_cnt++] = offer;
+}
+
+/* True when the route names offers, known or not. */
+static bool resolve_offers(struct reader *reader, const struct section *section, struct config_route *route)
+{
+	unsigned line = config_key_line(section, "offers");
+	char *rest = section->offers, *name;
+	bool named = false;
+
+	if (section->offers == NULL || *section->offers == 0)
+		return false;
+	while ((name = strsep(&rest, ",")) != NULL) {
+		name += strspn(name, " \t");
+		for (size_t bytes = strlen(name); bytes > 0 && (name[bytes - 1] == ' ' || name[bytes - 1] == '\t'); bytes--)
+			name[bytes - 1] = 0;
+		named = true;
+		if (*name == 0)
+			inifile_mistake(reader->ini, line, "offers: an empty name");
+		else
+			add_offer(reader, line, route, name);
+	}
+	return named;
+}
+
+static void resolve_upstream(struct reader *reader, const struct section *section, struct config_route *route)
+{
+	const struct config *config = reader->config;
+
+	if (section->upstream == NULL)
+		return;
+	for (size_t i = 0; i < config->upstream_cnt; i++) {
+		if (strcmp(config->upstreams[i].name, section->upstream) == 0) {
+			route->upstream_idx = i;
+			return;
+		}
+	}
+	inifile_mistake(reader->ini, config_key_line(section, "upstream"), "upstream: there is no [upstream %s]",
+			section->upstream);
+}
+
+/* Another route before this one that matches the same requests. */
+static void check_match(struct reader *reader, const struct section *section, const struct config_route *route)
+{
+	for (const struct config_route *other = reader->config->routes; other < route; other++)
+		if (route->path[0] != 0 && strcmp(other->path, route->path) == 0 && strcmp(other->method, route->method) == 0)
+			inifile_mistake(reader->ini, config_key_line(section, "match"), "match: [route %s] has the same",
+					other->name);
+}
+
+/* True when the route is paid. */
+static bool check_route(struct reader *reader, const struct section *section)
+{
+	struct config_route *route = section->target;
+
+	check_required(reader, section, "route", route->name);
+	check_match(reader, section, route);
+	resolve_upstream(reader, section, route);
+	return resolve_offers(reader, section, route);
+}
+
+/* True when any route is paid. */
+static bool check_named(struct reader *reader)
+{
+	bool paid = false;
+
+	for (size_t i = 0; i < reader->section_cnt; i++) {
+		const struct section *section = &reader->sections[i];
+		if (section->kind == SECTION_UPSTREAM)
+			check_required(reader, section, "upstream", ((struct config_upstream *)section->target)->name);
+		else if (section->kind == SECTION_OFFER)
+			check_offer(reader, section);
+		else if (section->kind == SECTION_ROUTE)
+			paid |= check_route(reader, section);
+	}
+	return paid;
+}
+
+static void check_paid(struct reader *reader, const struct section *node)
+{
+	check_required(reader, find_single(reader, SECTION_FACILITATOR), "facilitator", "");
+	if (reader->config->state_directory[0] == 0 && !config_has_key(node, "state"))
+		inifile_mistake(reader->ini, node->line, "[node]: state is missing: paid routes need a ledger");
+	else if (reader->config->state_directory[0] == 0 && config_has_key(node, "state"))
+		mistake_at_key(reader, node, "state", "empty: paid routes need a ledger");
+}
+
+static void check_node(struct reader *reader, const struct section *node)
+{
+	const struct config *config = reader->config;
+
+	check_required(reader, node, "node", "");
+	for (size_t i = 0; i < config->listen_cnt; i++)
+		if (memcmp(&config->admin, &config->listens[i], sizeof config->admin) == 0)
+			mistake_at_key(reader, node, "admin", "the same address as a listen");
+	if (config->queue_bytes < config->body_bytes_max)
+		mistake_at_key(reader, node, "queue_bytes", "smaller than body_bytes_max: the largest body could never wait");
+	if (config->route_cnt == 0)
+		inifile_mistake(reader->ini, 0, "no [route NAME]: nothing would be served");
+}
+
+static void default_public_url(struct config *config)
+{
+	const struct sockaddr_storage *listen = &config->listens[0];
+	char host[INET6_ADDRSTRLEN] = "";
+
+	if (config->public_url[0] != 0 || config->listen_cnt == 0)
+		return;
+	if (listen->ss_family == AF_INET6) {
+		const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)listen;
+		inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof host);
+		snprintf(config->public_url, sizeof config->public_url, "http://[%s]:%u", host, ntohs(v6->sin6_port));
+	} else {
+		const struct sockaddr_in *v4 = (const struct sockaddr_in *)listen;
+		inet_ntop(AF_INET, &v4->sin_addr, host, sizeof host);
+		snprintf(config->public_url, sizeof config->public_url, "http://%s:%u", host, ntohs(v4->sin_port));
+	}
+}
+
+void config_check(struct reader *reader)
+{
+	const struct section *node = find_single(reader, SECTION_NODE);
+
+	check_node(reader, node);
+	if (check_named(reader))
+		check_paid(reader, node);
+	default_public_url(reader->config);
+}

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* config_value.c: the text of one setting → its value, or one mistake. */
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <netdb.h>
+#include <stdlib.h>
+
+#include "base/hex.h"
+#include "base/keccak.h"
+#include "base/u256.h"
+#include "config_reader.h"
+
+/* Prices stop where price × tokens still fits 128 bits for any answer: 10^27 × 2^38. */
+#define PRICE_MAX ((unsigned __int128)1000000000 * 1000000000 * 1000000000)
+
+static bool printable(const char *value)
+{
+	for (; *value != 0; value++)
+		if (*value < 0x20 || *value > 0x7e)
+			return false;
+	return true;
+}
+
+void set_text(struct reader *reader, const struct setting *setting, void *field, const char *value)
+{
+	char problem[64];
+	size_t bytes = strlen(value);
+
+	if (bytes >= setting->bytes) {
+		snprintf(problem, sizeof problem, "longer than %zu bytes", setting->bytes - 1);
+		config_value_mistake(reader, value, problem);
+	} else if (!printable(value)) {
+		config_value_mistake(reader, value, "only printable ASCII");
+	} else {
+		memcpy(field, value, bytes + 1);
+	}
+}
+
+void set_interface(struct reader *reader, const struct setting *setting, void *field, const char *value)
+{
+	/* What the kernel's dev_valid_name refuses, and path parts. */
+	if (strpbrk(value, "/: \t") != NULL || strcmp(value, ".") == 0 || strcmp(value, "..") == 0)
+		config_value_mistake(reader, value, "not the name of a network interface");
+	else
+		set_text(reader, setting, field, value);
+}
+
+static void store(void *field, size_t bytes, uint64_t number)
+{
+	uint8_t small = (uint8_t)number;
+	uint32_t word = (uint32_t)number;
+
+	if (bytes == sizeof small)
+		memcpy(field, &small, bytes);
+	else if (bytes == sizeof word)
+		memcpy(field, &word, bytes);
+	else
+		memcpy(field, &number, sizeof number);
+}
+
+/* Decimal digits, then nothing or K, M, G, T (of 1024). */
+static bool parse_number(uint64_t *out, const char *value)
+{
+	uint64_t number = 0;
+	const char *at = value;
+
+	for (; *at >= '0' && *at <= '9'; at++)
+		if (__builtin_mul_overflow(number, 10, &number) ||
+		    __builtin_add_overflow(number, (uint64_t)(*at - '0'), &number))
+			return false;
+	if (at == value)
+		return false;
+	const char *suffixes = "KMGT", *suffix = *at != 0 ? strchr(suffixes, *at) : NULL;
+	if (suffix != NULL) {
+		at++;
+		if (__builtin_mul_overflow(number, (uint64_t)1024 << 10 * (suffix - suffixes), &number))
+			return false;
+	}
+	*out = number;
+	return *at == 0;
+}
+
+void set_number(struct reader *reader, const struct setting *setting, void *field, const char *value)
+{
+	char problem[96];
+	uint64_t number;
+
+	if (parse_number(&number, value) && number >= setting->min && number <= setting->max) {
+		store(field, setting->bytes, number);
+		return;
+	}
+	snprintf(problem, sizeof problem, "must be a number from %" PRIu64 " to %" PRIu64, setting->min, setting->max);
+	config_value_mistake(reader, value, problem);
+}
+
+void set_choice(struct reader *reader, const struct setting *setting, void *field, const char *value)
+{
+	char problem[96] = "must be";
+
+	for (unsigned i = 0; setting->words[i] != NULL; i++) {
+		if (strcmp(setting->words[i], value) == 0) {
+			store(field, setting->bytes, setting->min + i);
+			return;
+		}
+		size_t used = strlen(problem);
+		snprintf(problem + used, sizeof problem - used, "%s %s", i > 0 ? " or" : "", setting->words[i]);
+	}
+	config_value_mistake(reader, value, problem);
+}
+
+static bool parse_port(uint16_t *port, const char *text)
+{
+	uint64_t number;
+
+	if (!parse_number(&number, text) || !isdigit((unsigned char)text[strlen(text) - 1]))
+		return false;
+	*port = (uint16_t)number;
+	return number >= 1 && number <= 65535;
+}
+
+/* "host:port" or "[v6]:port" → host without brackets, port.  Without a port: port stays as it is, if `port_optional`. */
+static bool split_host(char host[URL_BYTES_MAX], uint16_t *port, const char *text, bool port_optional)
+{
+	bool bracket = *text == '[';
+	size_t bytes = strcspn(text += bracket, bracket ? "]" : ":");
+
+	if (bytes == 0 || bytes >= URL_BYTES_MAX || (bracket && text[bytes] != ']'))
+		return false;
+	memcpy(host, text, bytes);
+	host[bytes] = 0;
+	text += bytes + bracket;
+	if (*text == 0)
+		return port_optional;
+	return *text == ':' && parse_port(port, text + 1);
+}
+
+static bool parse_socket(struct sockaddr_storage *out, const char *text)
+{
+	struct sockaddr_in v4 = {.sin_family = AF_INET};
+	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
+	char host[URL_BYTES_MAX];
+	uint16_t port;
+
+	if (!split_host(host, &port, text, false))
+		return false;
+	memset(out, 0, sizeof *out);
+	v4.sin_port = v6.sin6_port = htons(port);
+	if (*text != '[' && inet_pton(AF_INET, host, &v4.sin_addr) == 1)
+		memcpy(out, &v4, sizeof v4);
+	else if (*text == '[' && inet_pton(AF_INET6, host, &v6.sin6_addr) == 1)
+		memcpy(out, &v6, sizeof v6);
+	return out->ss_family != AF_UNSPEC;
+}
+
+#define SOCKET_FORM "must be ADDRESS:PORT, numeric, as 0.0.0.0:8402 or [::]:8402"
+
+void set_socket(struct reader *reader, const struct setting *setting, void *field, const char *value)
+{
+	struct sockaddr_storage address;
+
+	if (parse_socket(&address, value))
+		memcpy(field, &address, sizeof address);
+	else
+		config_value_mistake(reader, value, SOCKET_FORM);
+}
+
+void set_listen(struct reader *reader, const struct setting *setting, void *field, const char *value)
+{
+	struct config *config = field;
+	struct sockaddr_storage address;
+
+	if (!parse_socket(&address, value)) {
+		config_value_mistake(reader, value, SOCKET_FORM);
+		return;
+	}
+	for (size_t i = 0; i < config->listen_cnt; i++) {
+		if (memcmp(&config->listens[i], &address, sizeof address) == 0) {
+			config_value_mistake(reader, value, "listened on already");
+			return;
+		}
+	}
+	if (config->listen_cnt == LISTENS_MAX)
+		config_value_mistake(reader, value, "too many");
+	else
+		config->listens[config->listen_cnt++] = address;
+}
+
+void set_proxy(struct reader *reader, const struct setting *setting, void *field, const char *value)
+{
+	struct config *config = field;
+	struct in6_addr address = {.s6_addr = {[10] = 0xff, [11] = 0xff}};
+
+	if (inet_pton(AF_INET, value, &address.s6_addr[12]) != 1 && inet_pton(AF_INET6, value, &address) != 1)
+		config_value_mistake(reader, value, "must be an IPv4 or IPv6 address");
+	else if (config->trusted_proxy_cnt == TRUSTED_PROXIES_MAX)
+		config_value_mistake(reader, value, "too many");
+	else
+		config->trusted_proxies[config->trusted_proxy_cnt++] = address;
+}
+
+/* "scheme://" off the front; what follows up to the path must be host and port. */
+static bool url_begins(const char **rest, const char *value, const char *scheme)
+{
+	size_t bytes = strlen(scheme);
+
+	if (strncmp(value, scheme, bytes) != 0)
+		return false;
+	*rest = value + bytes;
+	return true;
+}
+
+static bool url_bytes_good(const char *value)
+{
+	/* RFC 3986 without user info, query and fragment: the path of the resource is appended to it. */
+	size_t bytes = strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:/[]!$&'()*+,;=%");
+
+	return value[bytes] == 0;
+}
+
+void set_base_url(struct reader *reader, const struct setting *setting, void *field, const char *value)
+{
+	char copy[URL_BYTES_MAX], host[URL_BYTES_MAX];
+	const char *rest;
+	uint16_t port;
+	size_t bytes = strlen(value);
+
+	while (bytes > 0 && value[bytes - 1] == '/')
+		bytes--;
+	if (bytes < sizeof copy) {
+		memcpy(copy, value, bytes);
+		copy[bytes] = 0;
+		if (url_bytes_good(copy) && (url_begins(&rest, copy, "https://") || url_begins(&rest, copy, "http://"))) {
+			char authority[URL_BYTES_MAX];
+			snprintf(authority, sizeof authority, "%.*s", (int)strcspn(rest, "/"), rest);
+			if (split_host(host, &port, authority, true)) {
+				memcpy(field, copy, bytes + 1);
+				return;
+			}
+		}
+	}
+	config_value_mistake(reader, value, "must be http://HOST[:PORT][/PATH] or https://..., shorter than 256 bytes");
+}
+
+/* Filled once at load: the daemon never resolves a name while it serves. */
+static const char *resolve(struct config_upstream *upstream, const char *host, uint16_t port)
+{
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV}, *found;
+	char service[8];
+
+	snprintf(service, sizeof service, "%u", port);
+	int err = getaddrinfo(host, service, &hints, &found);
+	if (err != 0)
+		return gai_strerror(err);
+	memcpy(&upstream->address, found->ai_addr, found->ai_addrlen);
+	upstream->address_bytes = found->ai_addrlen;
+	freeaddrinfo(found);
+	return NULL;
+}
+
+void set_upstream_url(struct reader *reader, const struct setting *setting, void *field, const char *value)
+{
+	struct config_upstream *upstream = reader->current->target;
+	char host[URL_BYTES_MAX], copy[URL_BYTES_MAX];
+	const char *rest;
+	uint16_t port = 80;
+	size_t bytes = strlen(value);
+
+	bytes -= bytes > 0 && value[bytes - 1] == '/';
+	snprintf(copy, sizeof copy, "%.*s", (int)bytes, value);
+	if (bytes >= sizeof copy || !url_bytes_good(copy) || !url_begins(&rest, copy, "http://") ||
+	    strchr(rest, '/') != NULL || !split_host(host, &port, rest, true)) {
+		config_value_mistake(reader, value, "must be http://HOST:PORT without a path, shorter than 256 bytes");
+		return;
+	}
+	const char *problem = resolve(upstream, host, port);
+	if (problem != NULL) {
+		config_value_mistake(reader, value, problem);
+		return;
+	}
+	memcpy(field, copy, bytes + 1);
+	memcpy(upstream->host_header, rest, strlen(rest) + 1);
+}
+
+/* EIP-55: a mixed-case address carries a checksum in its case.  A mistyped payee is money lost, so it must hold. */
+static bool checksum_good(const char *digits)
+{
+	uint8_t hash[32];
+	char lower[40];
+	bool upper_seen = false, lower_seen = false;
+
+	for (size_t i = 0; i < sizeof lower; i++) {
+		lower[i] = (char)tolower((unsigned char)digits[i]);
+		upper_seen |= isupper((unsigned char)digits[i]) != 0;
+		lower_seen |= islower((unsigned char)digits[i]) != 0;
+	}
+	if (!upper_seen || !lower_seen)
+		return true;
+	keccak256(hash, lower, sizeof lower);
+	for (size_t i = 0; i < sizeof lower; i++) {
+		unsigned nibble = i % 2 == 0 ? hash[i / 2] >> 4 : hash[i / 2] & 15;
+		if (isalpha((unsigned char)digits[i]) && (isupper((unsigned char)digits[i]) != 0) != (nibble >= 8))
+			return false;
+	}
+	return true;
+}
+
+void set_address(struct reader *reader, const struct setting *setting, void *field, const char *value)
+{
+	static const struct address zero;
+	struct address address;
+
+	if (!hex_decode(address.at, sizeof address.at, span_str(value)))
+		config_value_mistake(reader, value, "must be an address: 0x and 40 hexadecimal digits");
+	else if (!checksum_good(value + 2))
+		config_value_mistake(reader, value, "wrong EIP-55 checksum: mistyped?");
+	else if (memcmp(&address, &zero, sizeof zero) == 0)
+		config_value_mistake(reader, value, "the zero address");
+	else
+		memcpy(field, &address, sizeof address);
+}
+
+void set_amount(struct reader *reader, const struct setting *setting, void *field, const char *value)
+{
+	struct word amount;
+	static const struct word zero;
+
+	if (!u256_decimal(amount.at, span_str(value)) || memcmp(&amount, &zero, sizeof zero) == 0)
+		config_value_mistake(reader, value, "must be a whole number of atomic units from 1 to 2^256 - 1");
+	else
+		memcpy(field, &amount, sizeof amount);
+}
+
+void set_price(struct reader *reader, const struct setting *setting, void *field, const char *value)
+{
+	struct word word;
+	unsigned __int128 price;
+
+	if (!u256_decimal(word.at, span_str(value)) || !u256_to_u128(&price, word.at) || price > PRICE_MAX)
+		config_value_mistake(reader, value, "must be a whole number of atomic units from 0 to 10^27");
+	else
+		memcpy(field, &price, sizeof price);
+}
+
+void set_network(struct reader *reader, const struct setting *setting, void *field, const char *value)
+{
+	const char *digits = strncmp(value, "eip155:", 7) == 0 ? value + 7 : "";
+	struct word word;
+	uint64_t chain_id;
+
+	/* JSON and JavaScript clients hold it in a double: 2^53 is as far as they all agree. */
+	if (!u256_decimal(word.at, span_str(digits)) || !u256_to_u64(&chain_id, word.at) || chain_id == 0 ||
+	    chain_id > (uint64_t)1 << 53)
+		config_value_mistake(reader, value, "must be eip155: and a chain id");
+	else
+		memcpy(field, &chain_id, sizeof chain_id);
+}
+
+void set_match(struct reader *reader, const struct setting *setting, void *field, const char *value)
+{
+	struct config_route *route = reader->current->target;
+	size_t method_bytes = strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+	const char *path = value + method_bytes + strspn(value + method_bytes, " \t");
+	size_t path_bytes = strlen(path);
+
+	bool good = method_bytes > 0 && method_bytes < sizeof route->method && path > value + method_bytes;
+	good = good && *path == '/' && path_bytes < sizeof route->path;
+	for (size_t i = 0; good && i < path_bytes; i++)
+		good = path[i] > 0x20 && path[i] < 0x7f && path[i] != '#';
+	if (!good) {
+		config_value_mistake(reader, value, "must be METHOD /PATH, as POST /v1/chat/completions");
+		return;
+	}
+	memcpy(route->method, value, method_bytes);
+	route->method[method_bytes] = 0;
+	memcpy(route->path, path, path_bytes + 1);
+}
+
+void set_names(struct reader *reader, const struct setting *setting, void *field, const char *value)
+{
+	char *copy = strdup(value);
+
+	/* Without memory for a line of text nothing after this works either; it must not look like a free route. */
+	if (copy == NULL)
+		config_value_mistake(reader, value, "out of memory");
+	memcpy(field, &copy, sizeof copy);
+}
