@@ -13,7 +13,7 @@
  *           refuse: nothing read above counts
  *
  * Refused besides syntax: a byte order mark, anything but white space after the value, a name twice in one object (as
- * the escapes mean it: "from" is from), a lone surrogate escape, nesting deeper than asked, and more than
+ * the escapes mean it: "\u0066rom" is "from"), a lone surrogate escape, nesting deeper than asked, and more than
  * JSON_NAMES_MAX names in the objects that are open at one time and checked for duplicates. */
 #include <stdbool.h>
 #include <stddef.h>
@@ -69,7 +69,7 @@ bool json_enter(struct json *json, enum json_type type);
 
 /* The next member of the object last entered; its value comes next.  A value left unread is skipped.  False: the object
  * is over (the reader is behind it, in the container around it) or the text is bad (json_end says which).
- * Call until false: an object cannot be left halfway. */
+ * An object may be left halfway only for json_end. */
 bool json_next(struct json *json, struct json_value *name);
 /* The same for an array. */
 bool json_element(struct json *json);
@@ -77,7 +77,7 @@ bool json_element(struct json *json);
 /* The whole value that comes next, checked and passed over.  False only when the text is bad. */
 bool json_read(struct json *json, struct json_value *value);
 
-/* To the end of the text: true when all of it was one good JSON value.  json->error says what was wrong, json->at
+/* Checks the rest, also of objects left halfway: true when all of it was one good JSON value.  json->error says what was wrong, json->at
  * where. */
 bool json_end(struct json *json);
 const char *json_error_word(enum json_error error);
@@ -87,7 +87,7 @@ const char *json_error_word(enum json_error error);
 /* Is it this string, escapes undone?  Any bytes, so names may be compared too. */
 bool json_equals(const struct json_value *value, struct span text);
 /* A string's bytes with escapes undone: borrowed from the text when there are none, else written to buffer. */
-bool json_string(const struct json_value *value, struct span *out, uint8_t *buffer, size_t buffer_bytes);
+bool json_text(const struct json_value *value, struct span *out, uint8_t *buffer, size_t buffer_bytes);
 /* A number that is written as a plain integer (no sign, point or exponent) below 2^64. */
 bool json_u64(const struct json_value *value, uint64_t *out);
 bool json_bool(const struct json_value *value, bool *out);
