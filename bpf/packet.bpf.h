@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef TOLLBAR_PACKET_BPF_H
+#define TOLLBAR_PACKET_BPF_H
+/* packet.bpf.h: a frame → source address, protocol, ports; and whether its headers can be trusted.  Compiles for the
+ * kernel and for cc (unit tests, fuzzer); reads nothing but the frame.
+ *
+ *   packet_locate  finds the TCP or UDP header.  What it refuses, it refuses for every port, since it could not tell
+ *                  the port: such packets the kernel's own IP layer drops as well.
+ *   packet_check   the rest of the sanity, asked only of packets to a service port.
+ *
+ * Both return REASON_OK to go on, PASS_OTHER for "none of our business", or the reason to drop.
+ *
+ * Lengths are those of the IP header, never of the frame: Ethernet pads short frames. */
+#include "defs.bpf.h"
+
+#include "abi.h"
+#include "reasons.h"
+
+#define PACKET_VLAN_TAGS_MAX 2
+#define PACKET_EXTENSIONS_MAX 6 /* RFC 8200's order has hop-by-hop, destination, routing, fragment, destination */
+
+struct packet {
+	struct tollbar_address source;
+	const __u8 *l4; /* TCP or UDP header; its first four bytes are inside the frame */
+	__u32 l4_bytes; /* header and payload, by the IP header; inside the frame */
+	__be16 source_port_be;
+	__u16 port; /* destination, host order */
+	__u8 protocol;
+	__u8 version; /* 4 or 6 */
+	__u8 fragment; /* a first fragment; later ones end as PASS_OTHER */
+};
+
+struct cursor {
+	const __u8 *at, *end;
+};
+
+/* The next `bytes` of the frame, or 0 when they are not all there. */
+static ALWAYS_INLINE const void *cursor_take(struct cursor *cursor, __u32 bytes)
+{
+	const __u8 *at = cursor->at;
+
+	if (at + bytes > cursor->end)
+		return 0;
+	cursor->at = at + bytes;
+	return at;
+}
+
+static ALWAYS_INLINE __u32 cursor_left(const struct cursor *cursor)
+{
+	return (__u32)(cursor->end - cursor->at);
+}
+
+/* Fragments: only the first one has ports.  It is dropped when it is for a service port, and without it no datagram is
+ * ever put together; so later fragments may pass, and those of other services must.  An overlapping forgery changes
+ * nothing: the ports are in the first eight bytes, which only a fragment at offset 0 can carry. */
+static ALWAYS_INLINE enum reason packet_ip4(struct packet *packet, struct cursor *cursor)
+{
+	__u32 frame_bytes = cursor_left(cursor);
+	const struct iphdr *ip = cursor_take(cursor, sizeof *ip);
+
+	if (UNLIKELY(!ip))
+		return FRAME_SHORT;
+	__u8 first = *(const __u8 *)ip;
+	__u32 header_bytes = (first & 15u) * 4, total_bytes = BE16(ip->tot_len);
+	if (UNLIKELY(first >> 4 != 4 || header_bytes < sizeof *ip))
+		return IP4_HEADER;
+	if (UNLIKELY(total_bytes < header_bytes || total_bytes > frame_bytes))
+		return IP4_LENGTH;
+	if (UNLIKELY(!cursor_take(cursor, header_bytes - (__u32)sizeof *ip)))
+		return IP4_LENGTH; /* cannot be after the line above, but the BPF verifier wants to see it */
+	packet->version = 4;
+	packet->protocol = ip->protocol;
+	packet->l4_bytes = total_bytes - header_bytes;
+	packet->fragment = (ip->frag_off & BE16(IP4_MORE_FRAGMENTS)) != 0;
+	*(__u64 *)packet->source.bytes = 0;
+	*(__u32 *)(packet->source.bytes + 8) = BE32(0x0000ffffu);
+	*(__be32 *)(packet->source.bytes + 12) = ip->saddr;
+	return ip->frag_off & BE16(IP4_FRAGMENT_OFFSET) ? PASS_OTHER : REASON_OK;
+}
+
+/* Steps over one extension header of kind *next; *left is what the IP header says is still to come. */
+static ALWAYS_INLINE enum reason packet_extension(struct packet *packet, struct cursor *cursor, __u8 *next, __u32 *left)
+{
+	const struct frag_hdr *header = cursor_take(cursor, 8); /* every kind is at least this long */
+	__u32 more_bytes = 0;
+
+	if (!header || *left < 8)
+		return IP6_EXTENSION;
+	*left -= 8;
+	if (*next == IP6_FRAGMENT) {
+		if (header->frag_off & BE16(IP6_FRAGMENT_OFFSET))
+			return PASS_OTHER;
+		if (packet->fragment) /* a fragment of a fragment */
+			return IP6_EXTENSION;
+		packet->fragment = 1;
+	} else {
+		more_bytes = header->reserved * 8u; /* the length byte of the other kinds */
+	}
+	*next = header->nexthdr;
+	if (more_bytes > *left || !cursor_take(cursor, more_bytes))
+		return IP6_EXTENSION;
+	*left -= more_bytes;
+	return REASON_OK;
+}
+
+static ALWAYS_INLINE enum reason packet_ip6(struct packet *packet, struct cursor *cursor)
+{
+	const struct ipv6hdr *ip = cursor_take(cursor, sizeof *ip);
+
+	if (UNLIKELY(!ip))
+		return FRAME_SHORT;
+	if (UNLIKELY(*(const __u8 *)ip >> 4 != 6))
+		return IP6_HEADER;
+	__u32 left = BE16(ip->payload_len);
+	if (UNLIKELY(left > cursor_left(cursor)))
+		return IP6_LENGTH;
+	packet->version = 6;
+	packet->fragment = 0;
+	__builtin_memcpy(&packet->source, &ip->saddr, sizeof packet->source);
+	__u8 next = ip->nexthdr;
+	for (int i = 0; i <= PACKET_EXTENSIONS_MAX; i++) {
+		if (LIKELY(next == IPPROTO_TCP || next == IPPROTO_UDP)) {
+			packet->protocol = next;
+			packet->l4_bytes = left;
+			return REASON_OK;
+		}
+		if (next == IP6_HOP_BY_HOP && i != 0) /* only ever the first */
+			return IP6_EXTENSION;
+		/* ICMPv6, no next header, ESP, AH and all others: no port to look at */
+		if (next != IP6_HOP_BY_HOP && next != IP6_ROUTING && next != IP6_DESTINATION && next != IP6_FRAGMENT)
+			return PASS_OTHER;
+		enum reason reason = packet_extension(packet, cursor, &next, &left);
+		if (reason != REASON_OK)
+			return reason;
+	}
+	return IP6_EXTENSION;
+}
+
+/* Ethernet and VLAN tags.  Out: the type of what follows, network order. */
+static ALWAYS_INLINE enum reason packet_ethernet(__be16 *type_be, struct cursor *cursor)
+{
+	const struct ethhdr *ethernet = cursor_take(cursor, sizeof *ethernet);
+
+	if (UNLIKELY(!ethernet))
+		return FRAME_SHORT;
+	__be16 type = ethernet->h_proto;
+	for (int i = 0; UNLIKELY(type == BE16(ETH_P_8021Q) || type == BE16(ETH_P_8021AD)); i++) {
+		if (i == PACKET_VLAN_TAGS_MAX)
+			return VLAN_DEEP;
+		const struct vlan_hdr *tag = cursor_take(cursor, sizeof *tag);
+		if (!tag)
+			return FRAME_SHORT;
+		type = tag->h_vlan_encapsulated_proto;
+	}
+	*type_be = type;
+	return REASON_OK;
+}
+
+static ALWAYS_INLINE enum reason packet_locate(struct packet *packet, const void *data, const void *data_end)
+{
+	struct cursor cursor = {data, data_end};
+	__be16 type = 0;
+	enum reason reason = packet_ethernet(&type, &cursor);
+
+	if (UNLIKELY(reason != REASON_OK))
+		return reason;
+	if (LIKELY(type == BE16(ETH_P_IP)))
+		reason = packet_ip4(packet, &cursor);
+	else if (type == BE16(ETH_P_IPV6))
+		reason = packet_ip6(packet, &cursor);
+	else
+		return PASS_OTHER;
+	if (UNLIKELY(reason != REASON_OK))
+		return reason;
+	if (packet->protocol != IPPROTO_TCP && packet->protocol != IPPROTO_UDP)
+		return PASS_OTHER;
+	const __be16 *ports = cursor_take(&cursor, 4);
+	if (UNLIKELY(packet->l4_bytes < 4 || !ports))
+		return packet->protocol == IPPROTO_TCP ? TCP_HEADER : UDP_LENGTH;
+	packet->l4 = (const __u8 *)ports;
+	packet->source_port_be = ports[0];
+	packet->port = BE16(ports[1]);
+	return REASON_OK;
+}
+
+/* Sources that no unicast peer has.  Loopback is left to the kernel, which refuses it everywhere but on lo, where this
+ * program may be attached too. */
+static ALWAYS_INLINE int packet_martian(const struct packet *packet)
+{
+	const struct tollbar_address *source = &packet->source;
+
+	if (LIKELY(packet->version == 4)) {
+		__u8 first = source->bytes[12]; /* 0.0.0.0/8, 224.0.0.0/4, 255.255.255.255 */
+		return first == 0 || (first & 0xf0) == 224 || *(const __u32 *)(source->bytes + 12) == 0xffffffffu;
+	}
+	if (source->bytes[0] == 0xff) /* multicast */
+		return 1;
+	if (*(const __u64 *)source->bytes != 0)
+		return 0;
+	/* IPv4 in disguise, which would borrow the standing of an IPv4 source; and the unspecified address */
+	__u32 third = *(const __u32 *)(source->bytes + 8), fourth = *(const __u32 *)(source->bytes + 12);
+	return third == BE32(0x0000ffffu) || (third == 0 && fourth == 0);
+}
+
+#define TCP_FIN 1u
+#define TCP_SYN 2u
+#define TCP_RST 4u
+#define TCP_ACK 8u /* these two one bit lower than on the wire: push between them says nothing */
+#define TCP_URG 16u
+
+/* Bit n is set when n is a combination that TCP (RFC 9293) can mean; scans and fingerprinting use the others. */
+#define TCP_COMBINATIONS                                                                                             \
+	(1u << TCP_SYN | 1u << (TCP_SYN | TCP_URG) | 1u << (TCP_SYN | TCP_ACK) | 1u << TCP_RST |                     \
+	 1u << (TCP_RST | TCP_ACK) | 1u << TCP_ACK | 1u << (TCP_ACK | TCP_URG) | 1u << (TCP_FIN | TCP_ACK) |         \
+	 1u << (TCP_FIN | TCP_ACK | TCP_URG))
+
+static ALWAYS_INLINE enum reason packet_tcp(const struct packet *packet, const void *data_end)
+{
+	const __u8 *tcp = packet->l4;
+
+	if (UNLIKELY(packet->l4_bytes < sizeof(struct tcphdr) || tcp + sizeof(struct tcphdr) > (const __u8 *)data_end))
+		return TCP_HEADER;
+	__u32 header_bytes = (__u32)(tcp[12] >> 4) * 4, flags = tcp[13];
+	if (UNLIKELY(header_bytes < sizeof(struct tcphdr) || header_bytes > packet->l4_bytes))
+		return TCP_HEADER;
+	__u32 combination = (flags & 7) | (flags >> 1 & 0x18);
+	return LIKELY(TCP_COMBINATIONS >> combination & 1) ? REASON_OK : TCP_FLAGS;
+}
+
+static ALWAYS_INLINE enum reason packet_udp(const struct packet *packet, const void *data_end)
+{
+	const struct udphdr *udp = (const void *)packet->l4;
+
+	if (UNLIKELY(packet->l4_bytes < sizeof *udp || (const void *)(udp + 1) > data_end))
+		return UDP_LENGTH;
+	return LIKELY(BE16(udp->len) == packet->l4_bytes) ? REASON_OK : UDP_LENGTH;
+}
+
+static ALWAYS_INLINE enum reason packet_check(const struct packet *packet, const void *data_end)
+{
+	if (UNLIKELY(packet_martian(packet)))
+		return SOURCE_MARTIAN;
+	if (UNLIKELY(packet->fragment))
+		return FRAGMENT;
+	if (UNLIKELY(packet->source_port_be == 0))
+		return PORT_ZERO;
+	return packet->protocol == IPPROTO_TCP ? packet_tcp(packet, data_end) : packet_udp(packet, data_end);
+}
+
+#endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef TOLLBAR_VERDICT_BPF_H
+#define TOLLBAR_VERDICT_BPF_H
+/* verdict.bpf.h: counts the one reason a packet ended with and turns it into an XDP action. */
+#include "maps.bpf.h"
+
+static ALWAYS_INLINE int verdict(enum reason reason, __u32 word)
+{
+	__u32 key = 0, idx = (__u32)reason & (TOLLBAR_REASON_CNT - 1);
+	struct tollbar_counters *counted = bpf_map_lookup_elem(&counters, &key);
+	int action = reason == PASS_OTHER || reason == PASS_OPEN || reason == PASS_ALLOWED ? XDP_PASS : XDP_DROP;
+
+	if (UNLIKELY(!counted)) /* cannot be: element 0 of an array */
+		return action;
+	counted->packets[idx]++;
+	if (UNLIKELY(word & TOLLBAR_OBSERVE) && action == XDP_DROP) {
+		counted->observed[idx]++;
+		return XDP_PASS;
+	}
+	return action;
+}
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only OR BSD-2-Clause */
+#ifndef TOLLBAR_ABI_H
+#define TOLLBAR_ABI_H
+/* abi.h: what the kernel program and the daemon say to each other: map names, keys and values.
+ *
+ * Fixed-width types only, padding is a named field and stays zero (map keys compare as bytes).  Sizes and offsets are
+ * asserted below under both compilers, and tests/bpf/test_layout.c compares them with the object's BTF.
+ * Any change of meaning raises TOLLBAR_ABI; the daemon refuses a program with another number. */
+#ifndef __VMLINUX_H__
+#include <linux/types.h>
+#endif
+
+#define TOLLBAR_ABI 1u
+
+/* How the program is recognised among others on an interface. The kernel cuts names at 15 characters. */
+#define TOLLBAR_PROGRAM "tollbar_gate"
+#define TOLLBAR_SECTION "xdp"
+#define TOLLBAR_MAP_ABI ".rodata.abi"
+#define TOLLBAR_MAP_POLICY ".data.policy"
+#define TOLLBAR_MAP_COUNTERS "counters"
+#define TOLLBAR_MAP_STANDING "standing"
+#define TOLLBAR_MAP_EXACT "exact"
+#define TOLLBAR_MAP_PREFIX "prefix"
+
+/* An IPv6 address, or an IPv4 one as ::ffff:a.b.c.d, in network byte order.  The two cannot be confused: a frame whose
+ * IPv6 source lies in ::ffff:0:0/96 is refused as a martian before any lookup. */
+struct tollbar_address {
+	__u8 bytes[16];
+};
+
+/* Key of the prefix trie: the kernel wants the bit count first, in host order.  IPv4 prefixes have 96 bits more. */
+struct tollbar_prefix {
+	__u32 bits;
+	struct tollbar_address address;
+};
+
+/* Value of both list maps.  A prefix carries what every shorter prefix around it says too, so that the longest match
+ * alone answers "denied?" and "allowed?". */
+#define TOLLBAR_LIST_ALLOW 1u
+#define TOLLBAR_LIST_DENY 2u
+
+/* The outer list maps have one slot per generation; the policy word says which one is in force. */
+#define TOLLBAR_GENERATIONS 2u
+
+/* Bits of tollbar_policy.word.  The program reads it once per packet; the daemon changes it with one atomic store. */
+#define TOLLBAR_ARMED 1u       /* there is a service port; without it every packet passes untouched */
+#define TOLLBAR_MODE_ALLOW 2u  /* only listed sources may reach a service port */
+#define TOLLBAR_OBSERVE 4u     /* count what would be dropped, drop nothing */
+#define TOLLBAR_HAS_EXACT 8u   /* the list maps of this generation have entries; a lookup is skipped without */
+#define TOLLBAR_HAS_PREFIX 16u
+#define TOLLBAR_HAS_STANDING 32u
+#define TOLLBAR_GENERATION 64u /* slot of the list maps in force: 0 or 1 */
+
+/* One bit per port, port p is bit p % 64 of word p / 64. */
+#define TOLLBAR_PORT_WORDS 1024u
+
+struct tollbar_policy {
+	__u32 word;
+	__u32 zero[15]; /* the word has its cache line to itself: ports change rarely, but they are read next to it */
+	__u64 tcp_ports[TOLLBAR_PORT_WORDS];
+	__u64 udp_ports[TOLLBAR_PORT_WORDS];
+};
+
+/* Value of the standing map: the source is dropped until this moment.  CLOCK_MONOTONIC, nanoseconds. */
+struct tollbar_standing {
+	__u64 until_ns;
+};
+
+/* Per CPU.  packets[r] counts packets that ended with kernel reason r (reasons.h, numbers below 64); of these,
+ * observed[r] passed only because of TOLLBAR_OBSERVE.  Dropped is the difference for every r that drops. */
+#define TOLLBAR_REASON_CNT 64u
+
+struct tollbar_counters {
+	__u64 packets[TOLLBAR_REASON_CNT];
+	__u64 observed[TOLLBAR_REASON_CNT];
+};
+
+#define TOLLBAR_STANDING_MAX 65536u /* penalised sources at one time; 16 + 8 bytes each, about 6 MiB with the table */
+
+#define TOLLBAR_OFFSET_OF(type, field) __builtin_offsetof(struct type, field)
+_Static_assert(sizeof(struct tollbar_address) == 16, "tollbar_address");
+_Static_assert(sizeof(struct tollbar_prefix) == 20, "tollbar_prefix");
+_Static_assert(TOLLBAR_OFFSET_OF(tollbar_prefix, address) == 4, "tollbar_prefix.address");
+_Static_assert(sizeof(struct tollbar_policy) == 64 + 2 * 8192, "tollbar_policy");
+_Static_assert(TOLLBAR_OFFSET_OF(tollbar_policy, tcp_ports) == 64, "tollbar_policy.tcp_ports");
+_Static_assert(TOLLBAR_OFFSET_OF(tollbar_policy, udp_ports) == 64 + 8192, "tollbar_policy.udp_ports");
+_Static_assert(sizeof(struct tollbar_standing) == 8, "tollbar_standing");
+_Static_assert(sizeof(struct tollbar_counters) == 1024, "tollbar_counters");
+_Static_assert(TOLLBAR_OFFSET_OF(tollbar_counters, observed) == 512, "tollbar_counters.observed");
+
+#endif
