@@ -8,7 +8,7 @@
 
 #include "base/span.h"
 #include "config.h"
-#include "reasons.h"
+#include "reason.h"
 #include "settlement.h"
 
 struct reply;
@@ -17,12 +17,6 @@ struct reply;
 struct reply *reply_init(const struct config *config);
 void reply_fini(struct reply *reply);
 size_t reply_bytes(const struct reply *reply); /* memory used, for the line printed at start */
-
-/* Facts about a reason. */
-const char *reason_word(enum reason reason);	/* "signature_bad"; never NULL */
-unsigned reason_status(enum reason reason);	/* HTTP status; 500 for one that has none */
-const char *reason_x402(enum reason reason, unsigned method); /* x402 code for enum method (METHOD_NONE: exact's), or NULL */
-const char *reason_message(enum reason reason); /* one sentence for a person */
 
 /* reply_challenge: the whole 402 answer (head and body) of a route for a reason, in the method's words.
  * HTTP/1.1 402, PAYMENT-REQUIRED (v2, base64), Cache-Control: no-store, Content-Type: application/json; body is the v1
