@@ -3,10 +3,9 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <netdb.h>
-#include <stdlib.h>
 
+#include "base/eip55.h"
 #include "base/hex.h"
-#include "base/keccak.h"
 #include "base/u256.h"
 #include "config_reader.h"
 
@@ -282,26 +281,16 @@ void set_upstream_url(struct reader *reader, const struct setting *setting, void
 }
 
 /* EIP-55: a mixed-case address carries a checksum in its case.  A mistyped payee is money lost, so it must hold. */
-static bool checksum_good(const char *digits)
+static bool checksum_good(const char *value, const struct address *address)
 {
-	uint8_t hash[32];
-	char lower[40];
-	bool upper_seen = false, lower_seen = false;
+	char right[EIP55_BYTES];
+	bool upper = false, lower = false;
 
-	for (size_t i = 0; i < sizeof lower; i++) {
-		lower[i] = (char)tolower((unsigned char)digits[i]);
-		upper_seen |= isupper((unsigned char)digits[i]) != 0;
-		lower_seen |= islower((unsigned char)digits[i]) != 0;
+	for (const char *at = value + 2; *at != 0; at++) {
+		upper |= isupper((unsigned char)*at) != 0;
+		lower |= islower((unsigned char)*at) != 0;
 	}
-	if (!upper_seen || !lower_seen)
-		return true;
-	keccak256(hash, lower, sizeof lower);
-	for (size_t i = 0; i < sizeof lower; i++) {
-		unsigned nibble = i % 2 == 0 ? hash[i / 2] >> 4 : hash[i / 2] & 15;
-		if (isalpha((unsigned char)digits[i]) && (isupper((unsigned char)digits[i]) != 0) != (nibble >= 8))
-			return false;
-	}
-	return true;
+	return !upper || !lower || strcmp(eip55_encode(right, address->at) + 2, value + 2) == 0;
 }
 
 void set_address(struct reader *reader, const struct setting *setting, void *field, const char *value)
@@ -311,7 +300,7 @@ void set_address(struct reader *reader, const struct setting *setting, void *fie
 
 	if (!hex_decode(address.at, sizeof address.at, span_str(value)))
 		config_value_mistake(reader, value, "must be an address: 0x and 40 hexadecimal digits");
-	else if (!checksum_good(value + 2))
+	else if (!checksum_good(value, &address))
 		config_value_mistake(reader, value, "wrong EIP-55 checksum: mistyped?");
 	else if (memcmp(&address, &zero, sizeof zero) == 0)
 		config_value_mistake(reader, value, "the zero address");
