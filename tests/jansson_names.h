@@ -17,4 +17,18 @@
 #undef JSON_NULL
 #undef JSON_STRICT
 
+/* Macros of jansson's that would find our numbers under its names. */
+#undef json_is_object
+#undef json_is_array
+#undef json_is_string
+#undef json_is_true
+#undef json_is_false
+#undef json_is_null
+#define json_is_object(json) ((json) != NULL && json_typeof(json) == JANSSON_OBJECT)
+#define json_is_array(json) ((json) != NULL && json_typeof(json) == JANSSON_ARRAY)
+#define json_is_string(json) ((json) != NULL && json_typeof(json) == JANSSON_STRING)
+#define json_is_true(json) ((json) != NULL && json_typeof(json) == JANSSON_TRUE)
+#define json_is_false(json) ((json) != NULL && json_typeof(json) == JANSSON_FALSE)
+#define json_is_null(json) ((json) != NULL && json_typeof(json) == JANSSON_NULL)
+
 #endif

@@ -22,7 +22,9 @@ struct openai_request {
 
 /* openai_request: body of a paid POST.  Refuses BODY_BAD: not one JSON object, a duplicate top-level key or duplicate
  * key inside stream_options, model not a string, stream not a boolean, stream_options not an object or null,
- * include_usage not a boolean.  insert is set only when stream is true and the client did not ask for usage. */
+ * include_usage not a boolean.  Also a key that differs from one of these four in case only: Go servers (Ollama) take it
+ * for the same, so the model we permitted would not be the model that runs.
+ * insert is set only when stream is true and the client did not ask for usage. */
 enum reason openai_request(struct openai_request *request, struct span body) __attribute__((warn_unused_result));
 
 struct openai_usage {
@@ -32,7 +34,8 @@ struct openai_usage {
 };
 
 /* openai_usage: top-level `usage` of a complete JSON answer.  Absent, null, or not made of non-negative integers below
- * 2^53: known stays as it was; an explicit 0 is known. */
+ * 2^53: known stays as it was; an explicit 0 is known.  One of the two counts may be missing and is then 0 (embeddings
+ * have no output). */
 void openai_usage(struct openai_usage *usage, struct span json);
 
 struct openai_event {
@@ -42,11 +45,15 @@ struct openai_event {
 	bool is_usage_extra; /* choices is [] and usage is an object: the chunk include_usage adds */
 };
 
-/* openai_event: one complete server-sent event (with its line ends).  Must be fast for events without `"usage"`:
- * one memmem decides whether the JSON is looked at.  Also accepts usage in any chunk (usage updated when known). */
+/* openai_event: one complete server-sent event (with its line ends: LF, CRLF or CR).  Events without `"usage"`, or where
+ * it is null, cost one memmem and count as content; of others the JSON is looked at.  Usage is taken from any chunk,
+ * whatever its choices (usage updated when known).  An event whose data stands on several lines is read only up to
+ * OPENAI_EVENT_JOIN_BYTES of it. */
+#define OPENAI_EVENT_JOIN_BYTES 16384
 void openai_event(struct openai_event *event, struct openai_usage *usage, struct span bytes);
 
-/* openai_cost: ceil((input * input_per_mtok + output * output_per_mtok) / 10^6), saturating at max (atomic units). */
+/* openai_cost: ceil((input * input_per_mtok + output * output_per_mtok) / 10^6), saturating at the offer's amount (atomic
+ * units).  Usage that is not known costs nothing. */
 struct word;
 struct offer;
 void openai_cost(struct word *cost, const struct offer *offer, const struct openai_usage *usage);

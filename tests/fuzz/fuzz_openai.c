@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// link: user/openai.c user/base/json.c user/base/utf8.c user/base/log.c -ljansson
+/* Bodies: whatever passes is JSON to jansson too, and the edit makes it ask for usage and changes nothing else.
+ * Events and answers: no crash, no read outside, and usage that stays in bounds. */
+#include "jansson_names.h"
+
+#include <stdlib.h>
+
+#include "openai.h"
+#include "payment.h"
+
+#define REQUIRE(expression) ((expression) ? (void)0 : abort())
+
+static json_t *edited(struct span body, const struct openai_request *request)
+{
+	size_t rest = request->insert_at + request->replace_bytes;
+	size_t text_bytes = body.bytes - request->replace_bytes + request->insert.bytes;
+	char *text = malloc(text_bytes);
+	json_t *json;
+
+	memcpy(text, body.at, request->insert_at);
+	memcpy(text + request->insert_at, request->insert.at, request->insert.bytes);
+	memcpy(text + request->insert_at + request->insert.bytes, body.at + rest, body.bytes - rest);
+	json = json_loadb(text, text_bytes, JSON_ALLOW_NUL, NULL);
+	free(text);
+	return json;
+}
+
+static void check_request(struct span body)
+{
+	struct openai_request request;
+	json_t *before, *after, *options;
+
+	if (openai_request(&request, body) != REASON_OK)
+		return;
+	REQUIRE(request.model.bytes == 0 || (request.model.at > body.at && request.model.bytes < body.bytes));
+	before = json_loadb((const char *)body.at, body.bytes, JSON_ALLOW_NUL, NULL);
+	if (before == NULL)
+		return; /* numbers beyond jansson's, escapes of zero in names */
+	REQUIRE(request.stream == json_is_true(json_object_get(before, "stream")));
+	if (request.insert.bytes != 0) {
+		after = edited(body, &request);
+		options = json_object_get(before, "stream_options");
+		if (!json_is_object(options)) {
+			options = json_object();
+			json_object_set_new(before, "stream_options", options);
+		}
+		json_object_set_new(options, "include_usage", json_true());
+		REQUIRE(after != NULL && json_equal(before, after));
+		json_decref(after);
+	}
+	json_decref(before);
+}
+
+static void check_event(struct span bytes)
+{
+	static const struct offer offer = {.input_per_mtok = ~(unsigned __int128)0, .output_per_mtok = 1};
+	struct openai_usage usage = {.known = false};
+	struct openai_event event;
+	struct word cost;
+
+	openai_event(&event, &usage, bytes);
+	REQUIRE(event.is_data || !(event.is_done || event.has_content || event.is_usage_extra || usage.known));
+	openai_usage(&usage, bytes);
+	openai_cost(&cost, &offer, &usage); /* asserts the bounds */
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
+{
+	check_request(span_of(data, bytes));
+	check_event(span_of(data, bytes));
+	return 0;
+}

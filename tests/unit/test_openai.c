@@ -1,0 +1,406 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "jansson_names.h"
+
+#include "openai.c"
+
+#include "base/u256.h"
+#include "check.h"
+#include "guard.h"
+#include "random.h"
+
+/* Tables write ' for ": this turns them into JSON, against a guard page. */
+static struct span quoted(struct guard *guard, const char *text)
+{
+	struct span copy = guard_copy(guard, text, strlen(text));
+
+	for (size_t i = 0; i < copy.bytes; i++)
+		if (copy.at[i] == '\'')
+			guard->map[copy.at + i - guard->map] = '"';
+	return copy;
+}
+
+/* The body after the edit, as the upstream gets it. */
+static size_t apply(char *out, struct span body, const struct openai_request *request)
+{
+	size_t rest = request->insert_at + request->replace_bytes, used = request->insert_at;
+
+	CHECK(rest <= body.bytes);
+	memcpy(out, body.at, used);
+	if (request->insert.bytes > 0)
+		memcpy(out + used, request->insert.at, request->insert.bytes);
+	used += request->insert.bytes;
+	memcpy(out + used, body.at + rest, body.bytes - rest);
+	return used + body.bytes - rest;
+}
+
+static json_t *load(const char *text, size_t bytes)
+{
+	return json_loadb(text, bytes, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+}
+
+/* After the edit: the same object, but for stream_options.include_usage being true. */
+static void check_edit(struct span body, const struct openai_request *request, const char *row)
+{
+	char edited[4096];
+	size_t edited_bytes = apply(edited, body, request);
+	json_t *before = load((const char *)body.at, body.bytes), *after = load(edited, edited_bytes), *options;
+
+	CHECK_ROW(before != NULL && after != NULL, row);
+	if (request->insert.bytes == 0) {
+		CHECK_ROW(edited_bytes == body.bytes && memcmp(edited, body.at, edited_bytes) == 0, row);
+	} else {
+		options = json_object_get(before, "stream_options");
+		if (!json_is_object(options)) {
+			options = json_object();
+			json_object_set_new(before, "stream_options", options);
+		}
+		json_object_set_new(options, "include_usage", json_true());
+		CHECK_ROW(json_equal(before, after), row);
+	}
+	json_decref(before);
+	json_decref(after);
+}
+
+TEST(requests)
+{
+	static const struct {
+		const char *body, *model;
+		enum reason reason;
+		bool stream, include_usage, injected;
+	} rows[] = {
+		{"{}", "", 0, false, false, false},
+		{"{'model':'a'}", "a", 0, false, false, false},
+		{" \t\r\n{ 'model' : 'meta/llama-3:8b' , 'messages' : [ { 'role' : 'user' } ] } \n", "meta/llama-3:8b", 0,
+		 false, false, false},
+		{"{'mod\\u0065l':'a'}", "a", 0, false, false, false},
+		{"{'model':''}", "", 0, false, false, false},
+		{"{'model':'\xc3\xa9'}", "\xc3\xa9", 0, false, false, false},
+		{"{'stream':false}", "", 0, false, false, false},
+		{"{'stream':true}", "", 0, true, false, true},
+		{" {'stream':true}", "", 0, true, false, true},
+		{"{'model':'m','stream':true,'n':1}", "m", 0, true, false, true},
+		{"{'stream_options':null,'stream':true}", "", 0, true, false, true},
+		{"{'stream':true,'stream_options':{}}", "", 0, true, false, true},
+		{"{'stream':true,'stream_options':{ }}", "", 0, true, false, true},
+		{"{'stream':true,'stream_options':{'include_usage':false}}", "", 0, true, false, true},
+		{"{'stream':true,'stream_options':{'include_usage':true}}", "", 0, true, true, false},
+		{"{'stream':true,'stream_options':{ 'include\\u005fusage' : false , 'x':[{}]}}", "", 0, true, false, true},
+		{"{'stream':true,'stream_options':{'x':{'include_usage':true}}}", "", 0, true, false, true},
+		{"{'stream_options':{'x':1,'include_usage':true},'stream':true}", "", 0, true, true, false},
+		{"{'stream_options':{'include_usage':true}}", "", 0, false, true, false},
+		{"{'stream_options':{'include_usage':false}}", "", 0, false, false, false},
+		{"{'x':{'stream':true,'model':'no','stream_options':1},'model':'a'}", "a", 0, false, false, false},
+		{"{'strea':1,'streams':2,'stream_option':3,'max_tokens':4}", "", 0, false, false, false},
+		{"", "", BODY_BAD, false, false, false},
+		{" ", "", BODY_BAD, false, false, false},
+		{"null", "", BODY_BAD, false, false, false},
+		{"[{'model':'a'}]", "", BODY_BAD, false, false, false},
+		{"'{}'", "", BODY_BAD, false, false, false},
+		{"{'model':'a'} x", "", BODY_BAD, false, false, false},
+		{"{'model':'a'}{}", "", BODY_BAD, false, false, false},
+		{"{'model':'a',}", "", BODY_BAD, false, false, false},
+		{"\xef\xbb\xbf{'model':'a'}", "", BODY_BAD, false, false, false},
+		{"{'model':'a','model':'b'}", "", BODY_BAD, false, false, false},
+		{"{'model':'a','\\u006dodel':'a'}", "", BODY_BAD, false, false, false},
+		{"{'x':1,'x':1}", "", BODY_BAD, false, false, false},
+		{"{'stream':true,'stream':true}", "", BODY_BAD, false, false, false},
+		{"{'stream_options':{'include_usage':true,'include_usage':true}}", "", BODY_BAD, false, false, false},
+		{"{'stream_options':{'x':1,'\\u0078':1}}", "", BODY_BAD, false, false, false},
+		{"{'model':null}", "", BODY_BAD, false, false, false},
+		{"{'model':['a']}", "", BODY_BAD, false, false, false},
+		{"{'model':'\\u0061'}", "", BODY_BAD, false, false, false},
+		{"{'model':'a\\/b'}", "", BODY_BAD, false, false, false},
+		{"{'stream':null}", "", BODY_BAD, false, false, false},
+		{"{'stream':1}", "", BODY_BAD, false, false, false},
+		{"{'stream':'true'}", "", BODY_BAD, false, false, false},
+		{"{'stream_options':[]}", "", BODY_BAD, false, false, false},
+		{"{'stream_options':true}", "", BODY_BAD, false, false, false},
+		{"{'stream_options':{'include_usage':null}}", "", BODY_BAD, false, false, false},
+		{"{'stream_options':{'include_usage':1}}", "", BODY_BAD, false, false, false},
+		{"{'Model':'b'}", "", BODY_BAD, false, false, false},
+		{"{'model':'a','MODEL':'b'}", "", BODY_BAD, false, false, false},
+		{"{'model':'a','\\u004dodel':'b'}", "", BODY_BAD, false, false, false},
+		{"{'Stream':true}", "", BODY_BAD, false, false, false},
+		{"{'\xc5\xbftream':true}", "", BODY_BAD, false, false, false},
+		{"{'\\u017ftream':true}", "", BODY_BAD, false, false, false},
+		{"{'stream_optionS':{}}", "", BODY_BAD, false, false, false},
+		{"{'stream_options':{'Include_Usage':false}}", "", BODY_BAD, false, false, false},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct openai_request request;
+		struct guard guard;
+		struct span body = quoted(&guard, rows[i].body);
+		enum reason reason = openai_request(&request, body);
+
+		CHECK_ROW(reason == rows[i].reason, rows[i].body);
+		if (reason == REASON_OK && rows[i].reason == REASON_OK) {
+			CHECK_ROW(span_equal(request.model, span_str(rows[i].model)), rows[i].body);
+			CHECK_ROW(request.stream == rows[i].stream, rows[i].body);
+			CHECK_ROW(request.include_usage == rows[i].include_usage, rows[i].body);
+			CHECK_ROW((request.insert.bytes != 0) == rows[i].injected, rows[i].body);
+			check_edit(body, &request, rows[i].body);
+		}
+		guard_free(&guard);
+	}
+}
+
+TEST(edits_are_the_smallest)
+{
+	static const struct {
+		const char *body, *edited;
+	} rows[] = {
+		{" {'stream':true}", " {'stream_options':{'include_usage':true},'stream':true}"},
+		{"{'stream':true,'stream_options':{}}", "{'stream':true,'stream_options':{'include_usage':true}}"},
+		{"{'stream':true,'stream_options': null }", "{'stream':true,'stream_options': {'include_usage':true} }"},
+		{"{'stream':true,'stream_options':{'a':1}}", "{'stream':true,'stream_options':{'include_usage':true,'a':1}}"},
+		{"{'stream':true,'stream_options':{'include_usage':false}}",
+		 "{'stream':true,'stream_options':{'include_usage':true}}"},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct openai_request request;
+		struct guard guard, want_guard;
+		struct span body = quoted(&guard, rows[i].body), want = quoted(&want_guard, rows[i].edited);
+		char edited[256];
+
+		CHECK_EQ(openai_request(&request, body), REASON_OK);
+		CHECK_ROW(span_equal(span_of(edited, apply(edited, body, &request)), want), rows[i].body);
+		guard_free(&guard);
+		guard_free(&want_guard);
+	}
+}
+
+TEST(no_prefix_of_a_body_passes)
+{
+	static const char text[] = "{'model':'m','messages':[{'role':'user','content':'hi \\u00e9 \xe2\x82\xac'}],"
+				   "'stream':true,'stream_options':{'include_usage':false,'x':[1,-2.5e3,null]}}";
+	struct openai_request request;
+	struct guard guard;
+
+	for (size_t bytes = 0; bytes < sizeof text; bytes++) {
+		char prefix[sizeof text];
+
+		snprintf(prefix, sizeof prefix, "%.*s", (int)bytes, text);
+		CHECK_EQ(openai_request(&request, quoted(&guard, prefix)), bytes == sizeof text - 1 ? REASON_OK : BODY_BAD);
+		guard_free(&guard);
+	}
+}
+
+/* A random object whose interesting members come in random order, form and spacing. */
+static size_t random_body(char *out, size_t out_bytes)
+{
+	static const char *const members[] = {
+		"\"stream\":true", "\"stream\" : false", "\"model\":\"m-%zu\"", "\"stream_options\":null",
+		"\"stream_options\": {\n}", "\"stream_options\":{\"a\":[%zu],\"include_usage\":false}",
+		"\"stream_options\":{\"include_usage\" : true }", "\"n\":%zu", "\"s\\u0074ream\":true",
+		"\"messages\":[{\"content\":\"\\\"stream\\\":true, {%zu\"}]",
+	};
+	size_t used = (size_t)snprintf(out, out_bytes, "%s", random_below(2) ? "{" : "\n{ "), cnt = random_below(6);
+
+	for (size_t i = 0; i < cnt; i++) {
+		used += (size_t)snprintf(out + used, out_bytes - used, "%s", i == 0 ? "" : random_below(2) ? "," : " ,\r\n");
+		used += (size_t)snprintf(out + used, out_bytes - used, members[random_below(sizeof members / sizeof *members)],
+					 random_below(100));
+	}
+	return used + (size_t)snprintf(out + used, out_bytes - used, "%s", random_below(2) ? "}" : " }\t");
+}
+
+TEST(random_bodies_agree_with_jansson)
+{
+	unsigned edited = 0;
+
+	random_start("bodies against jansson");
+	for (unsigned i = 0; i < 20000; i++) {
+		char text[1024];
+		size_t bytes = random_body(text, sizeof text);
+		struct openai_request request;
+		enum reason reason = openai_request(&request, span_of(text, bytes));
+		json_t *json = load(text, bytes);
+
+		CHECK_ROW((reason == REASON_OK) == (json != NULL), text);
+		if (reason == REASON_OK && json != NULL) {
+			CHECK_ROW(request.stream == json_is_true(json_object_get(json, "stream")), text);
+			check_edit(span_of(text, bytes), &request, text);
+			edited += request.insert.bytes != 0;
+		}
+		json_decref(json);
+	}
+	CHECK(edited > 1000);
+}
+
+TEST(usage_of_an_answer)
+{
+	static const struct {
+		const char *json;
+		bool known;
+		uint64_t input, output;
+	} rows[] = {
+		{"{'usage':{'prompt_tokens':12,'completion_tokens':34,'total_tokens':46}}", true, 12, 34},
+		{"{'id':'x','choices':[{}],'usage':{'input_tokens':1,'output_tokens':2}}", true, 1, 2},
+		{"{'usage':{'prompt_tokens':0,'completion_tokens':0}}", true, 0, 0},
+		{"{'usage':{'prompt_tokens':7,'total_tokens':7}}", true, 7, 0},
+		{"{'usage':{'completion_tokens':7}}", true, 0, 7},
+		{"{'usage':{'prompt_tokens':9007199254740991,'completion_tokens':1}}", true, 9007199254740991, 1},
+		{"{'usage':{'prompt_tokens':9007199254740992,'completion_tokens':1}}", false, 0, 0},
+		{"{'usage':{'prompt_tokens':-1,'completion_tokens':1}}", false, 0, 0},
+		{"{'usage':{'prompt_tokens':1.0,'completion_tokens':1}}", false, 0, 0},
+		{"{'usage':{'prompt_tokens':1,'completion_tokens':1e2}}", false, 0, 0},
+		{"{'usage':{'prompt_tokens':'1','completion_tokens':1}}", false, 0, 0},
+		{"{'usage':{'prompt_tokens':null,'completion_tokens':1}}", false, 0, 0},
+		{"{'usage':{'total_tokens':5}}", false, 0, 0},
+		{"{'usage':{}}", false, 0, 0},
+		{"{'usage':null}", false, 0, 0},
+		{"{'usage':[1]}", false, 0, 0},
+		{"{'x':{'usage':{'prompt_tokens':1}}}", false, 0, 0},
+		{"{}", false, 0, 0},
+		{"", false, 0, 0},
+		{"{'usage':{'prompt_tokens':1,'completion_tokens':1}", false, 0, 0},
+		{"{'usage':{'prompt_tokens':1,'prompt_tokens':2}}", false, 0, 0},
+		{"[{'usage':{'prompt_tokens':1}}]", false, 0, 0},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct openai_usage usage = {0}, kept = {true, 5, 6};
+		struct guard guard;
+		struct span json = quoted(&guard, rows[i].json);
+
+		openai_usage(&usage, json);
+		CHECK_ROW(usage.known == rows[i].known && usage.input == rows[i].input && usage.output == rows[i].output,
+			  rows[i].json);
+		openai_usage(&kept, json);
+		CHECK_ROW(kept.known && kept.input == (rows[i].known ? rows[i].input : 5), rows[i].json);
+		guard_free(&guard);
+	}
+}
+
+#define CONTENT "{'choices':[{'delta':{'content':'x'}}]}"
+#define EXTRA "{'choices':[],'usage':{'prompt_tokens':3,'completion_tokens':4}}"
+
+TEST(events)
+{
+	static const struct {
+		const char *event;
+		bool is_data, is_done, has_content, is_usage_extra;
+		bool known;
+	} rows[] = {
+		{"data: " CONTENT "\n\n", true, false, true, false, false},
+		{"data:" CONTENT "\r\n\r\n", true, false, true, false, false},
+		{"data: " CONTENT "\r\r", true, false, true, false, false},
+		{"data: [DONE]\n\n", true, true, false, false, false},
+		{"data:[DONE]\r\n\r\n", true, true, false, false, false},
+		{"data: [DONE]\r\r", true, true, false, false, false},
+		{"data: [DONE] \n\n", true, false, true, false, false},
+		{"data: " EXTRA "\n\n", true, false, false, true, true},
+		{"data: " EXTRA "\r\n\r\n", true, false, false, true, true},
+		{"id: 7\r\nevent: message\r\ndata: " EXTRA "\r\n\r\n", true, false, false, true, true},
+		{": comment\ndata: " EXTRA "\n\n", true, false, false, true, true},
+		{"data: {'choices':[],\ndata: 'usage':{'prompt_tokens':3,\ndata: 'completion_tokens':4}}\n\n", true, false,
+		 false, true, true},
+		{"data: {'choices':[],\r\ndata:'usage':\r\ndata:{'prompt_tokens':3,'completion_tokens':4}}\r\n\r\n", true,
+		 false, false, true, true},
+		{"data: {'choices':[],'usage':null}\n\n", true, false, true, false, false},
+		{"data: {'choices':[{}],'usage': null}\n\n", true, false, true, false, false},
+		{"data: {'choices':[{'usage':null}],'usage':{'prompt_tokens':3,'completion_tokens':4}}\n\n", true, false, true,
+		 false, true},
+		{"data: {'choices':[],'usage':{}}\n\n", true, false, false, true, false},
+		{"data: {'choices':[],'usage':5}\n\n", true, false, false, false, false},
+		{"data: {'choices':[{'delta':{}}],'usage':{'prompt_tokens':3,'completion_tokens':4}}\n\n", true, false, true,
+		 false, true},
+		{"data: {'usage':{'prompt_tokens':3,'completion_tokens':4}}\n\n", true, false, true, false, true},
+		{"data: {'choices':[{'x':'\\\"usage\\\":'}]}\n\n", true, false, true, false, false},
+		{"data: {'choices':[],'usage':{'prompt_tokens':3,'completion_tokens':4}\n\n", true, false, true, false, false},
+		{"data: not json 'usage': 1\n\n", true, false, true, false, false},
+		{"data\n\n", true, false, true, false, false},
+		{"data:\n\n", true, false, true, false, false},
+		{": keep-alive\n\n", false, false, false, false, false},
+		{"event: ping\n\n", false, false, false, false, false},
+		{"database: 1\n\n", false, false, false, false, false},
+		{" data: 1\n\n", false, false, false, false, false},
+		{"\n", false, false, false, false, false},
+		{"", false, false, false, false, false},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct openai_usage usage = {0};
+		struct openai_event event;
+		struct guard guard;
+
+		openai_event(&event, &usage, quoted(&guard, rows[i].event));
+		CHECK_ROW(event.is_data == rows[i].is_data, rows[i].event);
+		CHECK_ROW(event.is_done == rows[i].is_done, rows[i].event);
+		CHECK_ROW(event.has_content == rows[i].has_content, rows[i].event);
+		CHECK_ROW(event.is_usage_extra == rows[i].is_usage_extra, rows[i].event);
+		CHECK_ROW(usage.known == rows[i].known, rows[i].event);
+		CHECK_ROW(!usage.known || (usage.input == 3 && usage.output == 4), rows[i].event);
+		guard_free(&guard);
+	}
+}
+
+TEST(an_event_on_many_lines_is_joined_within_bounds)
+{
+	static char text[2 * OPENAI_EVENT_JOIN_BYTES + 64];
+	struct openai_usage usage = {0};
+	struct openai_event event;
+
+	for (size_t line_bytes = OPENAI_EVENT_JOIN_BYTES - 2; line_bytes <= OPENAI_EVENT_JOIN_BYTES + 2; line_bytes++) {
+		memcpy(text, "data: ", 6);
+		memset(text + 6, ' ', line_bytes);
+		memcpy(text + 6 + line_bytes, "\ndata: {\"usage\":1}\n\n", 20);
+		openai_event(&event, &usage, span_of(text, 6 + line_bytes + 20));
+		CHECK(event.is_data && event.has_content && !usage.known);
+	}
+	memset(text, 'x', sizeof text);
+	for (size_t at = 0; at + 64 < sizeof text; at += 1000)
+		memcpy(text + at, "\ndata:", 6);
+	openai_event(&event, &usage, span_of(text, sizeof text));
+	CHECK(event.is_data && event.has_content && !usage.known);
+}
+
+TEST(cost)
+{
+	static const struct {
+		const char *input_price, *output_price;
+		struct openai_usage usage;
+		const char *max, *cost;
+	} rows[] = {
+		{"0", "0", {true, 100, 100}, "1000", "0"},
+		{"1000000", "2000000", {true, 3, 4}, "1000", "11"},
+		{"1", "0", {true, 1, 0}, "1000", "1"}, /* rounded up */
+		{"1", "0", {true, 1000000, 0}, "1000", "1"},
+		{"1", "0", {true, 1000001, 0}, "1000", "2"},
+		{"1", "1", {true, 500000, 500000}, "1000", "1"}, /* the sum is rounded, not each part */
+		{"1000000", "1000000", {true, 500, 501}, "1000", "1000"},
+		{"1000000", "1000000", {true, 500, 500}, "1000", "1000"},
+		{"1000000", "1000000", {true, 500, 499}, "1000", "999"},
+		{"1000000", "1000000", {true, 0, 0}, "1000", "0"},
+		{"1000000", "1000000", {false, 5, 5}, "1000", "0"},
+		/* 2^64 carries between limbs */
+		{"18446744073709551615", "1", {true, 1000000, 1000000},
+		 "115792089237316195423570985008687907853269984665640564039457584007913129639935",
+		 "18446744073709551616"},
+		/* the most there can be: 2 * (2^53 - 1) * (2^128 - 1) / 10^6, rounded up */
+		{"340282366920938463463374607431768211455", "340282366920938463463374607431768211455",
+		 {true, 9007199254740991, 9007199254740991},
+		 "115792089237316195423570985008687907853269984665640564039457584007913129639935",
+		 "6129982163463554752868654266724309807707727226689"},
+		{"340282366920938463463374607431768211455", "340282366920938463463374607431768211455",
+		 {true, 9007199254740991, 9007199254740991}, "7", "7"},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct offer offer = {.method = METHOD_UPTO};
+		char text[U256_DECIMAL_BYTES];
+		struct word cost, price;
+
+		CHECK(u256_decimal(price.at, span_str(rows[i].input_price)) && u256_to_u128(&offer.input_per_mtok, price.at));
+		CHECK(u256_decimal(price.at, span_str(rows[i].output_price)) &&
+		      u256_to_u128(&offer.output_per_mtok, price.at));
+		CHECK(u256_decimal(offer.amount.at, span_str(rows[i].max)));
+		openai_cost(&cost, &offer, &rows[i].usage);
+		u256_print(text, cost.at);
+		CHECK_ROW(strcmp(text, rows[i].cost) == 0, text);
+	}
+}
+
+CHECK_MAIN
