@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef TOLLBAR_BASE_CLOCK_H
 #define TOLLBAR_BASE_CLOCK_H
-/* clock.h: the only two clocks.  Facts never call these: time reaches them as an argument. */
+/* clock.h: the only clocks.  Facts never call these: time reaches them as an argument. */
 #include <stdint.h>
 #include <time.h>
 
@@ -11,6 +11,14 @@ static inline uint64_t clock_ns(void)
 	struct timespec ts;
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* Monotonic milliseconds at the tick's resolution (1 to 10 ms), five times cheaper: timeouts. */
+static inline uint64_t clock_coarse_ms(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	return (uint64_t)ts.tv_sec * 1000u + (uint64_t)ts.tv_nsec / 1000000u;
 }
 
 /* Unix seconds: what payments are dated in. */

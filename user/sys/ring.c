@@ -304,6 +304,7 @@ static void on_send(struct conn *conn, const struct io_uring_cqe *cqe)
 		return;
 	}
 	uint32_t sent = (uint32_t)cqe->res;
+	conn->sent_bytes += sent;
 	if (conn->out_begin < conn->out_end) {
 		conn->out_begin += sent;
 		if (conn->out_begin == conn->out_end)

@@ -60,6 +60,7 @@ struct conn {
 	uint32_t out_begin, out_end, out_bytes_max;
 	uint8_t *out;
 	struct span tail; /* borrowed bytes sent after the output buffer */
+	uint64_t sent_bytes; /* so far: tells a slow peer from one that stands still */
 	struct conn *next_dirty, *next_starved;
 	struct sockaddr_storage peer; /* conn_connect: must stay while connecting */
 };

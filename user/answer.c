@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "answer.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/hex.h"
+#include "base/log.h"
+#include "base/probe.h"
+#include "reply.h"
+#include "standing.h"
+#include "worker.h"
+
+#define DISCARD_BYTES_MAX 65536 /* rest of a refused request's body that is read to keep the connection */
+#define LOG_LINES_PER_S 100	/* refusals logged by one worker; the rest is counted */
+
+void answer_step(struct request *request, enum step step)
+{
+	uint64_t now_ns = clock_ns();
+	uint64_t took_ns = now_ns - request->mark_ns;
+
+	histogram_add(&request->worker->stats.steps[step], took_ns);
+	if (step == STEP_HEAD || step == STEP_BODY)
+		request->waited_ns += took_ns;
+	request->mark_ns = now_ns;
+}
+
+void answer_first_out(struct request *request)
+{
+	struct stats *stats = &request->worker->stats;
+
+	if (request->first_out_done)
+		return;
+	request->first_out_done = true;
+	STEP_END(request, FIRST_OUT, first_out);
+	if (request->paid && request->exchange.status / 100 == 2) {
+		stats_add(&stats->served, 1);
+		histogram_add(&stats->first_token, request->mark_ns - request->began_ns);
+	}
+}
+
+/* --- counting --- */
+
+static void log_refusal(struct request *request, enum reason reason)
+{
+	struct worker *worker = request->worker;
+	uint64_t second = clock_coarse_ms() / 1000;
+	char source[INET6_ADDRSTRLEN], payer[43] = "-";
+
+	if (second != worker->log_second) {
+		if (worker->log_dropped > 0)
+			log_info("event=refused_more worker=%u count=%llu", worker->idx,
+				 (unsigned long long)worker->log_dropped);
+		worker->log_second = second;
+		worker->log_lines = worker->log_dropped = 0;
+	}
+	if (worker->log_lines++ >= LOG_LINES_PER_S) {
+		worker->log_dropped++;
+		return;
+	}
+	if (request->offer != NULL)
+		hex_encode(payer, request->payment.from.at, sizeof request->payment.from.at);
+	inet_ntop(AF_INET6, &request->source, source, sizeof source);
+	log_info("event=refused reason=%s status=%u route=%s source=%s payer=%s request=%llu", reason_word(reason),
+		 reason_status(reason), request->route != NULL ? request->route->name : "-", source, payer,
+		 (unsigned long long)request->id);
+}
+
+void answer_count(struct request *request, enum reason reason)
+{
+	struct worker *worker = request->worker;
+
+	stats_add(&worker->stats.refused[reason], 1);
+	PROBE3(refused, request->id, (int)reason, request->mark_ns - request->began_ns);
+	log_refusal(request, reason);
+	unsigned penalty_s = standing_note(worker->standing, &request->source, reason, clock_ns());
+	if (penalty_s > 0 && worker->shared->penalize != NULL)
+		worker->shared->penalize(worker->shared->penalize_ctx, &request->source, penalty_s);
+}
+
+/* --- giving back --- */
+
+static void leave_payers(struct request *request)
+{
+	if (!request->entered)
+		return;
+	request->entered = false;
+	payers_leave(request->worker->shared->payers, &request->payment.from, &request->offer->amount, &request->charged,
+		     clock_unix_s());
+}
+
+static void leave_queue(struct request *request)
+{
+	struct queue *queue = request->worker->shared->queue;
+
+	if (request->ticket.granted && request->stage != STAGE_QUEUE)
+		queue_pop(queue, &request->ticket);
+	else if (request->stage == STAGE_QUEUE && queue_leave(queue, &request->ticket))
+		request->mails_out--;
+	/* else the grant is on its way: gate_granted gives it back */
+}
+
+void answer_release(struct request *request)
+{
+	forward_cancel(&request->exchange);
+	leave_queue(request);
+	if (request->claim != NULL) {
+		claim_release(request->worker->shared->ledger, request->claim);
+		request->claim = NULL;
+	}
+	leave_payers(request);
+}
+
+void answer_due(struct word *due, const struct request *request)
+{
+	const struct exchange *exchange = &request->exchange;
+	struct openai_usage usage = exchange->usage;
+
+	if (request->payment.method != METHOD_UPTO) {
+		*due = request->offer->amount;
+		return;
+	}
+	/* A stream that was cut, or an upstream that counts nothing: each event passed on was at least one token. */
+	if (!usage.known)
+		usage = (struct openai_usage){.known = true, .output = exchange->content_events};
+	openai_cost(due, request->offer, &usage);
+}
+
+void answer_owe(struct request *request, const struct word *due, bool wait)
+{
+	struct claim *claim = request->claim;
+
+	ASSERT(claim != NULL);
+	request->claim = NULL;
+	request->charged = *due;
+	if (wait)
+		request->mails_out++;
+	claim_owe(request->worker->shared->ledger, claim, due, wait ? &request->settled : NULL);
+	leave_payers(request);
+}
+
+struct span answer_receipt(const struct request *request, const struct claim_wait *settled, char *out, size_t out_bytes)
+{
+	bool success = settled->outcome == CLAIM_SETTLED;
+	struct receipt receipt = {
+		.version = request->payment.version,
+		.success = success,
+		.error = settled->outcome == CLAIM_UNKNOWN ? "settlement_pending" : settled->word,
+		.payer = &request->payment.from,
+		.has_transaction = settled->has_transaction,
+		.transaction = &settled->transaction,
+		.offer = request->offer,
+		.amount = request->payment.method == METHOD_UPTO ? &request->charged : NULL,
+	};
+
+	return span_of(out, reply_receipt(out, out_bytes, &receipt));
+}
+
+/* --- the answer itself --- */
+
+static uint64_t send_deadline(const struct request *request)
+{
+	return clock_coarse_ms() + request->worker->config->timeouts.send_ms;
+}
+
+void answer_done(struct request *request)
+{
+	request->stage = STAGE_SEND;
+	request->sent_mark = request->conn.sent_bytes;
+	wheel_set(&request->worker->wheel, &request->timer, send_deadline(request));
+	if (request->close || request->exchange.close)
+		conn_finish(&request->conn);
+	else
+		answer_next(request);
+}
+
+void answer_next(struct request *request)
+{
+	if (request->stage != STAGE_SEND || request->mails_out > 0 || !conn_idle_out(&request->conn) ||
+	    request->conn.finish)
+		return;
+	if (request->first_out_done)
+		STEP_END(request, LAST_OUT, last_out);
+	if (atomic_load_explicit(&request->worker->draining, memory_order_relaxed)) {
+		conn_finish(&request->conn);
+		return;
+	}
+	request_reset(request);
+	wheel_set(&request->worker->wheel, &request->timer,
+		  clock_coarse_ms() + request->worker->config->timeouts.idle_ms);
+	conn_resume(&request->conn);
+}
+
+static const char *allowed_method(const struct request *request)
+{
+	const struct config *config = request->worker->config;
+
+	for (size_t i = 0; i < config->route_cnt; i++)
+		if (span_equal(request->head.target, span_str(config->routes[i].path)))
+			return config->routes[i].method;
+	return NULL;
+}
+
+/* Can the rest of the request be read past, so that the connection stays?  If not, it closes. */
+static void decide_close(struct request *request, enum reason reason)
+{
+	const struct http_head *head = &request->head;
+	bool unreadable = request->route == NULL && reason != ROUTE_UNKNOWN && reason != METHOD_WRONG &&
+			  reason != DRAINING;
+
+	if (unreadable || reason == HTTP_BAD || reason == CLIENT_SLOW || reason == DRAINING) {
+		request->close = true; /* where this request ends is not known, or not waited for */
+	} else if (!request->body_done && request->stage <= STAGE_BODY) {
+		uint64_t left = head->has_length ? head->content_bytes - request->body_bytes : 0;
+		if (head->chunked || head->expect_continue || left > DISCARD_BYTES_MAX)
+			request->close = true;
+		else
+			request->discard_left = left;
+	}
+}
+
+static void send_refusal(struct request *request, enum reason reason, unsigned retry_after_s, struct span extra)
+{
+	bool head_only = request->route == NULL ? span_equal(request->head.method, SPAN("HEAD")) : false;
+	struct reply *reply = request->worker->shared->reply;
+
+	if (reason_status(reason) == 402 && request->route != NULL && extra.bytes == 0) {
+		struct span challenge =
+			request->close ? reply_challenge_close(reply, request->route_idx, reason, request->payment.method)
+				       : reply_challenge(reply, request->route_idx, reason, request->payment.method);
+		if (!conn_write(&request->conn, challenge))
+			conn_write_tail(&request->conn, challenge); /* constant: it stays */
+		return;
+	}
+	struct refusal refusal = {.reason = reason,
+				  .retry_after_s = retry_after_s,
+				  .close = request->close,
+				  .head_only = head_only,
+				  .allow = reason == METHOD_WRONG ? allowed_method(request) : NULL,
+				  .extra = extra};
+	size_t bytes_max = 2048 + extra.bytes;
+	uint8_t *at = conn_reserve(&request->conn, bytes_max);
+	ASSERT(at != NULL); /* nothing of this answer was sent, and the one before is out */
+	conn_commit(&request->conn, reply_refusal((char *)at, bytes_max, &refusal));
+}
+
+void answer_refuse_with(struct request *request, enum reason reason, unsigned retry_after_s, struct span extra)
+{
+	answer_count(request, reason);
+	answer_release(request);
+	decide_close(request, reason);
+	if (!request->head.keep_alive)
+		request->close = true;
+	send_refusal(request, reason, retry_after_s, extra);
+	if (!request->close && request->discard_left > 0) {
+		request->stage = STAGE_DISCARD;
+		wheel_set(&request->worker->wheel, &request->timer,
+			  clock_coarse_ms() + request->worker->config->timeouts.body_ms);
+	} else {
+		answer_done(request);
+	}
+}
+
+void answer_refuse(struct request *request, enum reason reason)
+{
+	unsigned status = reason_status(reason);
+
+	answer_refuse_with(request, reason, status == 503 || status == 429 ? 1 : 0, (struct span){0});
+}
+
+void answer_cut(struct request *request, enum reason reason)
+{
+	struct exchange *exchange = &request->exchange;
+	char event[1024];
+
+	answer_count(request, reason);
+	if (exchange->is_stream) {
+		size_t bytes = reply_stream_error(event, sizeof event, reason);
+		char size[16];
+		int size_bytes = snprintf(size, sizeof size, "%zx\r\n", bytes);
+		uint8_t *at = conn_reserve(&request->conn, bytes + (size_t)size_bytes + 2);
+		if (at != NULL && exchange->client_chunked) { /* the last chunk stays unsent: the answer is not whole */
+			memcpy(at, size, (size_t)size_bytes);
+			memcpy(at + size_bytes, event, bytes);
+			memcpy(at + size_bytes + bytes, "\r\n", 2);
+			conn_commit(&request->conn, bytes + (size_t)size_bytes + 2);
+		} else if (at != NULL) {
+			memcpy(at, event, bytes);
+			conn_commit(&request->conn, bytes);
+		}
+	}
+	request->close = true;
+	answer_done(request);
+}

@@ -1,0 +1,526 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gate.c: read from top to bottom, this is a paid request's way through tollbar.
+ *
+ *   head ─► route ─► decode ─► early outs ─► hash, verify (batched) ─► body ─► permit ─► payer ─► claim ─► queue
+ *        ─► forward ─► answer: exact           held, settled, then released
+ *                              exact, streamed settled, then passed on
+ *                              upto, streamed  passed on once the claim is on disk, then settled
+ *                              upto            held, settled for what it used, then released
+ *
+ * Every refusal leaves through answer_refuse, which gives back whatever was taken on the way. */
+#include "gate.h"
+
+#include "answer.h"
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/probe.h"
+#include "decode.h"
+#include "permit.h"
+#include "worker.h"
+
+#define PROGRESS_NS 1000000000ull /* how often a running stream's worth is put on record */
+
+static void set_deadline(struct request *request, unsigned after_ms)
+{
+	wheel_set(&request->worker->wheel, &request->timer, clock_coarse_ms() + after_ms);
+}
+
+static bool is_draining(const struct request *request)
+{
+	return atomic_load_explicit(&request->worker->draining, memory_order_relaxed);
+}
+
+/* --- head: what is asked for, and does the payment look right --- */
+
+static enum reason find_route(struct request *request)
+{
+	const struct config *config = request->worker->config;
+	enum reason reason = ROUTE_UNKNOWN;
+
+	for (size_t i = 0; i < config->route_cnt; i++) {
+		const struct config_route *route = &config->routes[i];
+		if (!span_equal(request->head.target, span_str(route->path)))
+			continue;
+		if (span_equal(request->head.method, span_str(route->method))) {
+			request->route = route;
+			request->route_idx = i;
+			request->paid = route->offer_cnt > 0;
+			return REASON_OK;
+		}
+		reason = METHOD_WRONG;
+	}
+	return reason;
+}
+
+static enum reason read_payment(struct request *request)
+{
+	const struct http_head *head = &request->head;
+
+	if (head->payment_field_cnt == 0)
+		return PAYMENT_MISSING;
+	if (head->payment_field_cnt > 1)
+		return PAYMENT_DUPLICATE;
+	bool v2 = head->payment_v2.at != NULL;
+	return decode_payment(&request->payment, v2 ? 2 : 1, v2 ? head->payment_v2 : head->payment_v1);
+}
+
+/* Everything that is cheaper than a signature and can refuse.  Only looks: nothing is recorded of an unverified payment. */
+static enum reason early_outs(struct request *request)
+{
+	struct shared *shared = request->worker->shared;
+	const struct config_route *route = request->route;
+	size_t body_bytes = request->head.has_length ? (size_t)request->head.content_bytes : 0;
+
+	enum reason reason = permit_offer(&request->offer, &request->payment, route->offers, route->offer_cnt);
+	if (reason == REASON_OK)
+		reason = permit_payment(&request->permit, &request->payment, request->offer, clock_unix_s());
+	if (reason == REASON_OK)
+		reason = payers_may(shared->payers, &request->payment.from, (struct span){0});
+	if (reason == REASON_OK && claim_seen(shared->ledger, &request->permit.key))
+		reason = REPLAYED;
+	if (reason == REASON_OK && !queue_room(shared->queue, (unsigned)route->upstream_idx, body_bytes))
+		reason = QUEUE_FULL;
+	return reason;
+}
+
+static enum reason check_head(struct request *request)
+{
+	enum reason reason = is_draining(request) ? DRAINING : find_route(request);
+
+	if (reason == REASON_OK && request->paid) {
+		reason = read_payment(request);
+		STEP_END(request, DECODE, decode);
+		if (reason == REASON_OK) {
+			reason = early_outs(request);
+			STEP_END(request, EARLY, early);
+		}
+	}
+	return reason == REASON_OK ? request_expect_body(request) : reason;
+}
+
+void gate_head(struct request *request, enum parse_result result)
+{
+	stats_add(&request->worker->stats.requests, 1);
+	STEP_END(request, PARSE, parse);
+	enum reason reason = result == PARSE_BAD ? request->head.refusal : check_head(request);
+	if (reason != REASON_OK) {
+		answer_refuse(request, reason);
+		return;
+	}
+	if (request->head.expect_continue && !request->body_done)
+		conn_write(&request->conn, SPAN("HTTP/1.1 100 Continue\r\n\r\n"));
+	set_deadline(request, request->worker->config->timeouts.body_ms);
+	request->close = !request->head.keep_alive;
+	request->stage = STAGE_BODY;
+	if (request->paid)
+		worker_enlist_verify(request->worker, request); /* → gate_verified, at the end of this round */
+	else if (request->body_done)
+		gate_body(request);
+}
+
+/* --- verify --- */
+
+void gate_verified(struct request *request, enum reason verdict)
+{
+	if (verdict != REASON_OK) {
+		answer_refuse(request, verdict);
+		return;
+	}
+	stats_add(&request->worker->stats.verified, 1);
+	request->stage = STAGE_BODY;
+	if (request->body_done)
+		gate_body(request);
+}
+
+/* --- body: what exactly is asked, may this payer ask it, and take the claim --- */
+
+static enum reason read_body(struct request *request)
+{
+	struct span body = request_body(request);
+	struct span type = request->head.content_type;
+
+	/* Forms (audio, files) name no model we could check; payers with a list of models may not send them. */
+	bool is_form = type.bytes >= 10 && span_equal_nocase(span_of(type.at, 10), SPAN("multipart/"));
+	if (body.bytes == 0 || is_form)
+		return payers_may(request->worker->shared->payers, &request->payment.from, (struct span){0});
+	enum reason reason = openai_request(&request->openai, body);
+	if (reason == REASON_OK)
+		reason = payers_may(request->worker->shared->payers, &request->payment.from, request->openai.model);
+	return reason;
+}
+
+/* On REASON_OK the payer's allowance is taken. */
+static enum reason permit(struct request *request, unsigned *retry_after_s)
+{
+	uint64_t now_s = clock_unix_s(); /* the body may have taken its time: look again */
+	enum reason reason = permit_payment(&request->permit, &request->payment, request->offer, now_s);
+
+	if (reason == REASON_OK)
+		reason = payers_enter(request->worker->shared->payers, &request->payment.from, &request->offer->amount,
+				      now_s, retry_after_s);
+	request->entered = reason == REASON_OK;
+	STEP_END(request, PERMIT, permit);
+	return reason;
+}
+
+static enum reason claim(struct request *request)
+{
+	enum reason reason = claim_take(request->worker->shared->ledger, &request->permit, &request->payment,
+					&request->durable);
+
+	if (reason == REASON_OK) {
+		request->claim = request->durable.claim;
+		request->mails_out++;
+		stats_add(&request->worker->stats.claimed, 1);
+	}
+	STEP_END(request, CLAIM, claim);
+	return reason;
+}
+
+static enum reason queue(struct request *request)
+{
+	struct queue_ticket *ticket = &request->ticket;
+
+	ticket->upstream_idx = (unsigned)request->route->upstream_idx;
+	ticket->bytes = request->body_bytes;
+	enum reason reason = queue_push(request->worker->shared->queue, ticket);
+	if (reason != REASON_OK)
+		return reason;
+	stats_add(&request->worker->stats.queued, 1);
+	request->stage = STAGE_QUEUE;
+	if (ticket->granted) {
+		request->stage = STAGE_FORWARD;
+	} else {
+		request->mails_out++;
+		set_deadline(request, request->worker->config->timeouts.queue_ms);
+	}
+	return REASON_OK;
+}
+
+static void forward(struct request *request);
+
+void gate_body(struct request *request)
+{
+	unsigned retry_after_s = 1;
+	enum reason reason = REASON_OK;
+
+	if (request->paid) {
+		reason = read_body(request);
+		STEP_END(request, BODY, body);
+		if (reason == REASON_OK)
+			reason = permit(request, &retry_after_s);
+		if (reason == REASON_OK)
+			reason = claim(request);
+	}
+	/* A queue that is full gives the claim back: a 503 never costs a nonce. */
+	if (reason == REASON_OK)
+		reason = queue(request);
+	if (reason != REASON_OK) {
+		unsigned status = reason_status(reason);
+		answer_refuse_with(request, reason, status == 429 || status == 503 ? retry_after_s : 0,
+				   (struct span){0});
+		return;
+	}
+	if (request->stage == STAGE_FORWARD)
+		forward(request);
+}
+
+/* --- queue, forward --- */
+
+void gate_granted(struct request *request)
+{
+	if (request->stage != STAGE_QUEUE) { /* it left while the grant was on its way */
+		queue_pop(request->worker->shared->queue, &request->ticket);
+		answer_next(request);
+		return;
+	}
+	request->stage = STAGE_FORWARD;
+	forward(request);
+}
+
+static void forward(struct request *request)
+{
+	struct exchange *exchange = &request->exchange;
+
+	STEP_END(request, QUEUE, queue);
+	stats_add(&request->worker->stats.forwarded, 1);
+	if (request->openai.insert.bytes > 0) { /* a paid stream whose client did not ask for usage: we do */
+		request_insert_usage(request);
+		exchange->strip_usage = true;
+	}
+	exchange->owner = request;
+	exchange->client = &request->conn;
+	exchange->request = &request->head;
+	exchange->body = request_body(request);
+	exchange->metered = request->paid;
+	exchange->paid = request->paid;
+	exchange->close = request->close;
+	request->sent_mark = request->conn.sent_bytes;
+	set_deadline(request, request->worker->config->timeouts.send_ms);
+	forward_start(request->worker->forward, exchange, (unsigned)request->route->upstream_idx);
+}
+
+static void on_written(struct exchange *exchange)
+{
+	struct request *request = exchange->owner;
+
+	STEP_END(request, CONNECT, connect);
+	if (request->paid)
+		histogram_add(&request->worker->stats.overhead,
+			      request->mark_ns - request->began_ns - request->waited_ns);
+}
+
+static void on_first_byte(struct exchange *exchange)
+{
+	STEP_END((struct request *)exchange->owner, FIRST_BYTE, first_byte);
+}
+
+/* --- the answer begins --- */
+
+static void wait_for_settlement(struct request *request)
+{
+	struct word due;
+
+	answer_due(&due, request);
+	answer_owe(request, &due, true);
+	request->stage = STAGE_SETTLE;
+	set_deadline(request, request->worker->config->timeouts.settle_ms);
+}
+
+static void on_began(struct exchange *exchange)
+{
+	struct request *request = exchange->owner;
+
+	if (!request->paid) {
+		forward_pass(exchange, (struct span){0});
+	} else if (exchange->status < 200 || exchange->status > 299) {
+		/* The model server refused: its words go to the client, and nothing is charged. */
+		claim_release(request->worker->shared->ledger, request->claim);
+		request->claim = NULL;
+		forward_pass(exchange, (struct span){0});
+	} else if (!exchange->is_stream) {
+		forward_hold(exchange);
+	} else if (request->payment.method != METHOD_UPTO) {
+		forward_wait(exchange);
+		wait_for_settlement(request);
+	} else if (!request->is_durable) {
+		forward_wait(exchange);
+		request->stage = STAGE_DURABLE;
+	} else {
+		forward_pass(exchange, (struct span){0});
+	}
+}
+
+void gate_durable(struct request *request)
+{
+	if (request->durable.error != 0) { /* the ledger has given the claim back already */
+		bool ours = request->claim != NULL;
+		request->claim = NULL;
+		if (ours && (request->stage == STAGE_QUEUE || request->stage == STAGE_FORWARD ||
+			     request->stage == STAGE_DURABLE))
+			answer_refuse(request, STORE_DOWN);
+		else
+			answer_next(request);
+		return;
+	}
+	request->is_durable = true;
+	if (request->stage == STAGE_DURABLE) {
+		request->stage = STAGE_FORWARD;
+		forward_pass(&request->exchange, (struct span){0});
+	} else {
+		answer_next(request);
+	}
+}
+
+/* A part of the answer is with the client's connection. */
+static void on_relayed(struct exchange *exchange)
+{
+	struct request *request = exchange->owner;
+
+	answer_first_out(request);
+	request->sent_mark = request->conn.sent_bytes;
+	set_deadline(request, request->worker->config->timeouts.send_ms);
+	if (request->claim != NULL && request->mark_ns - request->progress_ns > PROGRESS_NS) {
+		struct word due;
+		request->progress_ns = request->mark_ns = clock_ns();
+		answer_due(&due, request);
+		claim_forward(request->worker->shared->ledger, request->claim, &due);
+	}
+}
+
+/* --- the answer ends --- */
+
+static void end_free(struct request *request)
+{
+	stats_add(&request->worker->stats.free_served, 1);
+	answer_release(request);
+	answer_done(request);
+}
+
+static void end_passed(struct request *request)
+{
+	struct exchange *exchange = &request->exchange;
+
+	stats_add(&request->worker->stats.events_relayed, exchange->relayed_events);
+	if (request->claim != NULL) { /* upto, streamed: now it is known what it cost */
+		struct word due;
+		answer_due(&due, request);
+		answer_owe(request, &due, false);
+	}
+	answer_release(request);
+	answer_done(request);
+}
+
+static void end_held(struct request *request)
+{
+	struct exchange *exchange = &request->exchange;
+
+	openai_usage(&exchange->usage, exchange->held);
+	queue_pop(request->worker->shared->queue, &request->ticket); /* the model is free for the next */
+	wait_for_settlement(request);
+}
+
+static void end_failed(struct request *request, enum reason reason)
+{
+	struct exchange *exchange = &request->exchange;
+
+	if (request->stage == STAGE_SETTLE) {
+		/* Streamed exact: the settlement is under way and cannot be called back.  gate_settled says the rest. */
+		return;
+	}
+	if (!exchange->any_out) {
+		answer_refuse(request, reason);
+		return;
+	}
+	if (request->claim != NULL) {
+		struct word due;
+		answer_due(&due, request);
+		answer_owe(request, &due, false);
+	}
+	answer_release(request);
+	answer_cut(request, reason);
+}
+
+static void on_ended(struct exchange *exchange, enum reason reason)
+{
+	struct request *request = exchange->owner;
+
+	if (reason != REASON_OK)
+		end_failed(request, reason);
+	else if (!request->paid)
+		end_free(request);
+	else if (exchange->relay == RELAY_HOLD)
+		end_held(request);
+	else
+		end_passed(request);
+}
+
+const struct forward_events gate_forward_events = {
+	.began = on_began,
+	.ended = on_ended,
+	.written = on_written,
+	.first_byte = on_first_byte,
+	.relayed = on_relayed,
+};
+
+/* --- settle --- */
+
+static void answer_settled(struct request *request, const struct claim_wait *settled)
+{
+	struct exchange *exchange = &request->exchange;
+	char receipt[1024];
+
+	STEP_END(request, SETTLE, settle);
+	struct span extra = answer_receipt(request, settled, receipt, sizeof receipt);
+	request->stage = STAGE_FORWARD;
+	if (settled->outcome == CLAIM_REFUSED) {
+		answer_refuse_with(request, SETTLE_REFUSED, 0, extra);
+	} else if (settled->outcome == CLAIM_UNKNOWN) {
+		answer_refuse_with(request, SETTLE_UNKNOWN, 0, extra);
+	} else if (exchange->relay == RELAY_HOLD) {
+		forward_release(exchange, extra);
+		answer_first_out(request);
+		answer_release(request);
+		answer_done(request);
+	} else if (exchange->upstream != NULL) {
+		forward_pass(exchange, extra);
+	} else {
+		answer_refuse_with(request, UPSTREAM_FAILED, 0, extra); /* paid, and then the upstream broke off */
+	}
+}
+
+void gate_settled(struct request *request)
+{
+	if (request->stage == STAGE_SETTLE)
+		answer_settled(request, &request->settled);
+	else
+		answer_next(request); /* it stopped waiting; the ledger goes on by itself */
+}
+
+/* --- what can go wrong at any stage --- */
+
+void gate_client_gone(struct request *request)
+{
+	struct exchange *exchange = &request->exchange;
+	bool busy = request->stage > STAGE_HEAD && request->stage < STAGE_SEND;
+
+	if (busy)
+		answer_count(request, CLIENT_GONE);
+	if (request->stage == STAGE_FORWARD || request->stage == STAGE_DURABLE)
+		stats_add(&request->worker->stats.cancelled, 1);
+	if (request->claim != NULL && exchange->any_out) { /* what was delivered is owed */
+		struct word due;
+		answer_due(&due, request);
+		answer_owe(request, &due, false);
+	}
+	answer_release(request);
+}
+
+static bool client_stalls(const struct request *request)
+{
+	return !conn_idle_out(&request->conn) && request->conn.sent_bytes == request->sent_mark;
+}
+
+void gate_timeout(struct request *request)
+{
+	const struct config_timeouts *timeouts = &request->worker->config->timeouts;
+
+	switch (request->stage) {
+	case STAGE_HEAD:
+		if (request->began_ns != 0)
+			answer_refuse(request, CLIENT_SLOW);
+		else
+			conn_close(&request->conn); /* an idle connection owes nobody a word */
+		break;
+	case STAGE_BODY:
+		answer_refuse(request, CLIENT_SLOW);
+		break;
+	case STAGE_QUEUE:
+		answer_refuse(request, QUEUE_TIMEOUT);
+		break;
+	case STAGE_SETTLE:
+		request->close = true; /* the slot stays taken until the outcome is known */
+		answer_settled(request, &(struct claim_wait){.outcome = CLAIM_UNKNOWN});
+		break;
+	case STAGE_FORWARD:
+	case STAGE_SEND:
+		if (client_stalls(request) || request->conn.lingering) {
+			gate_client_gone(request);
+			conn_close(&request->conn);
+			break;
+		}
+		request->sent_mark = request->conn.sent_bytes;
+		set_deadline(request, timeouts->send_ms);
+		break;
+	case STAGE_VERIFY:
+	case STAGE_DURABLE:
+		set_deadline(request, timeouts->send_ms); /* ours to finish, and both do */
+		break;
+	case STAGE_DISCARD:
+		conn_close(&request->conn);
+		break;
+	case STAGE_FREE:
+	case STAGE_CLOSED:
+		break;
+	}
+}

@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "relay.h"
+
+#include <stdio.h>
+
+#include "base/assert.h"
+
+/* --- header fields --- */
+
+#define TO_UPSTREAM 1u /* never passed to the upstream */
+#define TO_CLIENT 2u   /* never passed to the client */
+#define BOTH (TO_UPSTREAM | TO_CLIENT)
+
+static const struct {
+	const char *name;
+	uint8_t bytes;
+	uint8_t stop;
+} stopped[] = {
+#define FIELD(name, stop) {name, sizeof(name) - 1, stop}
+	/* of one connection only */
+	FIELD("connection", BOTH),
+	FIELD("keep-alive", BOTH),
+	FIELD("proxy-authenticate", BOTH),
+	FIELD("proxy-authorization", BOTH),
+	FIELD("proxy-connection", BOTH),
+	FIELD("te", BOTH),
+	FIELD("trailer", BOTH),
+	FIELD("transfer-encoding", BOTH),
+	FIELD("upgrade", BOTH),
+	FIELD("content-length", BOTH), /* written anew */
+	FIELD("host", TO_UPSTREAM),    /* written anew */
+	FIELD("expect", TO_UPSTREAM),  /* answered here */
+	/* the payment, and words that only tollbar may say */
+	FIELD("payment-signature", BOTH),
+	FIELD("x-payment", BOTH),
+	FIELD("payment-required", BOTH),
+	FIELD("payment-response", BOTH),
+	FIELD("x-payment-response", BOTH),
+	FIELD("settlement-overrides", BOTH),
+	/* what a client could use to pose as somebody else */
+	FIELD("forwarded", TO_UPSTREAM),
+	FIELD("x-forwarded-for", TO_UPSTREAM),
+	FIELD("x-forwarded-host", TO_UPSTREAM),
+	FIELD("x-forwarded-proto", TO_UPSTREAM),
+	FIELD("x-forwarded-port", TO_UPSTREAM),
+	FIELD("x-real-ip", TO_UPSTREAM),
+#undef FIELD
+};
+
+static bool is_stopped(struct span name, unsigned direction)
+{
+	for (size_t i = 0; i < sizeof stopped / sizeof *stopped; i++)
+		if (stopped[i].bytes == name.bytes && (stopped[i].stop & direction) &&
+		    span_equal_nocase(name, span_of(stopped[i].name, stopped[i].bytes)))
+			return true;
+	return false;
+}
+
+/* Is `name` one of the comma-separated names a Connection field lists? */
+static bool is_listed(struct span list, struct span name)
+{
+	while (list.bytes > 0) {
+		const uint8_t *comma = memchr(list.at, ',', list.bytes);
+		size_t bytes = comma == NULL ? list.bytes : (size_t)(comma - list.at);
+		struct span item = span_of(list.at, bytes);
+
+		while (item.bytes > 0 && (item.at[0] == ' ' || item.at[0] == '\t'))
+			item = span_of(item.at + 1, item.bytes - 1);
+		while (item.bytes > 0 && (item.at[item.bytes - 1] == ' ' || item.at[item.bytes - 1] == '\t'))
+			item.bytes--;
+		if (span_equal_nocase(item, name))
+			return true;
+		bytes += comma != NULL;
+		list = span_of(list.at + bytes, list.bytes - bytes);
+	}
+	return false;
+}
+
+static bool is_hop(const struct http_head *head, struct span name)
+{
+	for (size_t i = 0; i < head->field_cnt; i++)
+		if (span_equal_nocase(head->fields[i].name, SPAN("connection")) &&
+		    is_listed(head->fields[i].value, name))
+			return true;
+	return false;
+}
+
+/* A bounded text under construction; `full` sticks. */
+struct text {
+	char *at;
+	size_t bytes, bytes_max;
+	bool full;
+};
+
+static void put(struct text *text, struct span bytes)
+{
+	if (bytes.bytes > text->bytes_max - text->bytes) {
+		text->full = true;
+		return;
+	}
+	memcpy(text->at + text->bytes, bytes.at, bytes.bytes);
+	text->bytes += bytes.bytes;
+}
+
+static void put_field(struct text *text, struct span name, struct span value)
+{
+	put(text, name);
+	put(text, SPAN(": "));
+	put(text, value);
+	put(text, SPAN("\r\n"));
+}
+
+static void put_length(struct text *text, uint64_t length)
+{
+	char line[48];
+	int bytes = snprintf(line, sizeof line, "Content-Length: %llu\r\n", (unsigned long long)length);
+
+	put(text, span_of(line, (size_t)bytes));
+}
+
+size_t relay_request_head(char *out, size_t out_bytes, const struct exchange *exchange,
+			  const struct config_upstream *upstream)
+{
+	const struct http_head *head = exchange->request;
+	struct text text = {.at = out, .bytes_max = out_bytes};
+	bool replace_authorization = upstream->authorization[0] != 0;
+
+	put(&text, head->method);
+	put(&text, SPAN(" "));
+	put(&text, head->target);
+	put(&text, SPAN(" HTTP/1.1\r\n"));
+	put_field(&text, SPAN("Host"), span_str(upstream->host_header));
+	if (replace_authorization)
+		put_field(&text, SPAN("Authorization"), span_str(upstream->authorization));
+	for (size_t i = 0; i < head->field_cnt; i++) {
+		struct span name = head->fields[i].name;
+		if (is_stopped(name, TO_UPSTREAM) || is_hop(head, name))
+			continue;
+		if (replace_authorization && span_equal_nocase(name, SPAN("authorization")))
+			continue;
+		/* A compressed answer could not be metered. */
+		if (exchange->paid && span_equal_nocase(name, SPAN("accept-encoding")))
+			continue;
+		put_field(&text, name, head->fields[i].value);
+	}
+	if (exchange->body.bytes > 0 || head->has_length || head->chunked)
+		put_length(&text, exchange->body.bytes);
+	put(&text, SPAN("\r\n"));
+	return text.full ? 0 : text.bytes;
+}
+
+size_t relay_answer_head(char *out, size_t out_bytes, const struct exchange *exchange, struct span extra,
+			 bool has_length, uint64_t length)
+{
+	const struct http_head *head = &exchange->head;
+	struct text text = {.at = out, .bytes_max = out_bytes};
+	char line[32];
+	int bytes = snprintf(line, sizeof line, "HTTP/1.1 %03u \r\n", exchange->status);
+
+	put(&text, span_of(line, (size_t)bytes));
+	for (size_t i = 0; i < head->field_cnt; i++) {
+		struct span name = head->fields[i].name;
+		if (is_stopped(name, TO_CLIENT) || is_hop(head, name))
+			continue;
+		if (exchange->paid && span_equal_nocase(name, SPAN("cache-control")))
+			continue;
+		put_field(&text, name, head->fields[i].value);
+	}
+	if (exchange->paid)
+		put(&text, SPAN("Cache-Control: private, no-store\r\n"));
+	if (exchange->is_stream)
+		put(&text, SPAN("X-Accel-Buffering: no\r\n"));
+	put(&text, extra);
+	if (has_length)
+		put_length(&text, length);
+	else if (exchange->client_chunked)
+		put(&text, SPAN("Transfer-Encoding: chunked\r\n"));
+	if (exchange->close)
+		put(&text, SPAN("Connection: close\r\n"));
+	else if (exchange->request->minor == 0)
+		put(&text, SPAN("Connection: keep-alive\r\n"));
+	put(&text, SPAN("\r\n"));
+	return text.full ? 0 : text.bytes;
+}
+
+/* --- bodies --- */
+
+void relay_frame(struct exchange *exchange)
+{
+	const struct http_head *head = &exchange->head;
+	bool bodyless = span_equal(exchange->request->method, SPAN("HEAD")) || head->status == 204 ||
+			head->status == 304;
+
+	exchange->body_left = head->has_length ? head->content_bytes : 0;
+	if (bodyless || (head->has_length && head->content_bytes == 0))
+		exchange->frame = FRAME_NONE;
+	else if (head->chunked)
+		exchange->frame = FRAME_CHUNKED;
+	else if (head->has_length)
+		exchange->frame = FRAME_LENGTH;
+	else
+		exchange->frame = FRAME_CLOSE;
+	exchange->body_done = exchange->frame == FRAME_NONE;
+}
+
+/* The next run of body bytes out of *bytes.  false: the framing is broken. */
+static bool next_run(struct exchange *exchange, struct span *bytes, struct span *run)
+{
+	size_t take = bytes->bytes;
+
+	if (exchange->frame == FRAME_CHUNKED) {
+		enum parse_result result = parse_chunked(&exchange->chunked, bytes, run);
+		exchange->body_done = result == PARSE_DONE;
+		return result != PARSE_BAD;
+	}
+	if (exchange->frame == FRAME_LENGTH) {
+		if (take > exchange->body_left)
+			take = (size_t)exchange->body_left;
+		exchange->body_left -= take;
+		exchange->body_done = exchange->body_left == 0;
+	}
+	*run = span_of(bytes->at, take);
+	*bytes = span_of(bytes->at + take, bytes->bytes - take);
+	return true;
+}
+
+/* One whole event: metered, and written unless it is the one the client did not ask for. */
+static uint8_t *pass_event(struct exchange *exchange, uint8_t *out, struct span event)
+{
+	struct openai_event seen;
+
+	openai_event(&seen, &exchange->usage, event);
+	exchange->content_events += seen.has_content;
+	if (seen.is_usage_extra && exchange->strip_usage)
+		return out;
+	exchange->relayed_events++;
+	memcpy(out, event.at, event.bytes);
+	return out + event.bytes;
+}
+
+static uint8_t *flush_part(struct exchange *exchange, uint8_t *out)
+{
+	memcpy(out, exchange->event_at, exchange->event_bytes);
+	out += exchange->event_bytes;
+	exchange->event_bytes = 0;
+	return out;
+}
+
+/* Events are looked at whole: a part waits for its rest, unless it is longer than any event that carries usage. */
+static uint8_t *pass_events(struct exchange *exchange, uint8_t *out, struct span run)
+{
+	while (run.bytes > 0) {
+		bool ended;
+		size_t bytes = parse_sse(&exchange->sse, run, &ended);
+		struct span piece = span_of(run.at, bytes);
+
+		run = span_of(run.at + bytes, run.bytes - bytes);
+		if (exchange->event_long || exchange->event_bytes + bytes > EXCHANGE_EVENT_BYTES) {
+			out = flush_part(exchange, out);
+			memcpy(out, piece.at, piece.bytes);
+			out += piece.bytes;
+			exchange->event_long = !ended;
+			exchange->content_events += ended;
+		} else if (!ended || exchange->event_bytes > 0) {
+			memcpy(exchange->event_at + exchange->event_bytes, piece.at, piece.bytes);
+			exchange->event_bytes += bytes;
+			if (ended) {
+				out = pass_event(exchange, out, span_of(exchange->event_at, exchange->event_bytes));
+				exchange->event_bytes = 0;
+			}
+		} else {
+			out = pass_event(exchange, out, piece);
+		}
+	}
+	return out;
+}
+
+#define CHUNK_HEAD_BYTES 10 /* eight digits, CRLF */
+#define CHUNK_TAIL_BYTES 2
+
+static void write_chunk_head(uint8_t *at, size_t bytes)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (int i = 7; i >= 0; i--, bytes >>= 4)
+		at[i] = (uint8_t)digits[bytes & 15];
+	memcpy(at + 8, "\r\n", 2);
+}
+
+static size_t pass_body(struct exchange *exchange, struct span bytes, enum reason *failure)
+{
+	size_t overhead = exchange->event_bytes + CHUNK_HEAD_BYTES + CHUNK_TAIL_BYTES;
+	size_t room = conn_room(exchange->client);
+	size_t given = bytes.bytes;
+
+	if (room <= overhead)
+		return 0;
+	if (bytes.bytes > room - overhead)
+		bytes.bytes = given = room - overhead;
+	uint8_t *start = conn_reserve(exchange->client, overhead + given);
+	uint8_t *data = exchange->client_chunked ? start + CHUNK_HEAD_BYTES : start;
+	uint8_t *out = data;
+	while (bytes.bytes > 0 && !exchange->body_done) {
+		struct span run = {0};
+		if (!next_run(exchange, &bytes, &run)) {
+			*failure = UPSTREAM_BAD;
+			break;
+		}
+		if (exchange->metered && exchange->is_stream) {
+			out = pass_events(exchange, out, run);
+		} else if (run.bytes > 0) {
+			memcpy(out, run.at, run.bytes);
+			out += run.bytes;
+		}
+	}
+	if (out > data) {
+		if (exchange->client_chunked) {
+			write_chunk_head(start, (size_t)(out - data));
+			memcpy(out, "\r\n", 2);
+			out += CHUNK_TAIL_BYTES;
+		}
+		conn_commit(exchange->client, (size_t)(out - start));
+		exchange->any_out = true;
+	}
+	return given - bytes.bytes;
+}
+
+static bool hold_room(struct exchange *exchange, size_t bytes, size_t response_bytes_max, struct slab *slab,
+		      enum reason *failure)
+{
+	if (exchange->held.bytes + bytes <= exchange->held_bytes_max)
+		return true;
+	if (exchange->held_at != exchange->held_inline || exchange->held.bytes + bytes > response_bytes_max) {
+		*failure = UPSTREAM_LARGE;
+		return false;
+	}
+	uint8_t *larger = slab_take(slab);
+	if (larger == NULL) {
+		*failure = MEMORY_FULL;
+		return false;
+	}
+	memcpy(larger, exchange->held_at, exchange->held.bytes);
+	exchange->held_at = larger;
+	exchange->held_bytes_max = response_bytes_max;
+	exchange->held.at = larger;
+	return true;
+}
+
+static size_t hold_body(struct exchange *exchange, struct span bytes, enum reason *failure)
+{
+	const struct forward_config *config = forward_config_of(exchange->forward);
+	size_t given = bytes.bytes;
+
+	while (bytes.bytes > 0 && !exchange->body_done) {
+		struct span run = {0};
+		if (!next_run(exchange, &bytes, &run)) {
+			*failure = UPSTREAM_BAD;
+			break;
+		}
+		if (!hold_room(exchange, run.bytes, config->config->response_bytes_max, config->slab, failure))
+			break;
+		if (run.bytes > 0)
+			memcpy(exchange->held_at + exchange->held.bytes, run.at, run.bytes);
+		exchange->held.bytes += run.bytes;
+	}
+	return given - bytes.bytes;
+}
+
+size_t relay_body(struct exchange *exchange, struct span bytes, enum reason *failure)
+{
+	ASSERT(exchange->relay == RELAY_PASS || exchange->relay == RELAY_HOLD);
+	return exchange->relay == RELAY_PASS ? pass_body(exchange, bytes, failure)
+					     : hold_body(exchange, bytes, failure);
+}
+
+bool relay_finish(struct exchange *exchange)
+{
+	if (exchange->relay != RELAY_PASS)
+		return true;
+	size_t need = exchange->event_bytes + CHUNK_HEAD_BYTES + CHUNK_TAIL_BYTES + 5;
+	uint8_t *start = conn_reserve(exchange->client, need);
+	if (start == NULL)
+		return false;
+	uint8_t *out = start;
+	if (exchange->event_bytes > 0) { /* a last event without its empty line */
+		if (exchange->client_chunked) {
+			write_chunk_head(out, exchange->event_bytes);
+			out += CHUNK_HEAD_BYTES;
+		}
+		out = flush_part(exchange, out);
+		if (exchange->client_chunked) {
+			memcpy(out, "\r\n", 2);
+			out += CHUNK_TAIL_BYTES;
+		}
+	}
+	if (exchange->client_chunked) {
+		memcpy(out, "0\r\n\r\n", 5);
+		out += 5;
+	}
+	conn_commit(exchange->client, (size_t)(out - start));
+	return true;
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TOLLBAR_REQUEST_H
+#define TOLLBAR_REQUEST_H
+/* request.h: the struct that travels.  One slot per client connection, one request at a time in it; the fields are
+ * grouped by the step that fills them.  All its memory is the slot's: nothing is allocated for a request. */
+#include <netinet/in.h>
+
+#include "claim.h"
+#include "config.h"
+#include "forward.h"
+#include "openai.h"
+#include "parse.h"
+#include "payment.h"
+#include "queue.h"
+#include "stats.h"
+#include "sys/ring.h"
+
+struct worker;
+
+enum stage {
+	STAGE_FREE,    /* no connection */
+	STAGE_HEAD,    /* reading, or waiting for, a request's head */
+	STAGE_VERIFY,  /* on the worker's list for the next batch; the body may be arriving */
+	STAGE_BODY,    /* waiting for the rest of the body */
+	STAGE_QUEUE,   /* in line for the model server */
+	STAGE_FORWARD, /* the model server has it */
+	STAGE_DURABLE, /* an answer began; it waits until the claim is on disk */
+	STAGE_SETTLE,  /* the answer waits for its settlement */
+	STAGE_SEND,    /* the whole answer was given to the connection */
+	STAGE_DISCARD, /* refused early: the rest of its body is thrown away */
+	STAGE_CLOSED,  /* connection gone; mail may still be on its way */
+};
+
+/* Memory of one slot. */
+#define REQUEST_BODY_BYTES 16384 /* larger bodies take a buffer from the slab */
+#define REQUEST_BODY_SLACK 64	 /* room for what include_usage adds */
+#define REQUEST_OUT_BYTES 65536
+#define REQUEST_SLOT_BYTES                                                                                   \
+	(HEAD_BYTES_MAX + REQUEST_BODY_BYTES + REQUEST_BODY_SLACK + REQUEST_OUT_BYTES + HEAD_BYTES_MAX +     \
+	 EXCHANGE_EVENT_BYTES + EXCHANGE_HELD_BYTES)
+
+struct request {
+	struct conn conn;
+	struct worker *worker;
+	struct request *next; /* free list */
+	enum stage stage;
+	struct timer timer;
+	uint64_t sent_mark; /* conn.sent_bytes when the send deadline was set */
+	struct in6_addr source;
+	uint8_t *memory; /* REQUEST_SLOT_BYTES */
+	unsigned mails_out; /* claim_wait and ticket mails still to come: the slot must stay */
+
+	/* time */
+	uint64_t id;	  /* of this request, for probes */
+	uint64_t began_ns; /* first byte of the head */
+	uint64_t mark_ns;  /* end of the last step */
+	uint64_t waited_ns; /* of the time since began_ns, what was the client's own (HEAD and BODY) */
+	bool first_out_done;
+
+	/* parse */
+	uint8_t *head_at;
+	size_t head_bytes;
+	struct http_head head;
+	const struct config_route *route;
+	size_t route_idx;
+	bool close; /* the connection ends after this answer */
+
+	/* body */
+	uint8_t *body_at;
+	size_t body_bytes, body_bytes_max;
+	struct chunked body_chunked;
+	uint64_t discard_left;
+	bool body_done;
+	struct openai_request openai;
+
+	/* decode, permit, verify */
+	bool paid;
+	struct payment payment;
+	const struct offer *offer;
+	struct permit permit;
+	struct request *next_verify;
+	bool enlisted; /* on the worker's list for the next batch */
+
+	/* payers, claim */
+	bool entered; /* payers_leave must follow */
+	struct claim *claim; /* while it is ours to release, forward or owe */
+	struct claim_wait durable, settled;
+	bool is_durable;
+	struct word charged; /* what the payer owes for this request */
+	uint64_t progress_ns; /* last claim_forward */
+
+	/* queue, forward */
+	struct queue_ticket ticket;
+	struct exchange exchange;
+};
+
+/* Slot life. */
+void request_init(struct request *request, struct worker *worker, uint8_t *memory);
+/* Ready for the next request on the same connection. */
+void request_reset(struct request *request);
+void request_drop_body(struct request *request);
+
+/* request_take_head: bytes of a head.  Returns bytes taken; *result tells whether the head is complete or bad. */
+size_t request_take_head(struct request *request, struct span bytes, enum parse_result *result);
+
+/* request_expect_body: after the head: where the body goes.  Refuses BODY_LARGE, MEMORY_FULL. */
+enum reason request_expect_body(struct request *request) __attribute__((warn_unused_result));
+/* request_take_body: bytes of the body; sets body_done at its end.  Returns bytes taken.
+ * *reason: HTTP_BAD, BODY_LARGE, MEMORY_FULL. */
+size_t request_take_body(struct request *request, struct span bytes, enum reason *reason);
+/* Applies openai.insert to the body. */
+void request_insert_usage(struct request *request);
+struct span request_body(const struct request *request);
+
+#endif

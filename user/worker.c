@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "answer.h"
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/probe.h"
+#include "gate.h"
+#include "hash.h"
+
+#define BUFFER_BYTES 4096
+#define BUFFERS_MIN 256
+#define BUFFERS_MAX 32768
+#define SLAB_BUFFERS_MIN 4
+
+#define container_of(at, type, member) ((type *)(void *)((char *)(at)-offsetof(type, member)))
+
+/* --- sizes --- */
+
+static size_t in_flight_total(const struct config *config)
+{
+	size_t total = 0;
+
+	for (size_t i = 0; i < config->upstream_cnt; i++)
+		total += config->upstreams[i].in_flight;
+	return total;
+}
+
+/* One per request that may be running here, and some that are idle at another upstream. */
+static size_t upstream_conn_cnt(const struct config *config)
+{
+	size_t cnt = in_flight_total(config);
+
+	cnt = cnt < config->connections ? cnt : config->connections;
+	return cnt + config->upstream_cnt * 2;
+}
+
+/* A multishot receive fills at most 32 buffers before a pause takes hold, so what slow readers can pin is bounded by the
+ * answers that may run at one time. */
+static unsigned buffer_cnt(const struct config *config)
+{
+	size_t wanted = upstream_conn_cnt(config) * 32 + config->connections;
+	unsigned cnt = BUFFERS_MIN;
+
+	while (cnt < wanted && cnt < BUFFERS_MAX)
+		cnt *= 2;
+	return cnt;
+}
+
+static size_t slab_buffer_bytes(const struct config *config)
+{
+	size_t body = config->body_bytes_max + REQUEST_BODY_SLACK;
+
+	return body > config->response_bytes_max ? body : config->response_bytes_max;
+}
+
+static size_t slab_buffer_cnt(const struct config *config)
+{
+	size_t cnt = config->queue_bytes / slab_buffer_bytes(config);
+
+	return cnt > SLAB_BUFFERS_MIN ? cnt : SLAB_BUFFERS_MIN;
+}
+
+static struct ring_config ring_config_of(const struct config *config)
+{
+	return (struct ring_config){.buffer_cnt = buffer_cnt(config), .buffer_bytes = BUFFER_BYTES};
+}
+
+void worker_memory(struct worker_memory *memory, const struct config *config)
+{
+	struct ring_config ring = ring_config_of(config);
+
+	memory->slots = config->connections * (REQUEST_SLOT_BYTES + sizeof(struct request));
+	memory->buffers = ring_bytes(&ring);
+	memory->upstream = forward_bytes(upstream_conn_cnt(config));
+	memory->slab = slab_buffer_cnt(config) * slab_buffer_bytes(config);
+	memory->total = memory->slots + memory->buffers + memory->upstream + memory->slab;
+}
+
+/* --- a client's connection --- */
+
+static size_t take_head(struct request *request, struct span bytes)
+{
+	enum parse_result result;
+
+	if (request->began_ns == 0) {
+		request->began_ns = request->mark_ns = clock_ns();
+		request->id = (uint64_t)request->worker->idx << 48 | ++request->worker->request_id;
+		PROBE2(begin, request->id, request->conn.fd);
+		wheel_set(&request->worker->wheel, &request->timer,
+			  clock_coarse_ms() + request->worker->config->timeouts.head_ms);
+	}
+	size_t taken = request_take_head(request, bytes, &result);
+	if (result != PARSE_MORE) {
+		STEP_END(request, HEAD, head);
+		gate_head(request, result);
+	}
+	return taken;
+}
+
+static size_t take_body(struct request *request, struct span bytes)
+{
+	enum reason reason = REASON_OK;
+	size_t taken = request_take_body(request, bytes, &reason);
+
+	if (reason != REASON_OK)
+		answer_refuse(request, reason);
+	else if (request->body_done && request->stage == STAGE_BODY)
+		gate_body(request);
+	return taken;
+}
+
+static size_t discard(struct request *request, struct span bytes)
+{
+	size_t take = bytes.bytes < request->discard_left ? bytes.bytes : (size_t)request->discard_left;
+
+	request->discard_left -= take;
+	if (request->discard_left == 0)
+		answer_done(request);
+	return take;
+}
+
+static size_t client_received(struct conn *conn, struct span bytes)
+{
+	struct request *request = conn->owner;
+	size_t taken = 0;
+
+	while (taken < bytes.bytes && !conn->closing && !conn->finish) {
+		struct span rest = span_of(bytes.at + taken, bytes.bytes - taken);
+		bool wants_body = (request->stage == STAGE_BODY || request->stage == STAGE_VERIFY) &&
+				  !request->body_done;
+
+		if (request->stage == STAGE_HEAD)
+			taken += take_head(request, rest);
+		else if (wants_body)
+			taken += take_body(request, rest);
+		else if (request->stage == STAGE_DISCARD)
+			taken += discard(request, rest);
+		else
+			break; /* the next request waits until this one is answered */
+	}
+	return conn->closing || conn->finish ? bytes.bytes : taken;
+}
+
+static void client_ended(struct conn *conn, int error)
+{
+	struct request *request = conn->owner;
+
+	if (error == 0 && request->stage == STAGE_SEND && !conn_idle_out(conn)) {
+		conn_finish(conn); /* it has said all it wants to say, and still listens */
+		return;
+	}
+	gate_client_gone(request);
+	conn_close(conn);
+}
+
+static void client_drained(struct conn *conn)
+{
+	struct request *request = conn->owner;
+
+	if (request->stage == STAGE_SEND)
+		answer_next(request);
+	else if (request->stage == STAGE_FORWARD)
+		forward_resume(&request->exchange);
+}
+
+static void client_closed(struct conn *conn)
+{
+	struct request *request = conn->owner;
+	struct worker *worker = request->worker;
+
+	wheel_cancel(&request->timer);
+	request->stage = STAGE_CLOSED;
+	stats_add(&worker->stats.connections_open, (uint64_t)-1);
+	worker_free_request(request);
+}
+
+static const struct conn_events client_events = {
+	.received = client_received,
+	.ended = client_ended,
+	.drained = client_drained,
+	.closed = client_closed,
+};
+
+void worker_free_request(struct request *request)
+{
+	struct worker *worker = request->worker;
+
+	if (request->stage != STAGE_CLOSED || request->mails_out > 0 || request->enlisted)
+		return;
+	request_reset(request);
+	request->stage = STAGE_FREE;
+	request->next = worker->unused;
+	worker->unused = request;
+	worker->open_cnt--;
+}
+
+static void on_timer(struct timer *timer)
+{
+	gate_timeout(container_of(timer, struct request, timer));
+}
+
+/* --- accepting --- */
+
+static struct in6_addr source_of(int fd)
+{
+	struct sockaddr_storage peer;
+	socklen_t peer_bytes = sizeof peer;
+	struct in6_addr source = IN6ADDR_ANY_INIT;
+
+	if (getpeername(fd, (struct sockaddr *)&peer, &peer_bytes) < 0)
+		return source;
+	if (peer.ss_family == AF_INET6)
+		return ((struct sockaddr_in6 *)&peer)->sin6_addr;
+	if (peer.ss_family == AF_INET) {
+		source.s6_addr[10] = source.s6_addr[11] = 0xff;
+		memcpy(&source.s6_addr[12], &((struct sockaddr_in *)&peer)->sin_addr, 4);
+	}
+	return source;
+}
+
+/* No slot: says so without one, and closes. */
+static void turn_away(struct worker *worker, int fd)
+{
+	char text[2048];
+	struct refusal refusal = {.reason = MEMORY_FULL, .retry_after_s = 1, .close = true};
+	size_t bytes = reply_refusal(text, sizeof text, &refusal);
+
+	stats_add(&worker->stats.refused[MEMORY_FULL], 1);
+	ssize_t sent = send(fd, text, bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
+	(void)sent;
+	close(fd);
+}
+
+static void accepted(void *ctx, int fd)
+{
+	struct worker *worker = ctx;
+	struct request *request = worker->unused;
+
+	stats_add(&worker->stats.connections_accepted, 1);
+	if (request == NULL) {
+		turn_away(worker, fd);
+		return;
+	}
+	worker->unused = request->next;
+	worker->open_cnt++;
+	stats_add(&worker->stats.connections_open, 1);
+	conn_init(&request->conn, worker->ring, &client_events, request,
+		  request->memory + HEAD_BYTES_MAX + REQUEST_BODY_BYTES + REQUEST_BODY_SLACK, REQUEST_OUT_BYTES);
+	request->source = source_of(fd);
+	request->stage = STAGE_HEAD;
+	/* A connection that says nothing gets a head's time, not a keep-alive's. */
+	wheel_set(&worker->wheel, &request->timer, clock_coarse_ms() + worker->config->timeouts.head_ms);
+	conn_start(&request->conn, fd);
+}
+
+/* --- mail --- */
+
+static void finish_mail(struct request *request, void (*told)(struct request *))
+{
+	request->mails_out--;
+	told(request);
+	worker_free_request(request);
+}
+
+static void durable_arrived(struct mail *mail)
+{
+	finish_mail(container_of(mail, struct request, durable.mail), gate_durable);
+}
+
+static void settled_arrived(struct mail *mail)
+{
+	finish_mail(container_of(mail, struct request, settled.mail), gate_settled);
+}
+
+static void granted_arrived(struct mail *mail)
+{
+	finish_mail(container_of(mail, struct request, ticket.mail), gate_granted);
+}
+
+static void take_mail(void *ctx)
+{
+	struct worker *worker = ctx;
+
+	for (struct mail *mail = mailbox_take(&worker->mailbox), *next; mail != NULL; mail = next) {
+		next = mail->next;
+		mail->arrived(mail);
+	}
+}
+
+void worker_wake(struct worker *worker)
+{
+	uint64_t one = 1;
+	ssize_t written = write(worker->mailbox.event_fd, &one, sizeof one);
+	(void)written;
+}
+
+/* --- the batch --- */
+
+void worker_enlist_verify(struct worker *worker, struct request *request)
+{
+	request->stage = STAGE_VERIFY;
+	if (request->enlisted)
+		return;
+	request->enlisted = true;
+	request->next_verify = NULL;
+	*worker->verify_last = request;
+	worker->verify_last = &request->next_verify;
+}
+
+static struct request *pop_verify(struct worker *worker)
+{
+	struct request *request = worker->verify_first;
+
+	if (request == NULL)
+		return NULL;
+	worker->verify_first = request->next_verify;
+	if (worker->verify_first == NULL)
+		worker->verify_last = &worker->verify_first;
+	request->enlisted = false;
+	return request;
+}
+
+/* Everything this round brought, hashed and verified together; waits for nobody. */
+static void verify_round(struct worker *worker)
+{
+	struct request *batch[VERIFY_BATCH_MAX];
+	struct verify_item items[VERIFY_BATCH_MAX];
+	size_t cnt = 0;
+
+	for (struct request *request; cnt < VERIFY_BATCH_MAX && (request = pop_verify(worker)) != NULL;) {
+		if (request->stage != STAGE_VERIFY) { /* refused or gone since */
+			worker_free_request(request);
+			continue;
+		}
+		hash_payment(&items[cnt].digest, &request->payment, &request->offer->domain_separator);
+		items[cnt].signature = request->payment.signature;
+		items[cnt].payer = request->payment.from;
+		items[cnt].method = request->payment.method;
+		batch[cnt++] = request;
+		STEP_END(request, HASH, hash);
+	}
+	if (cnt == 0)
+		return;
+	verify_batch(worker->verifier, items, cnt);
+	for (size_t i = 0; i < cnt; i++) {
+		STEP_END(batch[i], VERIFY, verify);
+		gate_verified(batch[i], items[i].verdict);
+	}
+}
+
+/* --- the thread --- */
+
+static void drain(struct worker *worker)
+{
+	bool cutting = atomic_load_explicit(&worker->cutting, memory_order_relaxed);
+
+	if (!worker->drain_begun) {
+		worker->drain_begun = true;
+		ring_stop_accepting(worker->ring);
+	}
+	forward_close_idle(worker->forward);
+	for (size_t i = 0; worker->open_cnt > 0 && i < worker->config->connections; i++) {
+		struct request *request = &worker->requests[i];
+		bool idle = request->stage == STAGE_HEAD && request->began_ns == 0;
+		if (request->stage == STAGE_FREE || request->stage == STAGE_CLOSED || !(idle || cutting))
+			continue;
+		gate_client_gone(request);
+		conn_close(&request->conn);
+	}
+	if (worker->open_cnt == 0)
+		ring_stop(worker->ring);
+}
+
+static bool on_round(void *ctx)
+{
+	struct worker *worker = ctx;
+
+	verify_round(worker);
+	wheel_advance(&worker->wheel, clock_coarse_ms());
+	if (atomic_load_explicit(&worker->draining, memory_order_relaxed))
+		drain(worker);
+	return worker->verify_first != NULL;
+}
+
+static int map_slots(struct worker *worker)
+{
+	size_t cnt = worker->config->connections;
+
+	worker->requests = calloc(cnt, sizeof *worker->requests);
+	worker->memory_bytes = cnt * REQUEST_SLOT_BYTES;
+	worker->memory = mmap(NULL, worker->memory_bytes, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (worker->requests == NULL || worker->memory == MAP_FAILED)
+		return -ENOMEM;
+	for (size_t i = cnt; i-- > 0;) {
+		struct request *request = &worker->requests[i];
+		request_init(request, worker, worker->memory + i * REQUEST_SLOT_BYTES);
+		request->timer.fire = on_timer;
+		request->durable.box = request->settled.box = request->ticket.box = &worker->mailbox;
+		request->durable.mail.arrived = durable_arrived;
+		request->settled.mail.arrived = settled_arrived;
+		request->ticket.mail.arrived = granted_arrived;
+		request->next = worker->unused;
+		worker->unused = request;
+	}
+	return 0;
+}
+
+static int start(struct worker *worker)
+{
+	const struct config *config = worker->config;
+	struct ring_config ring = ring_config_of(config);
+	uint8_t seed[32];
+
+	if (getrandom(seed, sizeof seed, 0) != sizeof seed)
+		return -EIO;
+	ring.mailbox = &worker->mailbox;
+	ring.ctx = worker;
+	ring.accepted = accepted;
+	ring.mail = take_mail;
+	ring.round = on_round;
+	wheel_init(&worker->wheel, clock_coarse_ms());
+	worker->verify_last = &worker->verify_first;
+	int error = map_slots(worker);
+	if (error == 0)
+		error = slab_init(&worker->slab, slab_buffer_cnt(config), slab_buffer_bytes(config));
+	if (error == 0)
+		error = ring_init(&worker->ring, &ring);
+	if (error < 0)
+		return error;
+	struct forward_config forward = {.config = config,
+					 .ring = worker->ring,
+					 .wheel = &worker->wheel,
+					 .slab = &worker->slab,
+					 .conn_cnt = upstream_conn_cnt(config),
+					 .events = &gate_forward_events};
+	worker->forward = forward_init(&forward);
+	worker->verifier = verify_init(seed);
+	worker->standing = standing_init(config, worker->shared->key);
+	return worker->forward == NULL || worker->verifier == NULL || worker->standing == NULL ? -ENOMEM : 0;
+}
+
+static void end(struct worker *worker)
+{
+	if (worker->ring != NULL)
+		ring_fini(worker->ring);
+	forward_fini(worker->forward);
+	verify_fini(worker->verifier);
+	standing_fini(worker->standing);
+	slab_fini(&worker->slab);
+	if (worker->memory != NULL && worker->memory != MAP_FAILED)
+		munmap(worker->memory, worker->memory_bytes);
+	free(worker->requests);
+}
+
+static void *run(void *ctx)
+{
+	struct worker *worker = ctx;
+	int error = start(worker);
+
+	if (error < 0) {
+		log_error("event=worker_start worker=%u error=%d", worker->idx, -error);
+		atomic_store(&worker->state, error);
+		end(worker);
+		return NULL;
+	}
+	for (size_t i = 0; i < worker->config->listen_cnt; i++)
+		ring_accept(worker->ring, worker->listen_fds[i]);
+	atomic_store(&worker->state, WORKER_RUNNING);
+	ring_run(worker->ring);
+	end(worker);
+	atomic_store(&worker->state, WORKER_ENDED);
+	return NULL;
+}
+
+int worker_start(struct worker *worker, struct shared *shared, unsigned idx, const int *listen_fds)
+{
+	worker->shared = shared;
+	worker->config = shared->config;
+	worker->idx = idx;
+	memcpy(worker->listen_fds, listen_fds, shared->config->listen_cnt * sizeof *listen_fds);
+	int error = mailbox_init(&worker->mailbox);
+	if (error < 0)
+		return error;
+	return -pthread_create(&worker->thread, NULL, run, worker);
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TOLLBAR_WORKER_H
+#define TOLLBAR_WORKER_H
+/* worker.h: one thread, one ring, its connections.  Workers share only what `shared` points to. */
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/mailbox.h"
+#include "base/slab.h"
+#include "base/wheel.h"
+#include "claim.h"
+#include "config.h"
+#include "payers.h"
+#include "queue.h"
+#include "reply.h"
+#include "request.h"
+#include "standing.h"
+#include "stats.h"
+#include "verify.h"
+
+struct shared { /* one per process */
+	const struct config *config;
+	struct ledger *ledger; /* NULL when every route is free */
+	struct queue *queue;
+	struct payers *payers;
+	struct reply *reply;
+	/* Tells the kernel what to think of a source; NULL without a filter.  Any thread. */
+	void (*penalize)(void *penalize_ctx, const struct in6_addr *source, unsigned seconds);
+	void *penalize_ctx;
+	uint8_t key[16]; /* random, of keyed hashes */
+};
+
+struct worker {
+	struct shared *shared;
+	const struct config *config;
+	unsigned idx;
+	int listen_fds[LISTENS_MAX];
+	pthread_t thread;
+	_Atomic bool draining;	/* set by anyone: no new connections, no new requests, end when empty */
+	_Atomic bool cutting;	/* set by anyone: the drain's time is over, close what is left */
+	_Atomic int state;	/* enum worker_state, or -errno when the start failed */
+	struct stats stats;
+
+	/* the thread's own */
+	struct ring *ring;
+	struct mailbox mailbox;
+	struct wheel wheel;
+	struct slab slab;
+	struct forward *forward;
+	struct verifier *verifier;
+	struct standing *standing;
+	struct request *requests, *unused;
+	uint8_t *memory;
+	size_t memory_bytes, open_cnt;
+	struct request *verify_first, **verify_last;
+	size_t verify_cnt;
+	uint64_t request_id;
+	uint64_t log_second, log_lines, log_dropped; /* refusals logged in this second */
+	bool drain_begun;
+};
+
+enum worker_state { WORKER_STARTING, WORKER_RUNNING, WORKER_ENDED };
+
+#define VERIFY_BATCH_MAX 64 /* of one round: 64 recoveries are about 3 ms, which streams can wait */
+
+/* Starts the thread.  listen_fds are the worker's from here on.  0 or -errno. */
+int worker_start(struct worker *worker, struct shared *shared, unsigned idx, const int *listen_fds);
+/* Wakes a worker so that it looks at draining and cutting. */
+void worker_wake(struct worker *worker);
+/* Memory one worker takes, printed at start. */
+struct worker_memory {
+	size_t slots, buffers, upstream, slab, total;
+};
+void worker_memory(struct worker_memory *memory, const struct config *config);
+
+/* For gate.c and answer.c. */
+void worker_enlist_verify(struct worker *worker, struct request *request);
+void worker_free_request(struct request *request); /* connection closed and no mail out */
+
+#endif
