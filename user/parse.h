@@ -43,7 +43,9 @@ struct http_head {
  * PARSE_BAD gives refusal: HTTP_BAD (syntax, control bytes, bare LF, obs-fold, space before colon, missing or repeated
  * Host, bad target), HTTP_AMBIGUOUS (Content-Length with Transfer-Encoding, repeated or malformed Content-Length, any
  * Transfer-Encoding but a single chunked, Transfer-Encoding in 1.0), HTTP_LARGE (head or field count over the limit),
- * HTTP_VERSION, EXPECTATION (any Expect but 100-continue).
+ * HTTP_VERSION, EXPECTATION (any Expect but 100-continue).  A Content-Length with a leading zero or over 2^60 counts as malformed;
+ * Host may be absent in 1.0 only, and holds letters, digits and -._~%:[] only.
+ * Control bytes and bare LF are refused as soon as they are seen, everything else when the head is complete.
  * Empty lines before a request line: at most one CRLF is skipped (RFC 9112 2.2). */
 enum parse_result parse_request(struct http_head *head, struct span bytes, size_t seen);
 
@@ -59,7 +61,8 @@ struct chunked {
 
 /* parse_chunked: takes bytes from *bytes and gives the next run of body bytes in *data (borrowed, may be empty).
  * Call again while it returns PARSE_MORE and *bytes is not empty.  PARSE_DONE after the last chunk and trailers
- * (trailers are checked and dropped).  PARSE_BAD: size over 2^60, missing CRLF, extension line over 256 bytes, bare LF. */
+ * (trailers are checked and dropped).  PARSE_BAD: size over 2^60, missing CRLF, size line with extensions over 256
+ * bytes, trailers over 4,096, bare LF, control bytes, white space after the size; and again whenever it is called after. */
 enum parse_result parse_chunked(struct chunked *chunked, struct span *bytes, struct span *data);
 
 /* Server-sent events, read piece by piece: finds where events end.  Zero-initialise. */
