@@ -9,7 +9,10 @@
  * Source: EIP-712; Permit2 EIP712.sol. */
 void hash_domain(struct word *separator, const struct offer *offer);
 
-/* hash_payment: keccak256(0x1901 ‖ separator ‖ hashStruct) of TransferWithAuthorization or PermitWitnessTransferFrom.
+/* hash_struct: hashStruct of TransferWithAuthorization or PermitWitnessTransferFrom, for hash_payment and explain. */
+void hash_struct(struct word *hash, const struct payment *payment);
+
+/* hash_payment: keccak256(0x1901 ‖ separator ‖ hash_struct), what was signed.
  * In: payment as decoded; separator, from the offer it was matched to.  Out: digest.
  * Source: EIP-712 encodeData; x402 scheme_exact_evm, scheme_upto_evm.  Vectors: tests/vectors/eip712.json */
 void hash_payment(struct word *digest, const struct payment *payment, const struct word *separator);

@@ -15,11 +15,19 @@ enum reason permit_offer(const struct offer **offer, const struct payment *payme
 /* permit_payment: every stateless rule of the method against that offer at now_s (Unix seconds); says nothing of the
  * signature, so it is called before verify as an early out, and the permit is used only after verify said yes.
  * Out: permit on REASON_OK.
- * Refuses: PAYER_ZERO, SPENDER_WRONG, PAYEE_WRONG, FACILITATOR_WRONG, EXPIRED (deadline < now + 6), NOT_YET,
- *      DEADLINE_FAR (deadline > now + maxTimeoutSeconds + DEADLINE_SLACK_S), AMOUNT_WRONG (must equal), ASSET_WRONG,
- *      OFFER_UNMATCHED (accepted amount, payTo or timeout differ from the offer).
- * The order is @x402/evm 2.27's, so the first reason is the one its clients expect. */
+ * Refuses, in this order: OFFER_UNMATCHED (accepted amount, asset, payTo or timeout differ from the offer),
+ *      NETWORK_WRONG, PAYER_ZERO, SPENDER_WRONG, PAYEE_WRONG, FACILITATOR_WRONG, EXPIRED (deadline < now + 6), NOT_YET,
+ *      AMOUNT_WRONG (must equal), ASSET_WRONG, DEADLINE_FAR (deadline > now + maxTimeoutSeconds + DEADLINE_SLACK_S).
+ * The order is @x402/evm 2.27's, so the first reason is the one its clients expect; DEADLINE_FAR is ours, hence last. */
 enum reason permit_payment(struct permit *permit, const struct payment *payment, const struct offer *offer, uint64_t now_s)
 	__attribute__((warn_unused_result));
+
+/* The rules one by one, in their order, for explain. */
+struct permit_check {
+	const char *name;
+	enum reason (*check)(const struct payment *payment, const struct offer *offer, uint64_t now_s);
+};
+extern const struct permit_check permit_checks[];
+extern const size_t permit_check_cnt;
 
 #endif

@@ -21,6 +21,11 @@ struct verifier; /* one per thread: not shared */
 struct verifier *verify_init(const uint8_t seed[32]);
 void verify_fini(struct verifier *verifier);
 
+/* verify_recover: whose signature is it?  For explain; the gate asks verify_batch.  item's payer and verdict are not
+ * looked at.  Out: signer on REASON_OK.  Refuses: SIGNATURE_FORM, SIGNATURE_BAD (no key made it). */
+enum reason verify_recover(struct verifier *verifier, struct address *signer, const struct verify_item *item)
+	__attribute__((warn_unused_result));
+
 /* Each verdict depends on its own item alone.  Verdicts start as SIGNATURE_BAD and are earned. */
 void verify_batch(struct verifier *verifier, struct verify_item *items, size_t item_cnt);
 
