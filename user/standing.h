@@ -1,25 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef TOLLBAR_STANDING_H
 #define TOLLBAR_STANDING_H
-/* standing.h: outcome → what the kernel should think of this source.  Bookkeeping only, one per worker: sources that
- * completed a TCP handshake and then kept failing.  Never keyed on a payer, and never about the operator's own proxies:
- * behind one address stand many honest clients. */
+/* standing.h: outcome of a request → what the kernel should think of its source.  Bookkeeping only: the caller tells the
+ * filter.  One per worker, no locks; a TCP peer keeps to few workers, so each counts for itself.
+ *
+ * Only sources that completed a handshake may be noted: any other address can be borrowed. */
 #include <netinet/in.h>
+#include <stddef.h>
 #include <stdint.h>
 
-#include "config.h"
 #include "reasons.h"
 
 struct standing;
 
-/* key: 16 random bytes.  The config must outlive it.  NULL: no memory. */
-struct standing *standing_init(const struct config *config, const uint8_t key[16]);
-void standing_fini(struct standing *standing);
+struct standing_config {
+	unsigned failures; /* within window_s that bring a penalty; 0: never any */
+	unsigned window_s;
+	unsigned penalty_s; /* the first one; the next ones double, up to an hour */
+	const struct in6_addr *trusted; /* proxies, never counted (v4 as mapped); must outlive it */
+	size_t trusted_cnt;
+	uint8_t key[16]; /* random: where a source goes in the table cannot be aimed at */
+};
 
-/* standing_note: one request of this source (IPv4 as mapped) ended with this reason.  Only what an honest client never
- * does counts: broken HTTP, broken payment headers, bad signatures, replays, dripping bytes.
- * Returns for how many seconds the kernel should drop the source now; 0: not at all.  Doubles for repeat offenders, up
- * to an hour. */
+/* NULL: no memory. */
+struct standing *standing_init(const struct standing_config *config);
+void standing_fini(struct standing *standing);
+size_t standing_bytes(void); /* memory of one, for the line printed at start */
+
+/* standing_note: a request of this source (v4 as mapped) was refused for this reason.  Returns for how many seconds the
+ * kernel should drop the source, 0: not at all.  Only malformed requests, bad signatures, replays and slow clients count;
+ * a missing payment, a limit, or trouble of the node or the upstream never does.
+ * Sources share a table by hash: one that meets another's entry takes it over and starts from zero, so nobody is ever
+ * penalised for somebody else. */
 unsigned standing_note(struct standing *standing, const struct in6_addr *source, enum reason reason, uint64_t now_ns);
 
 #endif
