@@ -57,4 +57,7 @@ static inline void stats_add(_Atomic uint64_t *counter, uint64_t n)
 	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n, memory_order_relaxed);
 }
 
+/* Adds one worker's counts into a sum that nobody else writes. */
+void stats_merge(struct stats *into, const struct stats *from);
+
 #endif

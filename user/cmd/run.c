@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* run: the daemon.  Start with privilege, then signals and the admin listener until told to end. */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "admin.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "cmd/cmd.h"
+#include "config.h"
+#include "lists.h"
+#include "node.h"
+#include "sys/filter.h"
+
+static struct config config; /* large, and there is one */
+
+static const char usage_text[] = "usage: tollbar run -c FILE\n\n"
+				 "  -c FILE  configuration (tollbar check FILE tells what is wrong with it)\n\n"
+				 "SIGHUP   read the payer list again\n"
+				 "SIGTERM  drain: finish what runs and what is owed, then end; twice: end now\n";
+
+static int parse_arguments(int argc, char **argv, const char **path)
+{
+	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+						{"help", no_argument, NULL, 'h'},
+						{0}};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		if (option == 'c') {
+			*path = optarg;
+		} else {
+			fputs(usage_text, option == 'h' ? stdout : stderr);
+			return option == 'h' ? 0 : 2;
+		}
+	}
+	if (*path == NULL || optind != argc) {
+		fputs(usage_text, stderr);
+		return 2;
+	}
+	return -1;
+}
+
+/* --- the filter, when an interface is named --- */
+
+static int set_ports(struct filter *filter)
+{
+	uint16_t ports[LISTENS_MAX];
+
+	for (size_t i = 0; i < config.listen_cnt; i++) /* v4 and v6 keep the port in the same place */
+		ports[i] = ntohs(((const struct sockaddr_in *)&config.listens[i])->sin_port);
+	return filter_set_ports(filter, ports, config.listen_cnt, NULL, 0);
+}
+
+static int load_list(struct prefix_list *list, const char *path)
+{
+	int mistakes = path[0] != 0 ? lists_load(list, path, stderr) : 0;
+
+	if (mistakes != 0)
+		log_error("event=list file=%s mistakes=%d", path, mistakes);
+	return mistakes == 0 ? 0 : -EINVAL;
+}
+
+/* Lists before mode, mode before ports: no packet is judged by half a policy. */
+static int set_policy(struct filter *filter)
+{
+	struct prefix_list allow = {0}, deny = {0};
+	int error = load_list(&allow, config.filter.allow_file);
+
+	if (error == 0)
+		error = load_list(&deny, config.filter.deny_file);
+	if (error == 0)
+		error = filter_load_lists(filter, &allow, &deny);
+	if (error == 0) {
+		filter_set_mode(filter, config.filter.allow_mode ? FILTER_ALLOW : FILTER_OPEN, config.filter.observe);
+		error = set_ports(filter);
+	}
+	lists_fini(&allow);
+	lists_fini(&deny);
+	return error;
+}
+
+static int open_filter(struct filter **filter)
+{
+	if (config.interface[0] == 0)
+		return 0;
+	int error = filter_open(filter, config.interface);
+	if (error < 0) {
+		log_error("event=filter_open interface=%s error=%d hint=\"tollbar attach %s\"", config.interface, -error,
+			  config.interface);
+		return error;
+	}
+	error = set_policy(*filter);
+	if (error < 0)
+		log_error("event=filter_policy interface=%s error=%d", config.interface, -error);
+	return error;
+}
+
+/* --- signals --- */
+
+static int open_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL); /* threads inherit it: only this descriptor sees them */
+	signal(SIGPIPE, SIG_IGN);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/* true: end. */
+static bool take_signal(int fd, struct node *node)
+{
+	struct signalfd_siginfo info;
+
+	if (read(fd, &info, sizeof info) != sizeof info)
+		return false;
+	if (info.ssi_signo != SIGHUP)
+		return true;
+	node_reload(node);
+	return false;
+}
+
+static void drain(struct node *node, struct admin *admin, int signal_fd)
+{
+	uint64_t until_ns = clock_ns() + (uint64_t)config.timeouts.drain_ms * 1000000u;
+
+	log_info("event=drain drain_ms=%u", config.timeouts.drain_ms);
+	node_drain(node);
+	while (!node_drained(node) && clock_ns() < until_ns)
+		if (admin_serve(admin, 50) && take_signal(signal_fd, node)) /* told twice */
+			break;
+}
+
+static int serve(struct node *node, int signal_fd)
+{
+	struct admin *admin;
+	struct admin_config admin_config = {
+		.address = config.admin, .look = node_look, .look_ctx = node, .stop_fd = signal_fd};
+	int error = admin_open(&admin, &admin_config);
+
+	if (error < 0) {
+		log_error("event=admin_open error=%d", -error);
+		return error;
+	}
+	log_info("event=running");
+	while (!(admin_serve(admin, -1) && take_signal(signal_fd, node)))
+		;
+	drain(node, admin, signal_fd);
+	admin_close(admin);
+	return 0;
+}
+
+static void raise_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+int cmd_run(int argc, char **argv)
+{
+	const char *path = NULL;
+	struct filter *filter = NULL;
+	struct node *node = NULL;
+	int status = parse_arguments(argc, argv, &path);
+
+	if (status >= 0)
+		return status;
+	int found = config_load(&config, path, stderr);
+	if (found != 0) {
+		if (found < 0)
+			fprintf(stderr, "tollbar: %s: %s\n", path, strerror(-found));
+		return 1;
+	}
+	log_level = (enum log_level)config.log_level;
+	raise_descriptors();
+	int signal_fd = open_signals();
+	int error = signal_fd < 0 ? -errno : open_filter(&filter);
+	if (error == 0)
+		error = node_start(&node, &config, filter);
+	if (error == 0) {
+		error = serve(node, signal_fd);
+		node_stop(node);
+	}
+	if (filter != NULL)
+		filter_close(filter);
+	log_info("event=ended error=%d", -error);
+	return error == 0 ? 0 : 1;
+}

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "hash.h"
+#include "worker.h"
+
+#define LISTEN_BACKLOG 4096
+#define USAGE_MAX 65536 /* payers whose limits are counted at one time */
+#define WORKERS_MAX 256
+
+struct node {
+	struct config *config;
+	struct filter *filter;
+	struct shared shared;
+	struct settler *settler;
+	struct worker *workers;
+	unsigned worker_cnt, started_cnt;
+	uint64_t start_ns;
+	bool draining;
+};
+
+static bool any_paid(const struct config *config)
+{
+	for (size_t i = 0; i < config->route_cnt; i++)
+		if (config->routes[i].offer_cnt > 0)
+			return true;
+	return false;
+}
+
+/* --- listeners --- */
+
+static int listen_on(const struct sockaddr_storage *address)
+{
+	socklen_t bytes = address->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+	int one = 1;
+	int fd = socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* accepted sockets inherit it */
+	/* A ring that just ended gives its port back a few milliseconds late. */
+	for (int tries = 0; bind(fd, (const struct sockaddr *)address, bytes) < 0; tries++) {
+		int error = -errno;
+		if (error != -EADDRINUSE || tries == 20) {
+			close(fd);
+			return error;
+		}
+		usleep(10000);
+	}
+	if (listen(fd, LISTEN_BACKLOG) < 0) {
+		int error = -errno;
+		close(fd);
+		return error;
+	}
+	return fd;
+}
+
+static int open_listeners(const struct config *config, int fds[LISTENS_MAX])
+{
+	for (size_t i = 0; i < config->listen_cnt; i++) {
+		fds[i] = listen_on(&config->listens[i]);
+		if (fds[i] < 0) {
+			log_error("event=listen listen=%zu error=%d", i, -fds[i]);
+			for (size_t k = 0; k < i; k++)
+				close(fds[k]);
+			return fds[i];
+		}
+	}
+	return 0;
+}
+
+/* --- ledger and settlement --- */
+
+static void settlement_done(void *node, struct settlement *settlement)
+{
+	ledger_settled(((struct node *)node)->shared.ledger, settlement);
+}
+
+static void recovered(void *ctx, const struct payment *payment, const struct offer *offer, enum claim_state state,
+		      const struct word *amount_due, uint64_t taken_s)
+{
+	struct node *node = ctx;
+
+	if (state != CLAIM_RELEASED)
+		payers_recover_spend(node->shared.payers, &payment->from, amount_due, taken_s, clock_unix_s());
+}
+
+static int open_money(struct node *node)
+{
+	const struct config *config = node->config;
+	struct settle_config settle = {
+		.url = config->facilitator.url,
+		.authorization = config->facilitator.authorization[0] != 0 ? config->facilitator.authorization : NULL,
+		.timeout_ms = config->facilitator.timeout_ms,
+		.in_flight_max = config->facilitator.in_flight,
+		.done = settlement_done,
+		.done_ctx = node};
+	int error = settle_start(&node->settler, &settle);
+	if (error < 0) {
+		log_error("event=settle_start error=%d", -error);
+		return error;
+	}
+	struct ledger_config ledger = {.directory = config->state_directory,
+				       .claims_max = config->claims,
+				       .map_bytes_max = config->ledger_bytes,
+				       .settlements_max = config->facilitator.in_flight,
+				       .keep_s = config->keep_s,
+				       .submit = settle_submit,
+				       .submit_ctx = node->settler,
+				       .recovered = recovered,
+				       .recovered_ctx = node};
+	error = ledger_open(&node->shared.ledger, &ledger);
+	if (error < 0)
+		log_error("event=ledger_open directory=%s error=%d", config->state_directory, -error);
+	return error;
+}
+
+/* --- the filter --- */
+
+static void penalize(void *ctx, const struct in6_addr *source, unsigned seconds)
+{
+	filter_penalize(ctx, source, seconds);
+}
+
+/* --- start --- */
+
+static unsigned worker_cnt_of(const struct config *config)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned cnt = config->workers > 0 ? config->workers : (unsigned)(cores > 0 ? cores : 1);
+
+	return cnt < WORKERS_MAX ? cnt : WORKERS_MAX;
+}
+
+static struct queue *make_queue(const struct config *config)
+{
+	struct queue_config queue = {.requests_max = config->queue_requests,
+				     .bytes_max = config->queue_bytes,
+				     .upstream_cnt = config->upstream_cnt};
+
+	for (size_t i = 0; i < config->upstream_cnt; i++)
+		queue.in_flight_max[i] = config->upstreams[i].in_flight;
+	return queue_init(&queue);
+}
+
+static int load_payers(struct node *node)
+{
+	const char *path = node->config->payers_file;
+	FILE *mistakes = stderr;
+	int found = payers_load(node->shared.payers, path[0] != 0 ? path : NULL, mistakes);
+
+	if (found != 0)
+		log_warn("event=payers_load file=%s mistakes=%d", path, found);
+	return found;
+}
+
+static int open_shared(struct node *node)
+{
+	struct shared *shared = &node->shared;
+
+	shared->config = node->config;
+	if (getrandom(shared->key, sizeof shared->key, 0) != sizeof shared->key)
+		return -EIO;
+	shared->queue = make_queue(node->config);
+	shared->payers = payers_init(USAGE_MAX);
+	shared->reply = reply_init(node->config);
+	if (shared->queue == NULL || shared->payers == NULL || shared->reply == NULL)
+		return -ENOMEM;
+	if (node->filter != NULL) {
+		shared->penalize = penalize;
+		shared->penalize_ctx = node->filter;
+	}
+	return load_payers(node) != 0 ? -EINVAL : 0;
+}
+
+static void print_memory(const struct node *node)
+{
+	struct worker_memory memory;
+	const double mib = 1024 * 1024;
+
+	worker_memory(&memory, node->config);
+	log_info("event=memory workers=%u connections=%u slots_mib=%.1f receive_mib=%.1f upstream_mib=%.1f "
+		 "large_mib=%.1f total_mib=%.1f replies_kib=%zu claims=%zu",
+		 node->worker_cnt, node->config->connections, (double)memory.slots / mib, (double)memory.buffers / mib,
+		 (double)memory.upstream / mib, (double)memory.slab / mib,
+		 (double)memory.total * node->worker_cnt / mib, reply_bytes(node->shared.reply) / 1024,
+		 node->config->claims);
+}
+
+static int start_workers(struct node *node)
+{
+	node->workers = calloc(node->worker_cnt, sizeof *node->workers);
+	if (node->workers == NULL)
+		return -ENOMEM;
+	for (unsigned i = 0; i < node->worker_cnt; i++) {
+		struct worker *worker = &node->workers[i];
+		int fds[LISTENS_MAX];
+		int error = open_listeners(node->config, fds);
+		if (error == 0)
+			error = worker_start(worker, &node->shared, i, fds);
+		if (error < 0)
+			return error;
+		node->started_cnt++;
+		while (atomic_load(&worker->state) == WORKER_STARTING)
+			usleep(500);
+		if (atomic_load(&worker->state) < 0)
+			return atomic_load(&worker->state);
+	}
+	return 0;
+}
+
+int node_start(struct node **out, struct config *config, struct filter *filter)
+{
+	struct node *node = calloc(1, sizeof *node);
+
+	if (node == NULL)
+		return -ENOMEM;
+	node->config = config;
+	node->filter = filter;
+	node->start_ns = clock_ns();
+	node->worker_cnt = worker_cnt_of(config);
+	for (size_t i = 0; i < config->offer_cnt; i++)
+		hash_domain(&config->offers[i].domain_separator, &config->offers[i]);
+	int error = open_shared(node);
+	if (error == 0 && any_paid(config))
+		error = open_money(node);
+	if (error == 0) {
+		print_memory(node);
+		error = start_workers(node);
+	}
+	if (error < 0) {
+		node_stop(node);
+		return error;
+	}
+	*out = node;
+	return 0;
+}
+
+int node_reload(struct node *node)
+{
+	int mistakes = load_payers(node);
+
+	if (mistakes == 0)
+		log_info("event=payers_loaded file=%s", node->config->payers_file);
+	return mistakes;
+}
+
+/* --- end --- */
+
+void node_drain(struct node *node)
+{
+	node->draining = true;
+	for (unsigned i = 0; i < node->started_cnt; i++) {
+		atomic_store(&node->workers[i].draining, true);
+		worker_wake(&node->workers[i]);
+	}
+}
+
+bool node_drained(struct node *node)
+{
+	for (unsigned i = 0; i < node->started_cnt; i++)
+		if (atomic_load(&node->workers[i].state) == WORKER_RUNNING)
+			return false;
+	return node->shared.ledger == NULL || ledger_unsettled(node->shared.ledger) == 0;
+}
+
+static void join_workers(struct node *node)
+{
+	node_drain(node);
+	for (unsigned i = 0; i < node->started_cnt; i++) {
+		atomic_store(&node->workers[i].cutting, true);
+		worker_wake(&node->workers[i]);
+		pthread_join(node->workers[i].thread, NULL);
+	}
+	for (unsigned i = 0; i < node->started_cnt; i++)
+		mailbox_fini(&node->workers[i].mailbox);
+}
+
+void node_stop(struct node *node)
+{
+	join_workers(node);
+	if (node->settler != NULL)
+		settle_stop(node->settler); /* gives back what it was lent, before the ledger closes */
+	if (node->shared.ledger != NULL)
+		ledger_close(node->shared.ledger);
+	reply_fini(node->shared.reply);
+	payers_fini(node->shared.payers);
+	queue_fini(node->shared.queue);
+	free(node->workers);
+	free(node);
+}
+
+/* --- what can be seen --- */
+
+static void look_at_kernel(const struct node *node, struct admin_kernel *kernel)
+{
+	struct tollbar_counters counters;
+
+	if (node->filter == NULL || filter_counters(node->filter, &counters) < 0)
+		return;
+	kernel->attached = true;
+	memcpy(kernel->interface, node->config->interface, sizeof kernel->interface);
+	for (size_t i = 0; i < TOLLBAR_REASON_CNT; i++) {
+		kernel->packets[i] = counters.packets[i];
+		kernel->observed[i] = counters.observed[i];
+	}
+}
+
+static void look_at_queue(const struct node *node, struct admin_view *view)
+{
+	struct queue_stats queue;
+
+	queue_stats(node->shared.queue, &queue);
+	view->queue_requests = queue.requests;
+	view->queue_bytes = queue.bytes;
+	view->queue_requests_max = node->config->queue_requests;
+	view->queue_bytes_max = node->config->queue_bytes;
+	view->upstream_cnt = node->config->upstream_cnt;
+	for (size_t i = 0; i < view->upstream_cnt; i++) {
+		view->upstreams[i].name = node->config->upstreams[i].name;
+		view->upstreams[i].in_flight = queue.in_flight[i];
+		view->upstreams[i].in_flight_max = node->config->upstreams[i].in_flight;
+	}
+}
+
+void node_look(void *ctx, struct admin_view *view)
+{
+	struct node *node = ctx;
+
+	memset(view, 0, sizeof *view);
+	view->uptime_s = (clock_ns() - node->start_ns) / 1000000000u;
+	view->worker_cnt = node->worker_cnt;
+	for (unsigned i = 0; i < node->started_cnt; i++)
+		stats_merge(&view->total, &node->workers[i].stats);
+	if (node->shared.ledger != NULL) {
+		view->has_ledger = true;
+		ledger_stats(node->shared.ledger, &view->ledger);
+		settle_stats(node->settler, &view->settle);
+	}
+	look_at_queue(node, view);
+	look_at_kernel(node, &view->kernel);
+	if (node->draining)
+		view->not_ready = "draining";
+	else if (view->ledger.store_down)
+		view->not_ready = "store_down";
+	view->ready = view->not_ready == NULL;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TOLLBAR_NODE_H
+#define TOLLBAR_NODE_H
+/* node.h: the running daemon: its workers, ledger and settlement threads, started and ended in the right order.
+ *
+ * Data goes one way: workers → ledger → settler, and outcomes come back by mail.  The node owns all of them. */
+#include <stdbool.h>
+
+#include "admin.h"
+#include "config.h"
+#include "sys/filter.h"
+
+struct node;
+
+/* Binds the listeners, opens the ledger (which resolves what a crash left), starts every thread.  0 or -errno, logged.
+ * config must outlive the node; its offers' domain separators are filled in here. */
+int node_start(struct node **node, struct config *config, struct filter *filter);
+/* A new payer list, if the file is without mistakes; else they are logged and the old one stays.  Returns mistakes. */
+int node_reload(struct node *node);
+/* Everything at a glance, for the admin listener. */
+void node_look(void *node, struct admin_view *view);
+
+/* Drain: readiness off, no new connections, running requests finish. */
+void node_drain(struct node *node);
+/* Workers ended, and every debt settled or given up on for now. */
+bool node_drained(struct node *node);
+/* Closes what is left and ends every thread. */
+void node_stop(struct node *node);
+
+#endif
