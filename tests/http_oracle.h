@@ -5,7 +5,8 @@
  * must accept with the same method, target, fields and body length.  Where they differ on purpose or by nature:
  *   - methods: ours are any token, http-parser knows a list (HPE_INVALID_METHOD);
  *   - CONNECT: its target is read as host:port there, ours must begin with '/';
- *   - a tab after the digits of Content-Length: white space like any other here (RFC 9110 5.5), an error there. */
+ *   - a field whose name only begins with Transfer-Encoding: http-parser remembers it as one and then refuses a
+ *     Content-Length beside it. */
 #include <http_parser.h>
 
 #include "parse.h"
@@ -84,12 +85,14 @@ static struct span oracle_trim(struct span value)
 	return value;
 }
 
-static bool oracle_tab_after_length(const struct http_head *head)
+static bool oracle_name_goes_on(const struct http_head *head)
 {
+	const struct span start = SPAN("transfer-encoding");
+
 	for (size_t i = 0; i < head->field_cnt; i++) {
-		struct span value = head->fields[i].value;
-		if (span_equal_nocase(head->fields[i].name, SPAN("content-length")))
-			return memchr(value.at + value.bytes, '\t', strcspn((const char *)value.at + value.bytes, "\r")) != NULL;
+		struct span name = head->fields[i].name;
+		if (name.bytes > start.bytes && span_equal_nocase(span_of(name.at, start.bytes), start))
+			return true;
 	}
 	return false;
 }
@@ -106,7 +109,7 @@ static const char *oracle_differs(const struct http_head *head, struct span byte
 		return NULL;
 	if (request && span_equal(head->method, SPAN("CONNECT")))
 		return NULL;
-	if (err == HPE_INVALID_CONTENT_LENGTH && oracle_tab_after_length(head))
+	if (err == HPE_UNEXPECTED_CONTENT_LENGTH && oracle_name_goes_on(head))
 		return NULL;
 	if (!oracle.complete)
 		return http_errno_name(err);

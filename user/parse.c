@@ -94,9 +94,22 @@ static bool parse_length(uint64_t *out, struct span value)
 	return true;
 }
 
+/* A tab beside a value is white space by the grammar, yet known parsers take it for a part of the value: in the fields
+ * that say where a body ends only spaces will do. */
+static bool tab_beside(struct span value)
+{
+	const uint8_t *before = value.at - 1, *after = value.at + value.bytes;
+
+	while (*before == ' ')
+		before--;
+	while (*after == ' ')
+		after++;
+	return *before == '\t' || *after == '\t';
+}
+
 static enum reason take_length(struct message *m, struct span value)
 {
-	if (m->head->has_length || !parse_length(&m->head->content_bytes, value))
+	if (m->head->has_length || tab_beside(value) || !parse_length(&m->head->content_bytes, value))
 		return HTTP_AMBIGUOUS;
 	m->head->has_length = true;
 	return REASON_OK;
@@ -104,7 +117,7 @@ static enum reason take_length(struct message *m, struct span value)
 
 static enum reason take_encoding(struct message *m, struct span value)
 {
-	if (m->encoded || !span_equal_nocase(value, SPAN("chunked")))
+	if (m->encoded || tab_beside(value) || !span_equal_nocase(value, SPAN("chunked")))
 		return HTTP_AMBIGUOUS;
 	m->encoded = m->head->chunked = true;
 	return REASON_OK;

@@ -40,10 +40,13 @@ struct http_head {
 
 /* parse_request: bytes is everything received since the request began, at most HEAD_BYTES_MAX are looked at.  `seen`
  * is how many bytes an earlier call returned MORE for (0 at first): the search for the end goes on from there.
- * PARSE_BAD gives refusal: HTTP_BAD (syntax, control bytes, bare LF, obs-fold, space before colon, missing or repeated
- * Host, bad target), HTTP_AMBIGUOUS (Content-Length with Transfer-Encoding, repeated or malformed Content-Length, any
- * Transfer-Encoding but a single chunked, Transfer-Encoding in 1.0), HTTP_LARGE (head or field count over the limit),
- * HTTP_VERSION, EXPECTATION (any Expect but 100-continue).  A Content-Length with a leading zero or over 2^60 counts as malformed;
+ * PARSE_BAD gives refusal:
+ *   HTTP_BAD        syntax, control bytes, bare LF, obs-fold, space before colon, missing or repeated Host, bad target;
+ *   HTTP_AMBIGUOUS  Content-Length with Transfer-Encoding; Content-Length repeated, malformed, with a leading zero or over
+ *                   2^60; any Transfer-Encoding but a single chunked, or in 1.0; a tab beside the value of either;
+ *   HTTP_LARGE      head or field count over the limit;
+ *   HTTP_VERSION    HTTP/<digit>.<digit> other than 1.0 and 1.1;
+ *   EXPECTATION     any Expect but 100-continue.
  * Host may be absent in 1.0 only, and holds letters, digits and -._~%:[] only.
  * Control bytes and bare LF are refused as soon as they are seen, everything else when the head is complete.
  * Empty lines before a request line: at most one CRLF is skipped (RFC 9112 2.2). */
