@@ -22,16 +22,19 @@ struct slot {
 };
 
 struct standing {
-	struct standing_config config;
+	const struct config *config;
+	uint8_t key[16];
 	struct slot slots[SLOT_CNT];
 };
 
-struct standing *standing_init(const struct standing_config *config)
+struct standing *standing_init(const struct config *config, const uint8_t key[16])
 {
 	struct standing *standing = calloc(1, sizeof *standing);
 
-	if (standing != NULL)
-		standing->config = *config;
+	if (standing != NULL) {
+		standing->config = config;
+		memcpy(standing->key, key, sizeof standing->key);
+	}
 	return standing;
 }
 
@@ -67,33 +70,33 @@ static bool counts(enum reason reason)
 	}
 }
 
-static bool is_trusted(const struct standing_config *config, const struct in6_addr *source)
+static bool is_trusted(const struct config *config, const struct in6_addr *source)
 {
-	for (size_t i = 0; i < config->trusted_cnt; i++)
-		if (memcmp(&config->trusted[i], source, sizeof *source) == 0)
+	for (size_t i = 0; i < config->trusted_proxy_cnt; i++)
+		if (memcmp(&config->trusted_proxies[i], source, sizeof *source) == 0)
 			return true;
 	return false;
 }
 
 static struct slot *slot_of(struct standing *standing, const struct in6_addr *source)
 {
-	struct slot *slot = &standing->slots[siphash(standing->config.key, source, sizeof *source) % SLOT_CNT];
+	struct slot *slot = &standing->slots[siphash(standing->key, source, sizeof *source) % SLOT_CNT];
 
 	if (memcmp(&slot->source, source, sizeof *source) != 0)
 		*slot = (struct slot){.source = *source};
 	return slot;
 }
 
-static unsigned penalize(struct slot *slot, const struct standing_config *config, uint64_t now_ns)
+static unsigned penalize(struct slot *slot, unsigned first_s, uint64_t now_ns)
 {
-	uint64_t penalty_s = config->penalty_s;
+	uint64_t penalty_s = first_s;
 
 	if (slot->penalty_s != 0 && now_ns < slot->forget_ns) {
 		penalty_s = (uint64_t)slot->penalty_s * 2;
 		if (penalty_s > PENALTY_S_MAX)
 			penalty_s = PENALTY_S_MAX;
-		if (penalty_s < config->penalty_s) /* configured for more than an hour */
-			penalty_s = config->penalty_s;
+		if (penalty_s < first_s) /* configured for more than an hour */
+			penalty_s = first_s;
 	}
 	slot->failures = 0;
 	slot->penalty_s = (uint32_t)penalty_s;
@@ -103,16 +106,16 @@ static unsigned penalize(struct slot *slot, const struct standing_config *config
 
 unsigned standing_note(struct standing *standing, const struct in6_addr *source, enum reason reason, uint64_t now_ns)
 {
-	const struct standing_config *config = &standing->config;
+	const struct config *config = standing->config;
 	struct slot *slot;
 
-	if (config->failures == 0 || !counts(reason) || is_trusted(config, source))
+	if (config->filter.penalty_failures == 0 || !counts(reason) || is_trusted(config, source))
 		return 0;
 	slot = slot_of(standing, source);
-	if (slot->failures == 0 || now_ns - slot->window_start_ns >= config->window_s * NS) {
+	if (slot->failures == 0 || now_ns - slot->window_start_ns >= config->filter.penalty_window_s * NS) {
 		slot->window_start_ns = now_ns;
 		slot->failures = 0;
 	}
 	slot->failures++;
-	return slot->failures >= config->failures ? penalize(slot, config, now_ns) : 0;
+	return slot->failures >= config->filter.penalty_failures ? penalize(slot, config->filter.penalty_s, now_ns) : 0;
 }

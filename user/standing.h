@@ -4,26 +4,21 @@
 /* standing.h: outcome of a request → what the kernel should think of its source.  Bookkeeping only: the caller tells the
  * filter.  One per worker, no locks; a TCP peer keeps to few workers, so each counts for itself.
  *
- * Only sources that completed a handshake may be noted: any other address can be borrowed. */
+ * Only sources that completed a handshake may be noted: any other address can be borrowed.  filter.penalty_failures
+ * within filter.penalty_window_s bring a penalty (0: never any); the first takes filter.penalty_s, each next one twice as
+ * long, up to an hour; an hour without one and the next is a first one again. */
 #include <netinet/in.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "config.h"
 #include "reasons.h"
 
 struct standing;
 
-struct standing_config {
-	unsigned failures; /* within window_s that bring a penalty; 0: never any */
-	unsigned window_s;
-	unsigned penalty_s; /* the first one; the next ones double, up to an hour */
-	const struct in6_addr *trusted; /* proxies, never counted (v4 as mapped); must outlive it */
-	size_t trusted_cnt;
-	uint8_t key[16]; /* random: where a source goes in the table cannot be aimed at */
-};
-
-/* NULL: no memory. */
-struct standing *standing_init(const struct standing_config *config);
+/* Reads filter.penalty_* and trusted_proxies of the config, which must outlive it.  key: random, so that where a source
+ * goes in the table cannot be aimed at.  NULL: no memory. */
+struct standing *standing_init(const struct config *config, const uint8_t key[16]);
 void standing_fini(struct standing *standing);
 size_t standing_bytes(void); /* memory of one, for the line printed at start */
 

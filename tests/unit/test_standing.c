@@ -13,9 +13,18 @@ static struct in6_addr address(const char *text)
 	return out;
 }
 
-static struct standing_config three_in_ten(void)
+static const uint8_t key[16] = "sixteen bytes...";
+
+/* A configuration of the given limits; one at a time. */
+static struct config *limits(unsigned failures, unsigned window_s, unsigned penalty_s)
 {
-	return (struct standing_config){.failures = 3, .window_s = 10, .penalty_s = 60, .key = "sixteen bytes..."};
+	static struct config config;
+
+	config.trusted_proxy_cnt = 0;
+	config.filter.penalty_failures = failures;
+	config.filter.penalty_window_s = window_s;
+	config.filter.penalty_s = penalty_s;
+	return &config;
 }
 
 static unsigned note_at(struct standing *standing, const char *source, double now_s)
@@ -27,8 +36,7 @@ static unsigned note_at(struct standing *standing, const char *source, double no
 
 TEST(the_window)
 {
-	struct standing_config config = three_in_ten();
-	struct standing *standing = standing_init(&config);
+	struct standing *standing = standing_init(limits(3, 10, 60), key);
 
 	CHECK_EQ(note_at(standing, "::ffff:192.0.2.1", 100), 0);
 	CHECK_EQ(note_at(standing, "::ffff:192.0.2.1", 105), 0);
@@ -41,11 +49,8 @@ TEST(the_window)
 
 TEST(a_first_failure_at_the_first_instant_counts)
 {
-	struct standing_config config = three_in_ten();
-	struct standing *standing;
+	struct standing *standing = standing_init(limits(1, 10, 60), key);
 
-	config.failures = 1;
-	standing = standing_init(&config);
 	CHECK_EQ(note_at(standing, "2001:db8::1", 0), 60);
 	standing_fini(standing);
 }
@@ -53,12 +58,9 @@ TEST(a_first_failure_at_the_first_instant_counts)
 TEST(repeated_offenders_double_up_to_an_hour_and_are_forgiven)
 {
 	static const unsigned penalties[] = {60, 120, 240, 480, 960, 1920, 3600, 3600};
-	struct standing_config config = three_in_ten();
-	struct standing *standing;
+	struct standing *standing = standing_init(limits(1, 10, 60), key);
 	double now_s = 0;
 
-	config.failures = 1;
-	standing = standing_init(&config);
 	for (size_t i = 0; i < sizeof penalties / sizeof *penalties; i++) {
 		CHECK_EQ(note_at(standing, "2001:db8::1", now_s), penalties[i]);
 		now_s += penalties[i] + 3599;
@@ -70,8 +72,7 @@ TEST(repeated_offenders_double_up_to_an_hour_and_are_forgiven)
 
 TEST(a_configured_penalty_of_more_than_an_hour_stays)
 {
-	struct standing_config config = {.failures = 1, .window_s = 1, .penalty_s = 7200};
-	struct standing *standing = standing_init(&config);
+	struct standing *standing = standing_init(limits(1, 1, 7200), key);
 
 	CHECK_EQ(note_at(standing, "2001:db8::1", 1), 7200);
 	CHECK_EQ(note_at(standing, "2001:db8::1", 2), 7200);
@@ -86,8 +87,7 @@ TEST(only_these_reasons_count)
 	struct in6_addr from = address("2001:db8::1");
 
 	for (unsigned reason = 0; reason < REASON_CNT; reason++) {
-		struct standing_config config = {.failures = 1, .window_s = 10, .penalty_s = 60};
-		struct standing *standing = standing_init(&config);
+		struct standing *standing = standing_init(limits(1, 10, 60), key);
 		bool expected = false;
 
 		for (size_t i = 0; i < sizeof counted / sizeof *counted; i++)
@@ -99,17 +99,16 @@ TEST(only_these_reasons_count)
 
 TEST(trusted_proxies_and_a_zero_limit)
 {
-	struct in6_addr trusted[] = {address("::ffff:192.0.2.7"), address("2001:db8::7")};
-	struct standing_config config = {
-		.failures = 1, .window_s = 10, .penalty_s = 60, .trusted = trusted, .trusted_cnt = 2};
-	struct standing *standing = standing_init(&config);
+	struct config *config = limits(1, 10, 60);
+	struct standing *standing = standing_init(config, key);
 
+	config->trusted_proxies[0] = address("::ffff:192.0.2.7");
+	config->trusted_proxies[1] = address("2001:db8::7");
+	config->trusted_proxy_cnt = 2;
 	CHECK_EQ(note_at(standing, "::ffff:192.0.2.7", 1), 0);
 	CHECK_EQ(note_at(standing, "2001:db8::7", 1), 0);
 	CHECK_EQ(note_at(standing, "::ffff:192.0.2.8", 1), 60);
-	standing_fini(standing);
-	config.failures = 0;
-	standing = standing_init(&config);
+	limits(0, 10, 60);
 	CHECK_EQ(note_at(standing, "::ffff:192.0.2.8", 1), 0);
 	standing_fini(standing);
 }
@@ -121,17 +120,16 @@ static void find_collision(const struct standing *standing, struct in6_addr *a, 
 
 	*a = address("2001:db8::1");
 	*b = *a;
-	want = siphash(standing->config.key, a, sizeof *a) % SLOT_CNT;
+	want = siphash(key, a, sizeof *a) % SLOT_CNT;
 	do {
 		if (++b->s6_addr[15] == 0 && ++b->s6_addr[14] == 0)
 			b->s6_addr[13]++;
-	} while (siphash(standing->config.key, b, sizeof *b) % SLOT_CNT != want);
+	} while (siphash(key, b, sizeof *b) % SLOT_CNT != want);
 }
 
 TEST(a_collision_never_penalises_an_innocent)
 {
-	struct standing_config config = three_in_ten();
-	struct standing *standing = standing_init(&config);
+	struct standing *standing = standing_init(limits(3, 10, 60), key);
 	struct in6_addr guilty, innocent;
 
 	find_collision(standing, &guilty, &innocent);
