@@ -20,7 +20,7 @@
 #define PACKET_EXTENSIONS_MAX 6 /* RFC 8200's order has hop-by-hop, destination, routing, fragment, destination */
 
 struct packet {
-	struct tollbar_address source;
+	struct tollbar_address source __attribute__((aligned(8)));
 	const __u8 *l4; /* TCP or UDP header; its first four bytes are inside the frame */
 	__u32 l4_bytes; /* header and payload, by the IP header; inside the frame */
 	__be16 source_port_be;

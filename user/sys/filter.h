@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef TOLLBAR_SYS_FILTER_H
 #define TOLLBAR_SYS_FILTER_H
-/* filter.h: the kernel program on an interface: attach, find, set policy, penalise, count.  Sole user of libbpf and
- * libxdp.
+/* filter.h: the maps of the kernel program on an interface: set policy, penalise, count.  Sole user of libbpf's maps;
+ * how the program gets there and is found again is hook.h.
  *
- * Attaching and opening need root (CAP_NET_ADMIN, CAP_BPF, and CAP_SYS_ADMIN to find maps by id).  An open filter keeps
+ * Opening needs root (CAP_SYS_ADMIN, to find maps by id).  An open filter keeps
  * its maps by file descriptor: ports, mode, penalties and counters then work without privilege (Linux 5.19 on).
  * filter_load_lists makes maps and needs CAP_BPF each time; a running daemon's lists are replaced from outside with
  * `tollbar attach IFACE --allow FILE`, in one step like any reload.
@@ -24,23 +24,6 @@ enum filter_mode {
 	FILTER_OPEN,	    /* every source, except denied and penalised ones */
 	FILTER_ALLOW,	    /* only listed sources; an empty list lets nobody in */
 };
-
-struct filter_attach {
-	bool replace; /* another program, not behind libxdp's dispatcher, makes room and comes back at detach */
-	bool generic; /* skip native mode; otherwise generic is the fallback, said aloud */
-};
-
-/* filter_attach: puts the program on the interface, behind libxdp's dispatcher where the kernel allows one, else alone,
- * held by a link pinned in /sys/fs/bpf/tollbar/.  It outlives this process and passes everything until a policy is set.
- * Where our program is attached already (by anyone) nothing happens: settings change without attaching again.
- * -EBUSY: another program is there and `replace` is not set, or its owner holds it by a link.
- *
- * Under `ip netns exec` pins would vanish with the command, so there the program is attached by netlink, alone.  To share
- * an interface in a namespace use `nsenter --net=/run/netns/NAME tollbar attach IFACE`. */
-int filter_attach(const char *iface, const struct filter_attach *how);
-/* filter_detach: takes our program away however it was attached, and puts back the one it replaced.
- * -ENOENT: it is not there. */
-int filter_detach(const char *iface);
 
 /* filter_open: the program attached to iface, by `tollbar attach`, `ip link`, xdp-loader or within a dispatcher.
  * -ENOENT: not attached there; -EPROTO: built from another abi.h. */

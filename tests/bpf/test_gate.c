@@ -1,0 +1,489 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The gate in the kernel, through BPF_PROG_TEST_RUN and the daemon's own calls: frame in, action, reason and counter out. */
+#include "sys/filter.c"
+
+#include <arpa/inet.h>
+#include <bpf/libbpf.h>
+#include <linux/bpf.h>
+#include <stdlib.h>
+#include <sys/utsname.h>
+
+#include "check.h"
+#include "frames.h"
+
+#define OBJECT "build/gate.bpf.o"
+
+static struct bpf_object *object;
+static struct filter *filter;
+static int gate_fd = -1;
+static uint32_t verified_insns;
+static const char *unavailable; /* why nothing here can run */
+
+static const uint16_t tcp_ports[] = {FRAME_TCP_PORT}, udp_ports[] = {FRAME_UDP_PORT};
+
+static int silent(enum libbpf_print_level level, const char *format, va_list args)
+{
+	return 0;
+}
+
+static void gate_load(void)
+{
+	struct bpf_prog_info info = {0};
+	uint32_t info_bytes = sizeof info;
+
+	libbpf_set_print(silent);
+	object = bpf_object__open_file(OBJECT, NULL);
+	int err = object == NULL ? -errno : bpf_object__load(object);
+	if (err == -EPERM) {
+		unavailable = "no CAP_BPF";
+		return;
+	}
+	if (err != 0) {
+		printf("%s: %s\n", OBJECT, strerror(-err));
+		exit(1);
+	}
+	gate_fd = bpf_program__fd(bpf_object__find_program_by_name(object, TOLLBAR_PROGRAM));
+	err = bpf_obj_get_info_by_fd(gate_fd, &info, &info_bytes);
+	verified_insns = info.verified_insns;
+	if (err == 0)
+		err = filter_open_program(&filter, gate_fd);
+	if (err == -EPERM)
+		unavailable = "no CAP_SYS_ADMIN to find maps by id";
+	else if (err != 0) {
+		printf("filter_open_program: %s\n", strerror(-err));
+		exit(1);
+	}
+}
+
+/* Every test starts from here: our ports, open mode, no lists. */
+static bool gate_ready(void)
+{
+	static const struct prefix_list none;
+
+	if (gate_fd < 0 && unavailable == NULL)
+		gate_load();
+	if (unavailable != NULL)
+		return false;
+	CHECK_EQ(filter_set_ports(filter, tcp_ports, 1, udp_ports, 1), 0);
+	CHECK_EQ(filter_load_lists(filter, &none, &none), 0);
+	filter_set_mode(filter, FILTER_OPEN, false);
+	return true;
+}
+
+#define GATE_READY()                                 \
+	do {                                         \
+		if (!gate_ready())                   \
+			CHECK_SKIP(unavailable);     \
+	} while (0)
+
+struct outcome {
+	uint32_t action;
+	unsigned reason, counted, observed; /* counted: all counters together; reason: the one that moved */
+};
+
+static struct outcome gate_run(struct frame *frame)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame->bytes, .data_size_in = (uint32_t)frame->used);
+	struct tollbar_counters before, after;
+	struct outcome outcome = {0};
+
+	CHECK_EQ(filter_counters(filter, &before), 0);
+	CHECK_EQ(bpf_prog_test_run_opts(gate_fd, &opts), 0);
+	CHECK_EQ(filter_counters(filter, &after), 0);
+	outcome.action = opts.retval;
+	for (unsigned i = 0; i < TOLLBAR_REASON_CNT; i++) {
+		outcome.counted += (unsigned)(after.packets[i] - before.packets[i]);
+		outcome.observed += (unsigned)(after.observed[i] - before.observed[i]);
+		if (after.packets[i] != before.packets[i])
+			outcome.reason = i;
+	}
+	return outcome;
+}
+
+static bool passes(enum reason reason)
+{
+	return reason == PASS_OTHER || reason == PASS_OPEN || reason == PASS_ALLOWED;
+}
+
+static void expect(struct frame *frame, enum reason want, const char *name)
+{
+	struct outcome outcome = gate_run(frame);
+
+	CHECK_ROW(outcome.reason == want, name);
+	CHECK_ROW(outcome.counted == 1 && outcome.observed == 0, name);
+	CHECK_ROW(outcome.action == (passes(want) ? XDP_PASS : XDP_DROP), name);
+}
+
+static void each_frame(void (*visit)(struct frame *frame, enum reason want, const char *name))
+{
+	struct frame frame;
+
+	for (size_t i = 0; i < FRAME_ROW_CNT; i++) {
+		frame_row_build(&frame, &frame_rows[i]);
+		visit(&frame, frame_rows[i].want, frame_rows[i].name);
+	}
+	for (size_t i = 0; i < EXTENSION_ROW_CNT; i++) {
+		extension_row_build(&frame, &extension_rows[i]);
+		visit(&frame, extension_rows[i].want, extension_rows[i].name);
+	}
+}
+
+TEST(frames)
+{
+	GATE_READY();
+	each_frame(expect);
+}
+
+/* As it comes out of `ip link`: nothing is configured, everything passes, whatever is wrong with it. */
+static void expect_untouched(struct frame *frame, enum reason want, const char *name)
+{
+	expect(frame, PASS_OTHER, name);
+}
+
+TEST(unarmed)
+{
+	GATE_READY();
+	CHECK_EQ(filter_set_ports(filter, NULL, 0, NULL, 0), 0);
+	filter_set_mode(filter, FILTER_ALLOW, false);
+	each_frame(expect_untouched);
+}
+
+/* Observe counts under the same reason and drops nothing. */
+static void expect_observed(struct frame *frame, enum reason want, const char *name)
+{
+	struct outcome outcome = gate_run(frame);
+
+	CHECK_ROW(outcome.reason == want && outcome.counted == 1, name);
+	CHECK_ROW(outcome.observed == (passes(want) ? 0 : 1), name);
+	CHECK_ROW(outcome.action == XDP_PASS, name);
+}
+
+TEST(observe)
+{
+	GATE_READY();
+	filter_set_mode(filter, FILTER_OPEN, true);
+	each_frame(expect_observed);
+}
+
+/* With an empty allowlist every open service port closes; all else stays as it was. */
+static void expect_closed(struct frame *frame, enum reason want, const char *name)
+{
+	expect(frame, want == PASS_OPEN ? NOT_ALLOWED : want, name);
+}
+
+TEST(allow_mode_without_list)
+{
+	GATE_READY();
+	filter_set_mode(filter, FILTER_ALLOW, false);
+	each_frame(expect_closed);
+}
+
+/* --- lists --- */
+
+static void frame_from(struct frame *frame, const char *source)
+{
+	struct in_addr ip4;
+	struct in6_addr ip6;
+
+	if (inet_pton(AF_INET, source, &ip4) == 1) {
+		frame_build(frame, TCP4);
+		memcpy(frame->bytes + AT_IP4_SOURCE, &ip4, 4);
+	} else {
+		CHECK_EQ(inet_pton(AF_INET6, source, &ip6), 1);
+		frame_build(frame, TCP6);
+		memcpy(frame->bytes + AT_IP6_SOURCE, &ip6, 16);
+	}
+}
+
+static void lists_set(const char *allow_text, const char *deny_text)
+{
+	struct prefix_list allow, deny;
+
+	CHECK_EQ(lists_parse(&allow, "allow", allow_text, strlen(allow_text), stdout), 0);
+	CHECK_EQ(lists_parse(&deny, "deny", deny_text, strlen(deny_text), stdout), 0);
+	CHECK_EQ(filter_load_lists(filter, &allow, &deny), 0);
+	lists_fini(&allow);
+	lists_fini(&deny);
+}
+
+static const struct {
+	const char *allow, *deny, *source;
+	enum reason open, allowing; /* what is wanted in each mode */
+} list_rows[] = {
+	{"192.0.2.7", "", "192.0.2.7", PASS_OPEN, PASS_ALLOWED},
+	{"192.0.2.7", "", "192.0.2.6", PASS_OPEN, NOT_ALLOWED},
+	{"192.0.2.0/24", "", "192.0.2.255", PASS_OPEN, PASS_ALLOWED},
+	{"192.0.2.0/24", "", "192.0.3.0", PASS_OPEN, NOT_ALLOWED},
+	{"192.0.2.0/24", "", "192.0.1.255", PASS_OPEN, NOT_ALLOWED},
+	{"192.0.2.6/31", "", "192.0.2.7", PASS_OPEN, PASS_ALLOWED},
+	{"192.0.2.6/31", "", "192.0.2.8", PASS_OPEN, NOT_ALLOWED},
+	{"0.0.0.0/0", "", "203.0.113.9", PASS_OPEN, PASS_ALLOWED},
+	{"0.0.0.0/0", "", "2001:db8::9", PASS_OPEN, NOT_ALLOWED},
+	{"::/0", "", "2001:db8::9", PASS_OPEN, PASS_ALLOWED},
+	{"::/0", "", "203.0.113.9", PASS_OPEN, NOT_ALLOWED},
+	{"2001:db8::/32", "", "2001:db8:ffff::1", PASS_OPEN, PASS_ALLOWED},
+	{"2001:db8::/32", "", "2001:db9::1", PASS_OPEN, NOT_ALLOWED},
+	{"2001:db8::1", "", "2001:db8::1", PASS_OPEN, PASS_ALLOWED},
+	{"2001:db8::1", "", "2001:db8::2", PASS_OPEN, NOT_ALLOWED},
+	/* deny beats allow, whichever is longer, in every mode */
+	{"192.0.2.7", "192.0.2.7", "192.0.2.7", BLOCKED, BLOCKED},
+	{"192.0.2.7", "192.0.2.0/24", "192.0.2.7", BLOCKED, BLOCKED},
+	{"192.0.2.0/24", "192.0.2.7", "192.0.2.7", BLOCKED, BLOCKED},
+	{"192.0.2.0/24", "192.0.2.7", "192.0.2.8", PASS_OPEN, PASS_ALLOWED},
+	{"192.0.2.0/25", "192.0.2.0/24", "192.0.2.7", BLOCKED, BLOCKED},
+	{"192.0.2.0/24", "192.0.2.0/25", "192.0.2.7", BLOCKED, BLOCKED},
+	{"192.0.2.0/24", "192.0.2.0/25", "192.0.2.128", PASS_OPEN, PASS_ALLOWED},
+	{"", "192.0.2.0/24", "192.0.2.7", BLOCKED, BLOCKED},
+	{"", "192.0.2.0/24", "192.0.3.7", PASS_OPEN, NOT_ALLOWED},
+	{"2001:db8::1", "::/0", "2001:db8::1", BLOCKED, BLOCKED},
+	{"2001:db8::1", "::/0", "192.0.2.7", PASS_OPEN, NOT_ALLOWED},
+};
+
+TEST(lists)
+{
+	GATE_READY();
+	for (size_t i = 0; i < sizeof list_rows / sizeof *list_rows; i++) {
+		char name[128];
+		struct frame frame;
+		snprintf(name, sizeof name, "allow %s deny %s source %s", list_rows[i].allow, list_rows[i].deny,
+			 list_rows[i].source);
+		lists_set(list_rows[i].allow, list_rows[i].deny);
+		frame_from(&frame, list_rows[i].source);
+		filter_set_mode(filter, FILTER_OPEN, false);
+		expect(&frame, list_rows[i].open, name);
+		filter_set_mode(filter, FILTER_OPEN, true);
+		expect_observed(&frame, list_rows[i].open, name);
+		filter_set_mode(filter, FILTER_ALLOW, false);
+		expect(&frame, list_rows[i].allowing, name);
+		filter_set_mode(filter, FILTER_ALLOW, true);
+		expect_observed(&frame, list_rows[i].allowing, name);
+	}
+}
+
+TEST(malformed_beats_lists)
+{
+	struct frame frame;
+
+	GATE_READY();
+	lists_set("192.0.2.8", "192.0.2.7");
+	filter_set_mode(filter, FILTER_ALLOW, false);
+	frame_from(&frame, "192.0.2.7");
+	frame.bytes[L4(L4_FLAGS)] = 3;
+	expect(&frame, TCP_FLAGS, "denied source");
+	frame_from(&frame, "192.0.2.8");
+	frame.bytes[L4(L4_FLAGS)] = 3;
+	expect(&frame, TCP_FLAGS, "allowed source");
+	frame_from(&frame, "192.0.2.7");
+	frame.bytes[L4(3)] ^= 1;
+	expect(&frame, PASS_OTHER, "denied source, another port");
+}
+
+TEST(reload_replaces_all)
+{
+	struct frame kept, gone;
+
+	GATE_READY();
+	filter_set_mode(filter, FILTER_ALLOW, false);
+	frame_from(&kept, "192.0.2.7");
+	frame_from(&gone, "198.51.100.9");
+	for (int round = 0; round < 4; round++) { /* through both generations twice */
+		lists_set("192.0.2.7\n198.51.100.0/24", "");
+		expect(&kept, PASS_ALLOWED, "kept, first list");
+		expect(&gone, PASS_ALLOWED, "gone, first list");
+		lists_set("192.0.2.0/24", "");
+		expect(&kept, PASS_ALLOWED, "kept, second list");
+		expect(&gone, NOT_ALLOWED, "gone, second list");
+	}
+	lists_set("", "");
+	expect(&kept, NOT_ALLOWED, "kept, no list");
+}
+
+TEST(long_lists)
+{
+	static struct prefix prefixes[20000];
+	struct prefix_list allow = {prefixes, 0}, none = {0};
+	struct frame frame;
+
+	GATE_READY();
+	for (unsigned i = 0; i < 20000; i++) { /* every other address and every other /24 of 10/8 */
+		struct in6_addr address = {.s6_addr = {[10] = 255, 255, 10, (uint8_t)(i >> 7), (uint8_t)(i << 1), 0}};
+		if (i % 2 == 0)
+			address.s6_addr[15] = 1;
+		prefixes[allow.cnt++] = (struct prefix){address, i % 2 == 0 ? 128 : 120};
+	}
+	CHECK_EQ(filter_load_lists(filter, &allow, &none), 0);
+	filter_set_mode(filter, FILTER_ALLOW, false);
+	frame_from(&frame, "10.156.62.200"); /* i = 19999 */
+	expect(&frame, PASS_ALLOWED, "last prefix");
+	frame_from(&frame, "10.156.60.1"); /* i = 19998 */
+	expect(&frame, PASS_ALLOWED, "last address");
+	frame_from(&frame, "10.156.60.2");
+	expect(&frame, NOT_ALLOWED, "beside the last address");
+	frame_from(&frame, "10.156.63.200");
+	expect(&frame, NOT_ALLOWED, "beside the last prefix");
+}
+
+/* --- ports --- */
+
+TEST(port_edges)
+{
+	static const uint16_t ports[] = {1, 63, 64, 65535};
+	static const struct {
+		uint16_t port;
+		enum reason want;
+	} rows[] = {{0, PASS_OTHER}, {1, PASS_OPEN}, {2, PASS_OTHER}, {62, PASS_OTHER}, {63, PASS_OPEN},
+		    {64, PASS_OPEN}, {65, PASS_OTHER}, {65534, PASS_OTHER}, {65535, PASS_OPEN}};
+	static const uint16_t zero[] = {0};
+
+	GATE_READY();
+	CHECK_EQ(filter_set_ports(filter, ports, 4, NULL, 0), 0);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct frame frame;
+		frame_build(&frame, TCP4);
+		frame.bytes[L4(2)] = (uint8_t)(rows[i].port >> 8);
+		frame.bytes[L4(3)] = (uint8_t)rows[i].port;
+		expect(&frame, rows[i].want, "tcp");
+		frame_build(&frame, UDP4);
+		frame.bytes[L4(2)] = (uint8_t)(rows[i].port >> 8);
+		frame.bytes[L4(3)] = (uint8_t)rows[i].port;
+		expect(&frame, PASS_OTHER, "udp");
+	}
+	CHECK_EQ(filter_set_ports(filter, zero, 1, NULL, 0), -EINVAL);
+	CHECK(filter_state(filter).armed);
+}
+
+/* --- standing --- */
+
+static void standing_put(const char *source, uint64_t until_ns)
+{
+	struct in6_addr address = {.s6_addr = {[10] = 255, 255}};
+	struct tollbar_standing value = {until_ns};
+
+	CHECK(inet_pton(AF_INET, source, &address.s6_addr[12]) == 1 || inet_pton(AF_INET6, source, &address) == 1);
+	CHECK_EQ(bpf_map_update_elem(filter->map_fds[MAP_STANDING], &address, &value, BPF_ANY), 0);
+}
+
+TEST(penalty)
+{
+	static const char *const sources[] = {"192.0.2.7", "2001:db8::7"};
+	static const char *const others[] = {"192.0.2.8", "2001:db8::8"};
+
+	GATE_READY();
+	for (size_t i = 0; i < 2; i++) {
+		struct in6_addr address = {.s6_addr = {[10] = 255, 255}};
+		struct frame frame, other;
+		CHECK(inet_pton(AF_INET, sources[i], &address.s6_addr[12]) == 1 || inet_pton(AF_INET6, sources[i], &address));
+		frame_from(&frame, sources[i]);
+		frame_from(&other, others[i]);
+		expect(&frame, PASS_OPEN, "before");
+		CHECK_EQ(filter_penalize(filter, &address, 60), 0);
+		expect(&frame, PENALIZED, "penalised");
+		expect(&other, PASS_OPEN, "another");
+		filter_set_mode(filter, FILTER_OPEN, true);
+		expect_observed(&frame, PENALIZED, "observed");
+		filter_set_mode(filter, FILTER_OPEN, false);
+		lists_set(sources[i], "");
+		filter_set_mode(filter, FILTER_ALLOW, false);
+		expect(&frame, PENALIZED, "the allowlist is no excuse");
+		filter_set_mode(filter, FILTER_OPEN, false);
+		frame.bytes[i == 0 ? L4(3) : L6(3)] ^= 1;
+		expect(&frame, PASS_OTHER, "another port");
+		frame_from(&frame, sources[i]);
+		CHECK_EQ(filter_unpenalize(filter, &address), 0);
+		CHECK_EQ(filter_unpenalize(filter, &address), -ENOENT);
+		expect(&frame, PASS_OPEN, "forgiven");
+	}
+}
+
+TEST(penalty_ends)
+{
+	struct in6_addr address = {.s6_addr = {[10] = 255, 255, 192, 0, 2, 7}};
+	struct frame frame;
+
+	GATE_READY();
+	frame_from(&frame, "192.0.2.7");
+	CHECK_EQ(filter_penalize(filter, &address, 1), 0);
+	expect(&frame, PENALIZED, "at once");
+	standing_put("192.0.2.7", clock_ns() + 50000000);
+	expect(&frame, PENALIZED, "50 ms before the end");
+	usleep(80000);
+	expect(&frame, PASS_OPEN, "30 ms after it");
+	CHECK_EQ(filter_unpenalize(filter, &address), 0);
+}
+
+TEST(sweep)
+{
+	uint64_t now_ns;
+
+	GATE_READY();
+	now_ns = clock_ns();
+	for (unsigned i = 0; i < 5000; i++) {
+		char source[32];
+		snprintf(source, sizeof source, "10.0.%u.%u", i / 256, i % 256);
+		standing_put(source, i < 3 ? now_ns + 60000000000u : now_ns - 1);
+	}
+	CHECK_EQ(filter_sweep(filter), 3);
+	CHECK(filter->policy->word & TOLLBAR_HAS_STANDING);
+	for (unsigned i = 0; i < 3; i++) {
+		struct in6_addr address = {.s6_addr = {[10] = 255, 255, 10, 0, 0, (uint8_t)i}};
+		CHECK_EQ(filter_unpenalize(filter, &address), 0);
+	}
+	CHECK_EQ(filter_sweep(filter), 0);
+	CHECK(!(filter->policy->word & TOLLBAR_HAS_STANDING));
+}
+
+TEST(standing_full)
+{
+	struct in6_addr address = {.s6_addr = {[10] = 255, 255, 192, 0, 2, 7}};
+	uint64_t now_ns;
+
+	GATE_READY();
+	now_ns = clock_ns();
+	for (unsigned i = 0; i < TOLLBAR_STANDING_MAX; i++) {
+		struct tollbar_address key = {{[10] = 255, 255, 10, (uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i}};
+		struct tollbar_standing value = {now_ns + 60000000000u};
+		CHECK_EQ(bpf_map_update_elem(filter->map_fds[MAP_STANDING], &key, &value, BPF_ANY), 0);
+	}
+	CHECK_EQ(filter_penalize(filter, &address, 60), -ENOSPC);
+	standing_put("10.0.0.9", now_ns - 1); /* room for one, once it is looked for again */
+	CHECK_EQ(filter_penalize(filter, &address, 60), -ENOSPC);
+	filter->swept_ns -= SWEEP_PAUSE_NS;
+	CHECK_EQ(filter_penalize(filter, &address, 60), 0);
+	for (unsigned i = 0; i < TOLLBAR_STANDING_MAX; i++) {
+		struct tollbar_address key = {{[10] = 255, 255, 10, (uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i}};
+		bpf_map_delete_elem(filter->map_fds[MAP_STANDING], &key);
+	}
+	CHECK_EQ(filter_unpenalize(filter, &address), 0);
+	CHECK_EQ(filter_sweep(filter), 0);
+}
+
+/* --- the BPF verifier's work --- */
+
+/* Kernels walk the same program differently; on the kernel named in the file the number is compared closely. */
+TEST(verifier_insns)
+{
+	unsigned checked_in = 0;
+	char release[64] = "";
+	struct utsname here;
+	FILE *file = fopen("tests/bpf/verifier_insns", "r");
+
+	GATE_READY();
+	CHECK(file != NULL && fscanf(file, "%u %63s", &checked_in, release) == 2 && uname(&here) == 0);
+	if (file != NULL)
+		fclose(file);
+	if (checked_in == 0)
+		return;
+	size_t series = strcspn(release, ".") + 1;
+	series += strcspn(release + series, ".");
+	bool same = strncmp(release, here.release, series) == 0;
+	unsigned low = same ? checked_in - checked_in / 50 : checked_in / 4, high = same ? checked_in + checked_in / 50 : checked_in * 4;
+	if (verified_insns < low || verified_insns > high) {
+		printf("the BPF verifier walks %u instructions here (%s), %u are checked in (%s).\n"
+		       "If the change is meant: echo '%u %.*s' >tests/bpf/verifier_insns, and say why in the commit.\n",
+		       verified_insns, here.release, checked_in, release, verified_insns,
+		       (int)strcspn(here.release, "-"), here.release);
+		check_failures++;
+	}
+}
+
+CHECK_MAIN

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+/* packet.bpf.h in user space: the table of frames that tests/bpf/test_gate.c also runs in the kernel, every frame pressed
+ * against a guard page at either length, and every prefix of every kind. */
+#include "../../bpf/packet.bpf.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "../bpf/frames.h"
+#include "check.h"
+
+static uint8_t *guard; /* the byte after the last one that may be read */
+
+static void guard_init(void)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	uint8_t *pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (pages == MAP_FAILED || mprotect(pages + page, page, PROT_NONE) != 0)
+		abort();
+	guard = pages + page;
+}
+
+/* What the gate makes of a frame in open mode without lists. */
+static enum reason judge(const struct frame *frame, struct packet *packet)
+{
+	if (guard == NULL)
+		guard_init();
+	uint8_t *data = guard - frame->used;
+	memcpy(data, frame->bytes, frame->used);
+	enum reason reason = packet_locate(packet, data, guard);
+	if (reason != REASON_OK)
+		return reason;
+	if (packet->port != (packet->protocol == 6 ? FRAME_TCP_PORT : FRAME_UDP_PORT))
+		return PASS_OTHER;
+	reason = packet_check(packet, guard);
+	return reason == REASON_OK ? PASS_OPEN : reason;
+}
+
+TEST(rows)
+{
+	for (size_t i = 0; i < FRAME_ROW_CNT; i++) {
+		struct frame frame;
+		struct packet packet;
+		frame_row_build(&frame, &frame_rows[i]);
+		CHECK_ROW(judge(&frame, &packet) == frame_rows[i].want, frame_rows[i].name);
+	}
+}
+
+TEST(extensions)
+{
+	for (size_t i = 0; i < EXTENSION_ROW_CNT; i++) {
+		struct frame frame;
+		struct packet packet;
+		extension_row_build(&frame, &extension_rows[i]);
+		CHECK_ROW(judge(&frame, &packet) == extension_rows[i].want, extension_rows[i].name);
+	}
+}
+
+/* A frame that ends too early is refused as too short somewhere, and never read beyond its end. */
+TEST(every_prefix)
+{
+	for (int tags = 0; tags <= 2; tags++)
+		for (int kind = 0; kind < FRAME_KIND_CNT; kind++) {
+			struct frame whole, frame;
+			struct packet packet;
+			frame_build(&whole, (enum frame_kind)kind);
+			frame_tag(&whole, tags);
+			frame = whole;
+			for (frame.used = 0; frame.used < whole.used; frame.used++) {
+				enum reason reason = judge(&frame, &packet);
+				if (frame.used < 14u + 4u * (unsigned)tags)
+					CHECK_EQ(reason, FRAME_SHORT);
+				else if (kind == ARP)
+					CHECK_EQ(reason, PASS_OTHER);
+				else
+					CHECK(reason == FRAME_SHORT || reason == IP4_LENGTH || reason == IP6_LENGTH);
+			}
+		}
+}
+
+TEST(fields)
+{
+	static const uint8_t source4[16] = {[10] = 0xff, 0xff, 192, 0, 2, 7}, source6[16] = {0x20, 1, 0x0d, 0xb8, [15] = 7};
+	struct frame frame;
+	struct packet packet;
+
+	frame_build(&frame, TCP4_OPTIONS);
+	CHECK_EQ(judge(&frame, &packet), PASS_OPEN);
+	CHECK_BYTES(&packet.source, source4, 16);
+	CHECK_EQ(packet.l4 - (guard - frame.used), 14 + 60);
+	CHECK_EQ(packet.l4_bytes, 24);
+	CHECK_EQ(packet.port, FRAME_TCP_PORT);
+	frame_build(&frame, UDP6);
+	CHECK_EQ(judge(&frame, &packet), PASS_OPEN);
+	CHECK_BYTES(&packet.source, source6, 16);
+	CHECK_EQ(packet.l4 - (guard - frame.used), 54);
+	CHECK_EQ(packet.l4_bytes, 12);
+	CHECK_EQ(packet.protocol, 17);
+}
+
+/* Fin 1, syn 2, rst 4, psh 8, ack 16, urg 32, ece 64, cwr 128.  Written out from RFC 9293, not from the table. */
+static bool flags_can_be(unsigned flags)
+{
+	bool fin = flags & 1, syn = flags & 2, rst = flags & 4, ack = flags & 16, urg = flags & 32;
+
+	if (syn + fin + rst > 1) /* one of open, close, abort */
+		return false;
+	if (syn)
+		return !(ack && urg);
+	if (rst)
+		return !urg;
+	return ack; /* everything else belongs to a connection */
+}
+
+TEST(all_flags)
+{
+	struct frame frame;
+	struct packet packet;
+
+	frame_build(&frame, TCP4);
+	for (unsigned flags = 0; flags < 256; flags++) {
+		frame.bytes[L4(L4_FLAGS)] = (uint8_t)flags;
+		CHECK_EQ(judge(&frame, &packet), flags_can_be(flags) ? PASS_OPEN : TCP_FLAGS);
+	}
+}
+
+CHECK_MAIN

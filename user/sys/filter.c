@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sys/filter.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "sys/hook.h"
+
+#define POLICY_MAP_BYTES ((sizeof(struct tollbar_policy) + 4095) / 4096 * 4096)
+#define SWEEP_BATCH 1024u
+#define SWEEP_PAUSE_NS 1000000000u /* a full map must not turn every penalty into a walk through it */
+
+enum { MAP_ABI, MAP_POLICY, MAP_COUNTERS, MAP_STANDING, MAP_EXACT, MAP_PREFIX, MAP_CNT };
+
+static const struct {
+	const char *name;
+	uint32_t type, key_bytes, value_bytes;
+} map_table[MAP_CNT] = {
+	[MAP_ABI] = {TOLLBAR_MAP_ABI, BPF_MAP_TYPE_ARRAY, 4, 4},
+	[MAP_POLICY] = {TOLLBAR_MAP_POLICY, BPF_MAP_TYPE_ARRAY, 4, sizeof(struct tollbar_policy)},
+	[MAP_COUNTERS] = {TOLLBAR_MAP_COUNTERS, BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct tollbar_counters)},
+	[MAP_STANDING] = {TOLLBAR_MAP_STANDING, BPF_MAP_TYPE_HASH, sizeof(struct tollbar_address),
+			  sizeof(struct tollbar_standing)},
+	[MAP_EXACT] = {TOLLBAR_MAP_EXACT, BPF_MAP_TYPE_ARRAY_OF_MAPS, 4, 4},
+	[MAP_PREFIX] = {TOLLBAR_MAP_PREFIX, BPF_MAP_TYPE_ARRAY_OF_MAPS, 4, 4},
+};
+
+struct filter {
+	int map_fds[MAP_CNT];
+	struct tollbar_policy *policy; /* the kernel's own page */
+	struct tollbar_counters *per_cpu;
+	size_t cpu_cnt;
+	uint64_t swept_ns; /* atomic */
+};
+
+/* --- open filter ------------------------------------------------------------------------------------------------ */
+
+/* Keeps map id's descriptor when it is one of ours. */
+static int map_keep(struct filter *filter, uint32_t id)
+{
+	struct bpf_map_info info = {0};
+	uint32_t info_bytes = sizeof info;
+	int fd = bpf_map_get_fd_by_id(id);
+
+	if (fd < 0)
+		return fd;
+	int err = bpf_obj_get_info_by_fd(fd, &info, &info_bytes);
+	for (size_t i = 0; err == 0 && i < MAP_CNT; i++) {
+		if (strcmp(info.name, map_table[i].name) != 0)
+			continue;
+		if (info.type != map_table[i].type || info.key_size != map_table[i].key_bytes ||
+		    info.value_size != map_table[i].value_bytes)
+			err = -EPROTO;
+		else
+			filter->map_fds[i] = fd;
+		break;
+	}
+	for (size_t i = 0; i < MAP_CNT; i++)
+		if (filter->map_fds[i] == fd)
+			return 0;
+	close(fd);
+	return err;
+}
+
+static int maps_find(struct filter *filter, int program_fd)
+{
+	uint32_t map_ids[64], key = 0, abi = 0;
+	struct bpf_prog_info info = {.nr_map_ids = 64, .map_ids = (uintptr_t)map_ids};
+	uint32_t info_bytes = sizeof info;
+	int err = bpf_obj_get_info_by_fd(program_fd, &info, &info_bytes);
+
+	for (uint32_t i = 0; err == 0 && i < info.nr_map_ids && i < 64; i++)
+		err = map_keep(filter, map_ids[i]);
+	for (size_t i = 0; err == 0 && i < MAP_CNT; i++)
+		if (filter->map_fds[i] < 0)
+			err = -EPROTO;
+	if (err == 0 && bpf_map_lookup_elem(filter->map_fds[MAP_ABI], &key, &abi) == 0 && abi != TOLLBAR_ABI)
+		err = -EPROTO;
+	if (err == -EPROTO)
+		log_error("event=filter_open error=\"the attached program speaks another version\" want=%u got=%u", TOLLBAR_ABI,
+			  abi);
+	return err;
+}
+
+/* Opens the filter of a loaded program, attached or not. */
+static int filter_open_program(struct filter **opened, int program_fd)
+{
+	struct filter *filter = calloc(1, sizeof *filter);
+	int cpu_cnt = libbpf_num_possible_cpus();
+
+	*opened = NULL;
+	if (filter == NULL || cpu_cnt < 0) {
+		free(filter);
+		return filter == NULL ? -ENOMEM : cpu_cnt;
+	}
+	memset(filter->map_fds, -1, sizeof filter->map_fds);
+	filter->policy = MAP_FAILED;
+	filter->cpu_cnt = (size_t)cpu_cnt;
+	filter->per_cpu = calloc(filter->cpu_cnt, sizeof *filter->per_cpu);
+	int err = filter->per_cpu == NULL ? -ENOMEM : maps_find(filter, program_fd);
+	if (err == 0) {
+		filter->policy = mmap(NULL, POLICY_MAP_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED,
+				      filter->map_fds[MAP_POLICY], 0);
+		err = filter->policy == MAP_FAILED ? -errno : 0;
+	}
+	if (err == 0)
+		*opened = filter;
+	else
+		filter_close(filter);
+	return err;
+}
+
+int filter_open(struct filter **filter, const char *iface)
+{
+	int program_fd = hook_find(iface);
+
+	*filter = NULL;
+	if (program_fd < 0)
+		return program_fd;
+	int err = filter_open_program(filter, program_fd);
+	close(program_fd);
+	return err;
+}
+
+void filter_close(struct filter *filter)
+{
+	if (filter == NULL)
+		return;
+	if (filter->policy != MAP_FAILED)
+		munmap(filter->policy, POLICY_MAP_BYTES);
+	for (size_t i = 0; i < MAP_CNT; i++)
+		if (filter->map_fds[i] >= 0)
+			close(filter->map_fds[i]);
+	free(filter->per_cpu);
+	free(filter);
+}
+
+/* --- policy ----------------------------------------------------------------------------------------------------- */
+
+static void word_change(struct filter *filter, uint32_t clear, uint32_t set)
+{
+	uint32_t was = __atomic_load_n(&filter->policy->word, __ATOMIC_RELAXED), now;
+
+	do
+		now = (was & ~clear) | set;
+	while (!__atomic_compare_exchange_n(&filter->policy->word, &was, now, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
+}
+
+static void ports_write(__u64 *words, const uint16_t *ports, size_t cnt)
+{
+	uint64_t wanted[TOLLBAR_PORT_WORDS] = {0};
+
+	for (size_t i = 0; i < cnt; i++)
+		wanted[ports[i] / 64] |= 1ull << ports[i] % 64;
+	for (size_t i = 0; i < TOLLBAR_PORT_WORDS; i++)
+		if (words[i] != wanted[i])
+			__atomic_store_n(&words[i], wanted[i], __ATOMIC_RELAXED);
+}
+
+int filter_set_ports(struct filter *filter, const uint16_t *tcp, size_t tcp_cnt, const uint16_t *udp, size_t udp_cnt)
+{
+	for (size_t i = 0; i < tcp_cnt; i++)
+		if (tcp[i] == 0)
+			return -EINVAL;
+	for (size_t i = 0; i < udp_cnt; i++)
+		if (udp[i] == 0)
+			return -EINVAL;
+	ports_write(filter->policy->tcp_ports, tcp, tcp_cnt);
+	ports_write(filter->policy->udp_ports, udp, udp_cnt);
+	word_change(filter, TOLLBAR_ARMED, tcp_cnt + udp_cnt > 0 ? TOLLBAR_ARMED : 0);
+	return 0;
+}
+
+void filter_set_mode(struct filter *filter, enum filter_mode mode, bool observe)
+{
+	word_change(filter, TOLLBAR_MODE_ALLOW | TOLLBAR_OBSERVE,
+		    (mode == FILTER_ALLOW ? TOLLBAR_MODE_ALLOW : 0) | (observe ? TOLLBAR_OBSERVE : 0));
+}
+
+struct filter_state filter_state(const struct filter *filter)
+{
+	uint32_t word = __atomic_load_n(&filter->policy->word, __ATOMIC_RELAXED);
+
+	return (struct filter_state){.armed = word & TOLLBAR_ARMED,
+				     .observe = word & TOLLBAR_OBSERVE,
+				     .mode = word & TOLLBAR_MODE_ALLOW ? FILTER_ALLOW : FILTER_OPEN};
+}
+
+/* A fresh exact map (single addresses) or prefix map (the shorter ones) with its share of the rules; -errno. */
+static int rules_map(const struct rule *rules, size_t cnt, bool exact, uint32_t *entries)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, trie, .map_flags = BPF_F_NO_PREALLOC);
+	int fd, err = 0;
+
+	*entries = 0;
+	for (size_t i = 0; i < cnt; i++)
+		*entries += (rules[i].prefix.bits == 128) == exact;
+	uint32_t room = *entries > 0 ? *entries : 1;
+	if (exact)
+		fd = bpf_map_create(BPF_MAP_TYPE_HASH, "list_exact", sizeof(struct tollbar_address), 4, room, NULL);
+	else
+		fd = bpf_map_create(BPF_MAP_TYPE_LPM_TRIE, "list_prefix", sizeof(struct tollbar_prefix), 4, room, &trie);
+	for (size_t i = 0; fd >= 0 && err == 0 && i < cnt; i++) {
+		struct tollbar_prefix key = {.bits = rules[i].prefix.bits};
+		if ((key.bits == 128) != exact)
+			continue;
+		memcpy(&key.address, &rules[i].prefix.address, sizeof key.address);
+		err = bpf_map_update_elem(fd, exact ? (void *)&key.address : (void *)&key, &rules[i].bits, BPF_ANY);
+	}
+	if (err == 0)
+		return fd;
+	close(fd);
+	return err;
+}
+
+/* The kernel lets a change of an outer map return only when no program still uses the old state.  So putting the map in
+ * force into its slot once more waits until no packet is judged by the old generation, and that can go. */
+static void generation_retire(struct filter *filter, uint32_t current, int exact_fd)
+{
+	uint32_t old = !current;
+
+	if (bpf_map_update_elem(filter->map_fds[MAP_EXACT], &current, &exact_fd, BPF_ANY) != 0)
+		return; /* costs memory until the next reload, no more */
+	bpf_map_delete_elem(filter->map_fds[MAP_EXACT], &old);
+	bpf_map_delete_elem(filter->map_fds[MAP_PREFIX], &old);
+}
+
+static int rules_load(struct filter *filter, const struct rule *rules, size_t cnt)
+{
+	uint32_t next = !(__atomic_load_n(&filter->policy->word, __ATOMIC_RELAXED) & TOLLBAR_GENERATION);
+	uint32_t exact_cnt, prefix_cnt;
+	int prefix_fd = -1, exact_fd = rules_map(rules, cnt, true, &exact_cnt), err = exact_fd;
+
+	if (err >= 0)
+		err = prefix_fd = rules_map(rules, cnt, false, &prefix_cnt);
+	if (err >= 0)
+		err = bpf_map_update_elem(filter->map_fds[MAP_EXACT], &next, &exact_fd, BPF_ANY);
+	if (err == 0)
+		err = bpf_map_update_elem(filter->map_fds[MAP_PREFIX], &next, &prefix_fd, BPF_ANY);
+	if (err == 0) {
+		word_change(filter, TOLLBAR_GENERATION | TOLLBAR_HAS_EXACT | TOLLBAR_HAS_PREFIX,
+			    (next ? TOLLBAR_GENERATION : 0) | (exact_cnt > 0 ? TOLLBAR_HAS_EXACT : 0) |
+				    (prefix_cnt > 0 ? TOLLBAR_HAS_PREFIX : 0));
+		generation_retire(filter, next, exact_fd);
+	}
+	if (prefix_fd >= 0)
+		close(prefix_fd);
+	if (exact_fd >= 0)
+		close(exact_fd);
+	return err;
+}
+
+int filter_load_lists(struct filter *filter, const struct prefix_list *allow, const struct prefix_list *deny)
+{
+	struct rule *rules;
+	size_t cnt;
+	int err = lists_merge(&rules, &cnt, allow, deny);
+
+	if (err == 0)
+		err = rules_load(filter, rules, cnt);
+	free(rules);
+	return err;
+}
+
+/* --- standing --------------------------------------------------------------------------------------------------- */
+
+/* Deletes what is over in one batch; returns how many live on. */
+static int batch_sweep(const struct filter *filter, const struct tollbar_address *keys,
+		       const struct tollbar_standing *values, uint32_t cnt, uint64_t now_ns)
+{
+	int live = 0;
+
+	for (uint32_t i = 0; i < cnt; i++) {
+		if (values[i].until_ns > now_ns)
+			live++;
+		else
+			bpf_map_delete_elem(filter->map_fds[MAP_STANDING], &keys[i]);
+	}
+	return live;
+}
+
+int filter_sweep(struct filter *filter)
+{
+	struct tollbar_address keys[SWEEP_BATCH];
+	struct tollbar_standing values[SWEEP_BATCH];
+	uint32_t position = 0;
+	uint64_t now_ns = clock_ns();
+	int live = 0, err = 0;
+
+	/* Cleared before looking: a penalty that comes meanwhile sets it again after its entry is in. */
+	word_change(filter, TOLLBAR_HAS_STANDING, 0);
+	for (bool first = true; err == 0; first = false) {
+		uint32_t cnt = SWEEP_BATCH;
+		err = bpf_map_lookup_batch(filter->map_fds[MAP_STANDING], first ? NULL : &position, &position, keys, values,
+					   &cnt, NULL);
+		if (err == 0 || err == -ENOENT) /* the last batch comes with -ENOENT */
+			live += batch_sweep(filter, keys, values, cnt, now_ns);
+	}
+	if (live > 0 || err != -ENOENT)
+		word_change(filter, 0, TOLLBAR_HAS_STANDING);
+	return err == -ENOENT ? live : err;
+}
+
+/* At most one sweep in SWEEP_PAUSE_NS, by one thread. */
+static bool sweep_due(struct filter *filter, uint64_t now_ns)
+{
+	uint64_t last_ns = __atomic_load_n(&filter->swept_ns, __ATOMIC_RELAXED);
+
+	return now_ns - last_ns >= SWEEP_PAUSE_NS &&
+	       __atomic_compare_exchange_n(&filter->swept_ns, &last_ns, now_ns, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+}
+
+int filter_penalize(struct filter *filter, const struct in6_addr *source, unsigned seconds)
+{
+	uint64_t now_ns = clock_ns();
+	struct tollbar_standing value = {now_ns + seconds * 1000000000ull};
+	int err = bpf_map_update_elem(filter->map_fds[MAP_STANDING], source, &value, BPF_ANY);
+
+	if (err == -E2BIG && sweep_due(filter, now_ns)) {
+		filter_sweep(filter);
+		err = bpf_map_update_elem(filter->map_fds[MAP_STANDING], source, &value, BPF_ANY);
+	}
+	if (err == 0)
+		word_change(filter, 0, TOLLBAR_HAS_STANDING);
+	return err == -E2BIG ? -ENOSPC : err;
+}
+
+int filter_unpenalize(struct filter *filter, const struct in6_addr *source)
+{
+	return bpf_map_delete_elem(filter->map_fds[MAP_STANDING], source);
+}
+
+/* --- counters --------------------------------------------------------------------------------------------------- */
+
+int filter_counters(struct filter *filter, struct tollbar_counters *sum)
+{
+	uint32_t key = 0;
+	int err = bpf_map_lookup_elem(filter->map_fds[MAP_COUNTERS], &key, filter->per_cpu);
+
+	*sum = (struct tollbar_counters){0};
+	for (size_t cpu = 0; err == 0 && cpu < filter->cpu_cnt; cpu++)
+		for (size_t reason = 0; reason < TOLLBAR_REASON_CNT; reason++) {
+			sum->packets[reason] += filter->per_cpu[cpu].packets[reason];
+			sum->observed[reason] += filter->per_cpu[cpu].observed[reason];
+		}
+	return err;
+}

@@ -1,0 +1,467 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sys/hook.h"
+
+#include <errno.h>
+#include <linux/if_link.h>
+#include <linux/magic.h>
+#include <net/if.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+#include <xdp/libxdp.h> /* and through it libbpf */
+
+#include "abi.h"
+#include "base/log.h"
+
+#define BPFFS "/sys/fs/bpf"
+#define PIN_BYTES_MAX 128
+#define RUN_PRIORITY 10 /* among programs behind one dispatcher: early, where xdp-filter is too */
+#define DISPATCHER "xdp_dispatcher"
+
+extern const char filter_object[], filter_object_end[]; /* filter_object.S */
+
+/* What is attached to an interface. */
+struct place {
+	int ifindex;
+	uint32_t flags;	  /* XDP_FLAGS_DRV_MODE or XDP_FLAGS_SKB_MODE; 0: nothing attached */
+	uint32_t main_id; /* the program the driver runs */
+	char main_name[BPF_OBJ_NAME_LEN];
+	uint32_t gate_id; /* ours: the main program, one behind a dispatcher, or 0 */
+	int gate_fd;	  /* -1 without one */
+};
+
+/* --- the libraries' chatter ------------------------------------------------------------------------------------- */
+
+static int say(const char *library, const char *format, va_list args)
+{
+	char text[512];
+
+	if (log_level < LOG_DEBUG)
+		return 0;
+	vsnprintf(text, sizeof text, format, args);
+	text[strcspn(text, "\n")] = 0;
+	log_debug("library=%s text=\"%s\"", library, text);
+	return 0;
+}
+
+__attribute__((format(printf, 2, 0))) static int say_libbpf(enum libbpf_print_level level, const char *format,
+							     va_list args)
+{
+	return say("libbpf", format, args);
+}
+
+__attribute__((format(printf, 2, 0))) static int say_libxdp(enum libxdp_print_level level, const char *format,
+							     va_list args)
+{
+	return say("libxdp", format, args);
+}
+
+static void libraries_init(void)
+{
+	libbpf_set_print(say_libbpf);
+	libxdp_set_print(say_libxdp);
+}
+
+/* --- finding the program ---------------------------------------------------------------------------------------- */
+
+/* A descriptor of program id, and its name; or -errno. */
+static int program_open(uint32_t id, char name[BPF_OBJ_NAME_LEN])
+{
+	struct bpf_prog_info info = {0};
+	uint32_t info_bytes = sizeof info;
+	int fd = bpf_prog_get_fd_by_id(id);
+
+	if (fd < 0)
+		return fd;
+	int err = bpf_obj_get_info_by_fd(fd, &info, &info_bytes);
+	if (err != 0) {
+		close(fd);
+		return err;
+	}
+	memcpy(name, info.name, BPF_OBJ_NAME_LEN);
+	return fd;
+}
+
+/* Calls visit with each BPF link of the system until it returns other than 0, which is returned. */
+static int links_walk(int (*visit)(int link_fd, const struct bpf_link_info *link, struct place *place),
+		      struct place *place)
+{
+	uint32_t id = 0;
+	int result = 0;
+
+	while (result == 0 && bpf_link_get_next_id(id, &id) == 0) {
+		struct bpf_link_info info = {0};
+		uint32_t info_bytes = sizeof info;
+		int fd = bpf_link_get_fd_by_id(id);
+		if (fd < 0)
+			continue; /* gone meanwhile */
+		if (bpf_obj_get_info_by_fd(fd, &info, &info_bytes) == 0)
+			result = visit(fd, &info, place);
+		close(fd);
+	}
+	return result;
+}
+
+/* A dispatcher's programs replace functions of it: each hangs on a tracing link to the dispatcher. */
+static int gate_behind_dispatcher(int link_fd, const struct bpf_link_info *link, struct place *place)
+{
+	char name[BPF_OBJ_NAME_LEN];
+
+	if (link->type != BPF_LINK_TYPE_TRACING || link->tracing.target_obj_id != place->main_id)
+		return 0;
+	int fd = program_open(link->prog_id, name);
+	if (fd < 0)
+		return 0;
+	if (strcmp(name, TOLLBAR_PROGRAM) != 0) {
+		close(fd);
+		return 0;
+	}
+	place->gate_fd = fd;
+	place->gate_id = link->prog_id;
+	return 1;
+}
+
+static int place_find(struct place *place, const char *iface)
+{
+	LIBBPF_OPTS(bpf_xdp_query_opts, query);
+
+	*place = (struct place){.gate_fd = -1, .ifindex = (int)if_nametoindex(iface)};
+	if (place->ifindex == 0)
+		return -errno;
+	int err = bpf_xdp_query(place->ifindex, 0, &query);
+	if (err != 0)
+		return err;
+	place->main_id = query.drv_prog_id != 0 ? query.drv_prog_id : query.skb_prog_id;
+	if (place->main_id == 0)
+		return 0;
+	place->flags = query.drv_prog_id != 0 ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE;
+	int fd = program_open(place->main_id, place->main_name);
+	if (fd < 0)
+		return fd;
+	if (strcmp(place->main_name, TOLLBAR_PROGRAM) == 0) {
+		place->gate_fd = fd;
+		place->gate_id = place->main_id;
+		return 0;
+	}
+	close(fd);
+	links_walk(gate_behind_dispatcher, place);
+	return 0;
+}
+
+static void place_fini(struct place *place)
+{
+	if (place->gate_fd >= 0)
+		close(place->gate_fd);
+	place->gate_fd = -1;
+}
+
+/* --- pins ------------------------------------------------------------------------------------------------------- */
+
+static bool same_namespace(const char *kind)
+{
+	char own[64], first[64];
+	struct stat a, b;
+
+	snprintf(own, sizeof own, "/proc/self/ns/%s", kind);
+	snprintf(first, sizeof first, "/proc/1/ns/%s", kind);
+	return stat(own, &a) == 0 && stat(first, &b) == 0 && a.st_ino == b.st_ino;
+}
+
+/* May pins be relied on?  Mounts bpffs where it is missing, but not in a mount namespace that ends with this command. */
+static bool bpffs_ready(void)
+{
+	struct statfs found;
+
+	if (statfs(BPFFS, &found) == 0 && (unsigned long)found.f_type == BPF_FS_MAGIC)
+		return true;
+	return same_namespace("mnt") && mount("bpf", BPFFS, "bpf", 0, "mode=0700") == 0;
+}
+
+/* The path of one pin of an interface.  Interfaces of other network namespaces get the namespace's inode, and bpffs takes
+ * no dots: eth0.7 is kept as eth0:7, which no interface is called. */
+static void pin_path(char path[PIN_BYTES_MAX], const char *iface, const char *pin)
+{
+	char name[IF_NAMESIZE], namespace[32] = "";
+	struct stat net;
+
+	snprintf(name, sizeof name, "%s", iface);
+	for (char *dot = strchr(name, '.'); dot != NULL; dot = strchr(dot, '.'))
+		*dot = ':';
+	if (!same_namespace("net") && stat("/proc/self/ns/net", &net) == 0)
+		snprintf(namespace, sizeof namespace, "@%lu", (unsigned long)net.st_ino);
+	snprintf(path, PIN_BYTES_MAX, BPFFS "/tollbar/%s%s%s%s", name, namespace, *pin ? "/" : "", pin);
+}
+
+static int pin(int fd, const char *iface, const char *name)
+{
+	char path[PIN_BYTES_MAX];
+
+	if (mkdir(BPFFS "/tollbar", 0700) != 0 && errno != EEXIST)
+		return -errno;
+	pin_path(path, iface, "");
+	if (mkdir(path, 0700) != 0 && errno != EEXIST)
+		return -errno;
+	pin_path(path, iface, name);
+	return bpf_obj_pin(fd, path);
+}
+
+static void pins_remove(const char *iface)
+{
+	static const char *const names[] = {"link", "previous", ""};
+	char path[PIN_BYTES_MAX];
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		pin_path(path, iface, names[i]);
+		remove(path);
+	}
+	rmdir(BPFFS "/tollbar"); /* when this was the last interface */
+}
+
+/* --- attaching -------------------------------------------------------------------------------------------------- */
+
+static struct bpf_object *object_open(void)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = "gate");
+
+	return bpf_object__open_mem(filter_object, (size_t)(filter_object_end - filter_object), &opts);
+}
+
+/* Loads the program by itself.  The descriptor lives as long as the object. */
+static int object_load(struct bpf_object **object)
+{
+	*object = object_open();
+	if (*object == NULL)
+		return -errno;
+	int err = bpf_object__load(*object);
+	return err != 0 ? err : bpf_program__fd(bpf_object__find_program_by_name(*object, TOLLBAR_PROGRAM));
+}
+
+/* Each try opens the object afresh: libbpf cannot load one twice. */
+static int attach_dispatcher(int ifindex, uint32_t flags)
+{
+	struct bpf_object *object = object_open();
+
+	if (object == NULL)
+		return -errno;
+	struct xdp_program *program = xdp_program__from_bpf_obj(object, TOLLBAR_SECTION);
+	int err = (int)libxdp_get_error(program);
+	if (err == 0) {
+		xdp_program__set_run_prio(program, RUN_PRIORITY);
+		err = xdp_program__attach(program, ifindex, flags == XDP_FLAGS_DRV_MODE ? XDP_MODE_NATIVE : XDP_MODE_SKB,
+					  0);
+		xdp_program__close(program);
+	}
+	bpf_object__close(object);
+	return err;
+}
+
+static int attach_link(const char *iface, int ifindex, int program_fd, uint32_t flags)
+{
+	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = flags);
+	int fd = bpf_link_create(program_fd, ifindex, BPF_XDP, &opts);
+
+	if (fd < 0)
+		return fd;
+	int err = pin(fd, iface, "link");
+	close(fd); /* unpinned, this takes the program off again */
+	return err;
+}
+
+static int attach_alone(const char *iface, int ifindex, uint32_t flags, bool pins)
+{
+	struct bpf_object *object;
+	int fd = object_load(&object), err = fd;
+
+	if (fd >= 0)
+		err = pins ? attach_link(iface, ifindex, fd, flags)
+			   : bpf_xdp_attach(ifindex, fd, flags | XDP_FLAGS_UPDATE_IF_NOEXIST, NULL);
+	bpf_object__close(object);
+	return err;
+}
+
+/* One exchange in the driver: there is no moment without either program. */
+static int attach_instead(const char *iface, const struct place *place)
+{
+	LIBBPF_OPTS(bpf_xdp_attach_opts, opts);
+	struct bpf_object *object = NULL;
+	char name[BPF_OBJ_NAME_LEN];
+	int previous_fd = program_open(place->main_id, name);
+
+	if (previous_fd < 0)
+		return previous_fd;
+	int err = pin(previous_fd, iface, "previous");
+	if (err == 0) {
+		int fd = object_load(&object);
+		opts.old_prog_fd = previous_fd;
+		err = fd < 0 ? fd : bpf_xdp_attach(place->ifindex, fd, place->flags | XDP_FLAGS_REPLACE, &opts);
+		bpf_object__close(object);
+		if (err != 0)
+			pins_remove(iface);
+	}
+	close(previous_fd);
+	return err;
+}
+
+static int attached(const char *iface, uint32_t flags, const char *how)
+{
+	log_info("event=attach interface=%s mode=%s how=%s", iface, flags == XDP_FLAGS_DRV_MODE ? "native" : "generic", how);
+	return 0;
+}
+
+/* In one driver mode: behind a dispatcher if that can be, else alone on a free interface. */
+static int attach_mode(const char *iface, const struct place *place, uint32_t flags, bool pins)
+{
+	int err = pins ? attach_dispatcher(place->ifindex, flags) : -EOPNOTSUPP;
+
+	if (err == 0)
+		return attached(iface, flags, "dispatcher");
+	if (place->main_id != 0)
+		return err;
+	if (pins)
+		log_info("event=attach interface=%s dispatcher=no error=\"%s\" next=alone", iface, strerror(-err));
+	else
+		log_info("event=attach interface=%s dispatcher=no reason=\"no lasting " BPFFS " here\" next=alone", iface);
+	err = attach_alone(iface, place->ifindex, flags, pins);
+	return err == 0 ? attached(iface, flags, pins ? "link" : "netlink") : err;
+}
+
+static int attach_beside(const char *iface, const struct place *place, bool pins)
+{
+	if (strcmp(place->main_name, DISPATCHER) != 0) {
+		log_error("event=attach interface=%s error=\"program %s is attached\" help=\"--replace puts it back at detach\"",
+			  iface, place->main_name);
+		return -EBUSY;
+	}
+	if (!pins)
+		log_error("event=attach interface=%s error=\"the dispatcher's pins are out of sight\" help=\"nsenter --net=\"",
+			  iface);
+	return pins ? attach_mode(iface, place, place->flags, true) : -EBUSY;
+}
+
+static int attach_replace(const char *iface, const struct place *place, bool pins)
+{
+	int err = pins ? attach_instead(iface, place) : -EOPNOTSUPP;
+
+	if (err == 0)
+		return attached(iface, place->flags, "replace");
+	log_error("event=attach interface=%s error=\"cannot replace %s: %s\" help=\"%s\"", iface, place->main_name,
+		  strerror(-err), pins ? "its owner holds it by a link" : "keeping it needs a lasting " BPFFS);
+	return err;
+}
+
+static int attach_free(const char *iface, const struct place *place, bool generic, bool pins)
+{
+	int err = generic ? -EOPNOTSUPP : attach_mode(iface, place, XDP_FLAGS_DRV_MODE, pins);
+
+	if (err == 0 || err == -EPERM)
+		return err;
+	if (!generic)
+		log_warn("event=attach interface=%s native=no error=\"%s\" next=generic note=\"much slower; a lower MTU may help\"",
+			 iface, strerror(-err));
+	return attach_mode(iface, place, XDP_FLAGS_SKB_MODE, pins);
+}
+
+int hook_attach(const char *iface, const struct hook_attach *how)
+{
+	struct place place;
+
+	libraries_init();
+	int err = place_find(&place, iface);
+	if (err != 0)
+		return err;
+	bool pins = bpffs_ready();
+	if (place.gate_id == 0)
+		pins_remove(iface); /* left by an interface that went away with our program on it */
+	if (place.gate_id != 0)
+		log_info("event=attach interface=%s note=\"already there, kept\"", iface);
+	else if (place.main_id == 0)
+		err = attach_free(iface, &place, how->generic, pins);
+	else if (how->replace && strcmp(place.main_name, DISPATCHER) != 0)
+		err = attach_replace(iface, &place, pins);
+	else
+		err = attach_beside(iface, &place, pins);
+	place_fini(&place);
+	return err;
+}
+
+/* --- detaching -------------------------------------------------------------------------------------------------- */
+
+/* The link that holds our program, pinned within our sight or not. */
+static int detach_link(int link_fd, const struct bpf_link_info *link, struct place *place)
+{
+	if (link->type != BPF_LINK_TYPE_XDP || link->prog_id != place->gate_id ||
+	    link->xdp.ifindex != (uint32_t)place->ifindex)
+		return 0;
+	int err = bpf_link_detach(link_fd);
+	return err != 0 ? err : 1;
+}
+
+static int detach_netlink(const char *iface, const struct place *place)
+{
+	char path[PIN_BYTES_MAX];
+
+	pin_path(path, iface, "previous");
+	int previous_fd = bpf_obj_get(path); /* below zero takes the program off */
+	LIBBPF_OPTS(bpf_xdp_attach_opts, opts, .old_prog_fd = place->gate_fd);
+	int err = bpf_xdp_attach(place->ifindex, previous_fd < 0 ? -1 : previous_fd, place->flags | XDP_FLAGS_REPLACE,
+				 &opts);
+	if (previous_fd >= 0)
+		close(previous_fd);
+	return err;
+}
+
+static int detach_dispatcher(const struct place *place)
+{
+	struct xdp_multiprog *all = xdp_multiprog__get_from_ifindex(place->ifindex);
+	struct xdp_program *program = NULL;
+	int err = (int)libxdp_get_error(all);
+
+	if (err != 0)
+		return err;
+	do
+		program = xdp_multiprog__next_prog(program, all);
+	while (program != NULL && xdp_program__id(program) != place->gate_id);
+	err = program == NULL ? -ENOENT
+			      : xdp_program__detach(program, place->ifindex, xdp_multiprog__attach_mode(all), 0);
+	xdp_multiprog__close(all);
+	return err;
+}
+
+int hook_detach(const char *iface)
+{
+	struct place place;
+
+	libraries_init();
+	int err = place_find(&place, iface);
+	if (err != 0)
+		return err;
+	if (place.gate_id == 0)
+		return -ENOENT;
+	if (place.gate_id != place.main_id) {
+		err = detach_dispatcher(&place);
+	} else {
+		int linked = links_walk(detach_link, &place);
+		err = linked == 0 ? detach_netlink(iface, &place) : linked < 0 ? linked : 0;
+	}
+	if (err == 0) {
+		pins_remove(iface);
+		log_info("event=detach interface=%s", iface);
+	}
+	place_fini(&place);
+	return err;
+}
+
+int hook_find(const char *iface)
+{
+	struct place place;
+
+	libraries_init();
+	int err = place_find(&place, iface);
+	if (err != 0)
+		return err;
+	return place.gate_id == 0 ? -ENOENT : place.gate_fd;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TOLLBAR_SYS_HOOK_H
+#define TOLLBAR_SYS_HOOK_H
+/* hook.h: the kernel program on an interface: put it there, take it away, find it.  Sole user of libxdp, and with it of
+ * the part of libbpf that loads and attaches.  Needs root: CAP_NET_ADMIN, CAP_BPF, and CAP_SYS_ADMIN to find by id.
+ *
+ * All functions return 0 or -errno unless they say otherwise; what went wrong and what to do about it is logged. */
+#include <stdbool.h>
+
+struct hook_attach {
+	bool replace; /* another program, not behind libxdp's dispatcher, makes room and comes back at detach */
+	bool generic; /* skip native mode; otherwise generic is the fallback, said aloud */
+};
+
+/* hook_attach: puts the program on the interface, behind libxdp's dispatcher where the kernel allows one, else alone,
+ * held by a link pinned in /sys/fs/bpf/tollbar/.  It outlives this process and passes everything until a policy is set.
+ * Where our program is attached already (by anyone) nothing happens: settings change without attaching again.
+ * -EBUSY: another program is there and `replace` is not set, or its owner holds it by a link.
+ *
+ * Under `ip netns exec` pins would vanish with the command, so there the program is attached by netlink, alone.  To share
+ * an interface in a namespace use `nsenter --net=/run/netns/NAME tollbar attach IFACE`. */
+int hook_attach(const char *iface, const struct hook_attach *how);
+/* hook_detach: takes our program away however it was attached, and puts back the one it replaced.
+ * -ENOENT: it is not there. */
+int hook_detach(const char *iface);
+
+/* hook_find: a descriptor of our program on iface, whoever attached it: `tollbar attach`, `ip link`, xdp-loader, or as
+ * one of a dispatcher's programs.  The caller closes it.  -ENOENT: it is not there. */
+int hook_find(const char *iface);
+
+#endif
