@@ -431,11 +431,16 @@ static void answer_settled(struct request *request, const struct claim_wait *set
 	char receipt[1024];
 
 	STEP_END(request, SETTLE, settle);
+	if (settled->outcome == CLAIM_RELEASED) { /* it never reached the disk: nothing was asked, nothing is owed */
+		request->stage = STAGE_FORWARD;
+		answer_refuse(request, STORE_DOWN);
+		return;
+	}
 	struct span extra = answer_receipt(request, settled, receipt, sizeof receipt);
 	request->stage = STAGE_FORWARD;
 	if (settled->outcome == CLAIM_REFUSED) {
 		answer_refuse_with(request, SETTLE_REFUSED, 0, extra);
-	} else if (settled->outcome == CLAIM_UNKNOWN) {
+	} else if (settled->outcome != CLAIM_SETTLED) {
 		answer_refuse_with(request, SETTLE_UNKNOWN, 0, extra);
 	} else if (exchange->relay == RELAY_HOLD) {
 		forward_release(exchange, extra);

@@ -290,6 +290,8 @@ static void join_workers(struct node *node)
 void node_stop(struct node *node)
 {
 	join_workers(node);
+	if (node->shared.ledger != NULL)
+		ledger_stop_asking(node->shared.ledger);
 	if (node->settler != NULL)
 		settle_stop(node->settler); /* gives back what it was lent, before the ledger closes */
 	if (node->shared.ledger != NULL)

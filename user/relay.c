@@ -155,7 +155,8 @@ size_t relay_answer_head(char *out, size_t out_bytes, const struct exchange *exc
 	const struct http_head *head = &exchange->head;
 	struct text text = {.at = out, .bytes_max = out_bytes};
 	char line[32];
-	int bytes = snprintf(line, sizeof line, "HTTP/1.1 %03u \r\n", exchange->status);
+	int bytes = snprintf(line, sizeof line, "HTTP/1.1 %03u %s\r\n", exchange->status,
+			     exchange->status == 200 ? "OK" : "");
 
 	put(&text, span_of(line, (size_t)bytes));
 	for (size_t i = 0; i < head->field_cnt; i++) {
