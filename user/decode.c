@@ -260,18 +260,20 @@ static enum reason take_network(struct payment *payment, const struct json_value
 /* v2: what the client says it accepted. */
 static enum reason take_terms(struct payment *payment, const struct json_value *found)
 {
-	const struct json_value *transfer = &found[TRANSFER_METHOD];
-
+	payment->accepted.has_terms = true;
 	if (!take_wants(payment, found, WANTS(terms_wants)) ||
 	    !json_u64(&found[MAX_TIMEOUT], &payment->accepted.max_timeout_s))
 		return PAYMENT_FIELD;
-	payment->accepted.has_terms = true;
-	/* An offer has one transfer method, so no offer is both the one accepted and the one the payload is for. */
-	if (transfer->type == JSON_NONE)
-		return REASON_OK;
-	if (!json_equals(transfer, payment->method == METHOD_EIP3009 ? SPAN("eip3009") : SPAN("permit2")))
-		return OFFER_UNMATCHED;
 	return REASON_OK;
+}
+
+/* An offer has one transfer method: none is both the one accepted and the one that was signed for, when they differ. */
+static enum reason check_transfer(const struct payment *payment, const struct json_value *found)
+{
+	const struct json_value *transfer = &found[TRANSFER_METHOD];
+	struct span signed_for = payment->method == METHOD_EIP3009 ? SPAN("eip3009") : SPAN("permit2");
+
+	return transfer->type == JSON_NONE || json_equals(transfer, signed_for) ? REASON_OK : OFFER_UNMATCHED;
 }
 
 static enum reason take_signature(struct payment *payment, const struct json_value *found)
@@ -323,6 +325,8 @@ enum reason decode_payment_json(struct payment *payment, unsigned version, struc
 		reason = take_signed(payment, found);
 	if (reason == REASON_OK)
 		reason = take_signature(payment, found);
+	if (reason == REASON_OK && version == 2)
+		reason = check_transfer(payment, found);
 	return reason;
 }
 
