@@ -14,16 +14,19 @@ static const char *const method_words[] = {"eip3009", "permit2", "upto", NULL};
 
 #define FIELD(type, field) .offset = offsetof(type, field), .bytes = sizeof(((type *)0)->field)
 #define NODE(field) FIELD(struct config, field)
-#define NUMBER(type, name, least, most) {#name, set_number, FIELD(type, name), .min = (least), .max = (most)}
-#define MINUTES_MS(n) ((n) * 60000u)
+#define NUMBER(type, name, least, most)                                                    \
+	{                                                                                  \
+#name, config_set_number, FIELD(type, name), .min = (least), .max = (most) \
+	}
+#define MINUTES_MS(n) ((n)*60000u)
 
 static const struct setting node_settings[] = {
-	{"listen", set_listen, .repeatable = true, .required = true},
-	{"admin", set_socket, NODE(admin)},
-	{"interface", set_interface, NODE(interface)},
-	{"public_url", set_base_url, NODE(public_url)},
-	{"state", set_text, NODE(state_directory)},
-	{"payers", set_text, NODE(payers_file)},
+	{"listen", config_set_listen, .repeatable = true, .required = true},
+	{"admin", config_set_socket, NODE(admin)},
+	{"interface", config_set_interface, NODE(interface)},
+	{"public_url", config_set_base_url, NODE(public_url)},
+	{"state", config_set_text, NODE(state_directory)},
+	{"payers", config_set_text, NODE(payers_file)},
 	NUMBER(struct config, workers, 0, 256),
 	NUMBER(struct config, connections, 1, 1 << 20),
 	NUMBER(struct config, body_bytes_max, 1 << 10, 1 << 30),
@@ -32,69 +35,70 @@ static const struct setting node_settings[] = {
 	NUMBER(struct config, queue_bytes, 1 << 10, 1ull << 40),
 	NUMBER(struct config, claims, 1 << 10, 1 << 28),
 	NUMBER(struct config, ledger_bytes, 1 << 20, 1ull << 42),
-	NUMBER(struct config, keep_s, 86400, 10 * 366 * 86400ull), /* a day at least: today's spend is rebuilt from it */
-	{"trusted_proxy", set_proxy, .repeatable = true},
-	{"log", set_choice, NODE(log_level), .words = log_words, .min = LOG_ERROR},
+	NUMBER(struct config, keep_s, 86400,
+	       10 * 366 * 86400ull), /* a day at least: today's spend is rebuilt from it */
+	{"trusted_proxy", config_set_proxy, .repeatable = true},
+	{"log", config_set_choice, NODE(log_level), .words = log_words, .min = LOG_ERROR},
 	{0},
 };
 
 static const struct setting filter_settings[] = {
-	{"mode", set_choice, NODE(filter.allow_mode), .words = mode_words},
-	{"observe", set_choice, NODE(filter.observe), .words = no_yes},
-	{"allow", set_text, NODE(filter.allow_file)},
-	{"deny", set_text, NODE(filter.deny_file)},
-	{"penalty_failures", set_number, NODE(filter.penalty_failures), .max = 1 << 20},
-	{"penalty_window_s", set_number, NODE(filter.penalty_window_s), .min = 1, .max = 86400},
-	{"penalty_s", set_number, NODE(filter.penalty_s), .min = 1, .max = 7 * 86400},
+	{"mode", config_set_choice, NODE(filter.allow_mode), .words = mode_words},
+	{"observe", config_set_choice, NODE(filter.observe), .words = no_yes},
+	{"allow", config_set_text, NODE(filter.allow_file)},
+	{"deny", config_set_text, NODE(filter.deny_file)},
+	{"penalty_failures", config_set_number, NODE(filter.penalty_failures), .max = 1 << 20},
+	{"penalty_window_s", config_set_number, NODE(filter.penalty_window_s), .min = 1, .max = 86400},
+	{"penalty_s", config_set_number, NODE(filter.penalty_s), .min = 1, .max = 7 * 86400},
 	{0},
 };
 
 static const struct setting facilitator_settings[] = {
-	{"url", set_base_url, NODE(facilitator.url), .required = true},
-	{"authorization", set_text, NODE(facilitator.authorization), .secret = true},
-	{"timeout_ms", set_number, NODE(facilitator.timeout_ms), .min = 100, .max = MINUTES_MS(10)},
-	{"in_flight", set_number, NODE(facilitator.in_flight), .min = 1, .max = 1024},
+	{"url", config_set_base_url, NODE(facilitator.url), .required = true},
+	{"authorization", config_set_text, NODE(facilitator.authorization), .secret = true},
+	{"timeout_ms", config_set_number, NODE(facilitator.timeout_ms), .min = 100, .max = MINUTES_MS(10)},
+	{"in_flight", config_set_number, NODE(facilitator.in_flight), .min = 1, .max = 1024},
 	{0},
 };
 
 #define TIMEOUT(name) NUMBER(struct config_timeouts, name, 1, MINUTES_MS(24 * 60))
 static const struct setting timeout_settings[] = {
-	TIMEOUT(head_ms),    TIMEOUT(body_ms),	     TIMEOUT(idle_ms),	TIMEOUT(send_ms),  TIMEOUT(queue_ms),
-	TIMEOUT(connect_ms), TIMEOUT(first_byte_ms), TIMEOUT(token_ms), TIMEOUT(total_ms), TIMEOUT(settle_ms),
-	TIMEOUT(drain_ms),   {0},
+	TIMEOUT(head_ms),  TIMEOUT(body_ms),	TIMEOUT(idle_ms),	TIMEOUT(send_ms),
+	TIMEOUT(queue_ms), TIMEOUT(connect_ms), TIMEOUT(first_byte_ms), TIMEOUT(token_ms),
+	TIMEOUT(total_ms), TIMEOUT(settle_ms),	TIMEOUT(drain_ms),	{0},
 };
 
 #define UPSTREAM(field) FIELD(struct config_upstream, field)
 static const struct setting upstream_settings[] = {
-	{"url", set_upstream_url, UPSTREAM(url), .required = true},
-	{"in_flight", set_number, UPSTREAM(in_flight), .min = 1, .max = 1 << 16},
-	{"authorization", set_text, UPSTREAM(authorization), .secret = true},
+	{"url", config_set_upstream_url, UPSTREAM(url), .required = true},
+	{"in_flight", config_set_number, UPSTREAM(in_flight), .min = 1, .max = 1 << 16},
+	{"authorization", config_set_text, UPSTREAM(authorization), .secret = true},
 	{0},
 };
 
 #define OFFER(field) FIELD(struct offer, field)
 static const struct setting offer_settings[] = {
-	{"method", set_choice, OFFER(method), .words = method_words, .min = METHOD_EIP3009, .required = true},
-	{"network", set_network, OFFER(chain_id), .required = true},
-	{"asset", set_address, OFFER(asset), .required = true},
-	{"pay_to", set_address, OFFER(pay_to), .required = true},
-	{"amount", set_amount, OFFER(amount), .required = true},
-	{"max_timeout_s", set_number, OFFER(max_timeout_s), .min = SETTLE_MARGIN_S + 1, .max = 86400},
-	{"token_name", set_text, OFFER(token_name)},
-	{"token_version", set_text, OFFER(token_version)},
-	{"facilitator", set_address, OFFER(facilitator)},
-	{"input_per_mtok", set_price, OFFER(input_per_mtok)},
-	{"output_per_mtok", set_price, OFFER(output_per_mtok)},
+	{"method", config_set_choice, OFFER(method), .words = method_words, .min = METHOD_EIP3009, .required = true},
+	{"network", config_set_network, OFFER(chain_id), .required = true},
+	{"asset", config_set_address, OFFER(asset), .required = true},
+	{"pay_to", config_set_address, OFFER(pay_to), .required = true},
+	{"amount", config_set_amount, OFFER(amount), .required = true},
+	{"max_timeout_s", config_set_number, OFFER(max_timeout_s), .min = SETTLE_MARGIN_S + 1, .max = 86400},
+	{"token_name", config_set_text, OFFER(token_name)},
+	{"token_version", config_set_text, OFFER(token_version)},
+	{"facilitator", config_set_address, OFFER(facilitator)},
+	{"input_per_mtok", config_set_price, OFFER(input_per_mtok)},
+	{"output_per_mtok", config_set_price, OFFER(output_per_mtok)},
 	{0},
 };
 
 #define ROUTE(field) FIELD(struct config_route, field)
 static const struct setting route_settings[] = {
-	{"match", set_match, .required = true},
-	{"offers", set_names, FIELD(struct section, offers)},
-	{"upstream", set_names, FIELD(struct section, upstream), .required = true},
-	{"description", set_text, ROUTE(description)},
-	{"mime_type", set_text, ROUTE(mime_type)},
+	{"match", config_set_match, .required = true},
+	{"offers", config_set_names, FIELD(struct section, offers)},
+	{"upstream", config_set_names, FIELD(struct section, upstream), .required = true},
+	{"description", config_set_text, ROUTE(description)},
+	{"mime_type", config_set_text, ROUTE(mime_type)},
 	{0},
 };
 
@@ -102,7 +106,8 @@ static const struct kind {
 	const char *name;
 	const struct setting *settings;
 	/* one per name: */
-	size_t array, stride, max, count; /* in struct config: offset of the array, size and number of elements, its count */
+	size_t array, stride, max,
+		count; /* in struct config: offset of the array, size and number of elements, its count */
 } kinds[SECTION_KINDS] = {
 #define MANY(array, limit, counter) \
 	offsetof(struct config, array), sizeof(((struct config *)0)->array[0]), limit, offsetof(struct config, counter)
@@ -114,7 +119,8 @@ static const struct kind {
 	[SECTION_OFFER] = {"offer", offer_settings, MANY(offers, OFFERS_MAX, offer_cnt)},
 	[SECTION_ROUTE] = {"route", route_settings, MANY(routes, ROUTES_MAX, route_cnt)},
 };
-_Static_assert(sizeof node_settings / sizeof node_settings[0] <= SECTION_KEYS_MAX, "key_line covers the largest section");
+_Static_assert(sizeof node_settings / sizeof node_settings[0] <= SECTION_KEYS_MAX,
+	       "key_line covers the largest section");
 /* Every named struct starts with its name, so that one function gives and finds names. */
 _Static_assert(offsetof(struct config_upstream, name) == 0 && offsetof(struct offer, name) == 0 &&
 		       offsetof(struct config_route, name) == 0,
@@ -134,19 +140,20 @@ static void set_defaults(struct config *config)
 		.log_level = LOG_INFO,
 		.filter = {.penalty_failures = 20, .penalty_window_s = 10, .penalty_s = 60},
 		.facilitator = {.timeout_ms = 10000, .in_flight = 32},
-		.timeouts = {
-			.head_ms = 5000,
-			.body_ms = 30000,
-			.idle_ms = 60000,
-			.send_ms = 30000,
-			.queue_ms = 30000,
-			.connect_ms = 2000,
-			.first_byte_ms = 120000,
-			.token_ms = 30000,
-			.total_ms = 600000,
-			.settle_ms = 30000,
-			.drain_ms = 300000,
-		},
+		.timeouts =
+			{
+				.head_ms = 5000,
+				.body_ms = 30000,
+				.idle_ms = 60000,
+				.send_ms = 30000,
+				.queue_ms = 30000,
+				.connect_ms = 2000,
+				.first_byte_ms = 120000,
+				.token_ms = 30000,
+				.total_ms = 600000,
+				.settle_ms = 30000,
+				.drain_ms = 300000,
+			},
 	};
 	for (size_t i = 0; i < UPSTREAMS_MAX; i++)
 		config->upstreams[i].in_flight = 64;
@@ -231,13 +238,13 @@ static void section_start(struct reader *reader, enum section_kind kind_idx, con
 		inifile_mistake(reader->ini, reader->line, "[%s%s%s] again; it began at line %u", kind->name,
 				*name != 0 ? " " : "", name, before->line);
 	else
-		inifile_mistake(reader->ini, reader->line, "[%s %s]: at most %zu sections of this kind", kind->name, name,
-				kind->max);
+		inifile_mistake(reader->ini, reader->line, "[%s %s]: at most %zu sections of this kind", kind->name,
+				name, kind->max);
 	set_defaults(&reader->spare_config);
 	section_open(reader, &reader->spare, kind_idx,
-		     kind_idx == SECTION_TIMEOUTS ? (void *)&reader->spare_config.timeouts :
-		     kind->max != 0	 ? element(&reader->spare_config, kind, 0) :
-						    &reader->spare_config);
+		     kind_idx == SECTION_TIMEOUTS ? (void *)&reader->spare_config.timeouts
+		     : kind->max != 0		  ? element(&reader->spare_config, kind, 0)
+						  : &reader->spare_config);
 }
 
 static void take_section(struct reader *reader, const char *text)
@@ -252,7 +259,8 @@ static void take_section(struct reader *reader, const char *text)
 		if (kinds[kind].max == 0 && *name != 0)
 			inifile_mistake(reader->ini, reader->line, "[%s]: this section takes no name", text);
 		else if (kinds[kind].max != 0 && !name_good(name))
-			inifile_mistake(reader->ini, reader->line, "[%s]: needs a name of letters, digits, '.', '_', '-'", text);
+			inifile_mistake(reader->ini, reader->line,
+					"[%s]: needs a name of letters, digits, '.', '_', '-'", text);
 		else
 			section_start(reader, (enum section_kind)kind, name);
 		return;
@@ -270,17 +278,19 @@ static void take_setting(struct reader *reader, const char *key, const char *val
 		i++;
 	const struct setting *setting = &settings[i];
 	if (setting->key == NULL) {
-		inifile_mistake(reader->ini, reader->line, "unknown setting %s in [%s]", key, kinds[section->kind].name);
+		inifile_mistake(reader->ini, reader->line, "unknown setting %s in [%s]", key,
+				kinds[section->kind].name);
 		return;
 	}
 	if (section->key_line[i] != 0 && !setting->repeatable) {
-		inifile_mistake(reader->ini, reader->line, "%s again; it was set at line %u", key, section->key_line[i]);
+		inifile_mistake(reader->ini, reader->line, "%s again; it was set at line %u", key,
+				section->key_line[i]);
 		return;
 	}
 	section->key_line[i] = reader->line;
 	reader->setting = setting;
 	/* Names of other sections wait in the reader; everything else goes into the configuration. */
-	char *base = setting->set == set_names ? (char *)section : section->target;
+	char *base = setting->set == config_set_names ? (char *)section : section->target;
 	setting->set(reader, setting, base + setting->offset, value);
 }
 

@@ -16,11 +16,11 @@
 
 struct config_upstream { /* [upstream NAME] */
 	char name[NAME_BYTES_MAX];
-	char url[URL_BYTES_MAX];	/* http://host:port, no path */
+	char url[URL_BYTES_MAX];	 /* http://host:port, no path */
 	char host_header[URL_BYTES_MAX]; /* host:port as written */
 	struct sockaddr_storage address; /* resolved at load; a name that does not resolve is a mistake */
 	socklen_t address_bytes;
-	unsigned in_flight;		 /* requests at one time; default 64 */
+	unsigned in_flight;		   /* requests at one time; default 64 */
 	char authorization[URL_BYTES_MAX]; /* sent instead of the client's; empty = client's is passed on */
 };
 
@@ -28,16 +28,16 @@ enum route_match { ROUTE_EXACT };
 
 struct config_route { /* [route NAME] */
 	char name[NAME_BYTES_MAX];
-	char method[16];		/* "POST" */
-	char path[PATH_BYTES_MAX];	/* matched byte for byte against the whole target */
+	char method[16];			      /* "POST" */
+	char path[PATH_BYTES_MAX];		      /* matched byte for byte against the whole target */
 	const struct offer *offers[ROUTE_OFFERS_MAX]; /* none: the route is free */
 	size_t offer_cnt;
-	size_t upstream_idx;		/* into config.upstreams */
+	size_t upstream_idx; /* into config.upstreams */
 	char description[URL_BYTES_MAX];
 	char mime_type[NAME_BYTES_MAX]; /* default application/json */
 };
 
-struct config_timeouts { /* [timeouts], milliseconds */
+struct config_timeouts {	/* [timeouts], milliseconds */
 	unsigned head_ms;	/* 5000: first byte of a request to the end of its head */
 	unsigned body_ms;	/* 30000: end of head to end of body */
 	unsigned idle_ms;	/* 60000: keep-alive connection without a request */
@@ -55,9 +55,9 @@ struct config {
 	/* [node] */
 	struct sockaddr_storage listens[LISTENS_MAX]; /* listen = 0.0.0.0:8402 or [::]:8402; may be repeated */
 	size_t listen_cnt;
-	struct sockaddr_storage admin; /* admin = 127.0.0.1:9402; absent (AF_UNSPEC): no admin listener */
-	char interface[16];	       /* empty: no BPF at all */
-	char public_url[URL_BYTES_MAX]; /* prefix of resource.url in offers; default http://<first listen> */
+	struct sockaddr_storage admin;	      /* admin = 127.0.0.1:9402; absent (AF_UNSPEC): no admin listener */
+	char interface[16];		      /* empty: no BPF at all */
+	char public_url[URL_BYTES_MAX];	      /* prefix of resource.url in offers; default http://<first listen> */
 	char state_directory[PATH_BYTES_MAX]; /* ledger */
 	char payers_file[PATH_BYTES_MAX];     /* empty: every payer, default limits */
 	unsigned workers;		      /* 0: one per core */
@@ -75,11 +75,12 @@ struct config {
 
 	/* [filter]: what the daemon writes into the attached program's maps at start (only with interface =) */
 	struct {
-		bool allow_mode;  /* mode = open | allow */
-		bool observe;	  /* observe = yes | no */
+		bool allow_mode;		 /* mode = open | allow */
+		bool observe;			 /* observe = yes | no */
 		char allow_file[PATH_BYTES_MAX]; /* one prefix a line */
 		char deny_file[PATH_BYTES_MAX];
-		unsigned penalty_failures; /* failed requests of one source within penalty_window_s; 0 = never; default 20 */
+		unsigned
+			penalty_failures; /* failed requests of one source within penalty_window_s; 0 = never; default 20 */
 		unsigned penalty_window_s; /* 10 */
 		unsigned penalty_s;	   /* 60: how long the kernel drops the source */
 	} filter;
@@ -87,8 +88,8 @@ struct config {
 	struct { /* [facilitator] */
 		char url[URL_BYTES_MAX];
 		char authorization[URL_BYTES_MAX];
-		unsigned timeout_ms;  /* 10000: of one call */
-		unsigned in_flight;   /* 32 */
+		unsigned timeout_ms; /* 10000: of one call */
+		unsigned in_flight;  /* 32 */
 	} facilitator;
 
 	struct config_timeouts timeouts;

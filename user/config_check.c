@@ -44,15 +44,16 @@ static void check_offer_method(struct reader *reader, const struct section *sect
 		enum method method;
 		bool exclusive; /* no other method may have it */
 	} rules[] = {
-		{"token_name", METHOD_EIP3009, false},	 {"token_version", METHOD_EIP3009, false},
-		{"facilitator", METHOD_UPTO, true},	 {"input_per_mtok", METHOD_UPTO, true},
+		{"token_name", METHOD_EIP3009, false},	{"token_version", METHOD_EIP3009, false},
+		{"facilitator", METHOD_UPTO, true},	{"input_per_mtok", METHOD_UPTO, true},
 		{"output_per_mtok", METHOD_UPTO, true},
 	};
 
 	for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
 		bool has = config_has_key(section, rules[i].key);
 		if (offer->method == rules[i].method && !has)
-			inifile_mistake(reader->ini, section->line, "[offer %s]: %s is missing", offer->name, rules[i].key);
+			inifile_mistake(reader->ini, section->line, "[offer %s]: %s is missing", offer->name,
+					rules[i].key);
 		if (offer->method != rules[i].method && rules[i].exclusive && has)
 			mistake_at_key(reader, section, rules[i].key, "only an upto offer has it");
 	}
@@ -97,7 +98,8 @@ static void add_offer(struct reader *reader, unsigned line, struct config_route 
 	for (size_t i = 0; i < route->offer_cnt; i++) {
 		if (offers_alike(route->offers[i], offer) || route->offers[i] == offer) {
 			inifile_mistake(reader->ini, line,
-					"offers: %s and %s have the same method, network and asset: a payment could be for either",
+					"offers: %s and %s have the same method, network and asset: a payment could be "
+					"for either",
 					route->offers[i]->name, name);
 			return;
 		}
@@ -119,7 +121,8 @@ static bool resolve_offers(struct reader *reader, const struct section *section,
 		return false;
 	while ((name = strsep(&rest, ",")) != NULL) {
 		name += strspn(name, " \t");
-		for (size_t bytes = strlen(name); bytes > 0 && (name[bytes - 1] == ' ' || name[bytes - 1] == '\t'); bytes--)
+		for (size_t bytes = strlen(name); bytes > 0 && (name[bytes - 1] == ' ' || name[bytes - 1] == '\t');
+		     bytes--)
 			name[bytes - 1] = 0;
 		named = true;
 		if (*name == 0)
@@ -150,9 +153,10 @@ static void resolve_upstream(struct reader *reader, const struct section *sectio
 static void check_match(struct reader *reader, const struct section *section, const struct config_route *route)
 {
 	for (const struct config_route *other = reader->config->routes; other < route; other++)
-		if (route->path[0] != 0 && strcmp(other->path, route->path) == 0 && strcmp(other->method, route->method) == 0)
-			inifile_mistake(reader->ini, config_key_line(section, "match"), "match: [route %s] has the same",
-					other->name);
+		if (route->path[0] != 0 && strcmp(other->path, route->path) == 0 &&
+		    strcmp(other->method, route->method) == 0)
+			inifile_mistake(reader->ini, config_key_line(section, "match"),
+					"match: [route %s] has the same", other->name);
 }
 
 /* True when the route is paid. */
@@ -201,7 +205,8 @@ static void check_node(struct reader *reader, const struct section *node)
 		if (memcmp(&config->admin, &config->listens[i], sizeof config->admin) == 0)
 			mistake_at_key(reader, node, "admin", "the same address as a listen");
 	if (config->queue_bytes < config->body_bytes_max)
-		mistake_at_key(reader, node, "queue_bytes", "smaller than body_bytes_max: the largest body could never wait");
+		mistake_at_key(reader, node, "queue_bytes",
+			       "smaller than body_bytes_max: the largest body could never wait");
 	if (config->route_cnt == 0)
 		inifile_mistake(reader->ini, 0, "no [route NAME]: nothing would be served");
 }

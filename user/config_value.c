@@ -4,8 +4,7 @@
 #include <ctype.h>
 #include <netdb.h>
 
-#include "base/eip55.h"
-#include "base/hex.h"
+#include "base/addrtext.h"
 #include "base/u256.h"
 #include "config_reader.h"
 
@@ -20,7 +19,7 @@ static bool printable(const char *value)
 	return true;
 }
 
-void set_text(struct reader *reader, const struct setting *setting, void *field, const char *value)
+void config_set_text(struct reader *reader, const struct setting *setting, void *field, const char *value)
 {
 	char problem[64];
 	size_t bytes = strlen(value);
@@ -35,13 +34,13 @@ void set_text(struct reader *reader, const struct setting *setting, void *field,
 	}
 }
 
-void set_interface(struct reader *reader, const struct setting *setting, void *field, const char *value)
+void config_set_interface(struct reader *reader, const struct setting *setting, void *field, const char *value)
 {
 	/* What the kernel's dev_valid_name refuses, and path parts. */
 	if (strpbrk(value, "/: \t") != NULL || strcmp(value, ".") == 0 || strcmp(value, "..") == 0)
 		config_value_mistake(reader, value, "not the name of a network interface");
 	else
-		set_text(reader, setting, field, value);
+		config_set_text(reader, setting, field, value);
 }
 
 static void store(void *field, size_t bytes, uint64_t number)
@@ -79,7 +78,7 @@ static bool parse_number(uint64_t *out, const char *value)
 	return *at == 0;
 }
 
-void set_number(struct reader *reader, const struct setting *setting, void *field, const char *value)
+void config_set_number(struct reader *reader, const struct setting *setting, void *field, const char *value)
 {
 	char problem[96];
 	uint64_t number;
@@ -92,7 +91,7 @@ void set_number(struct reader *reader, const struct setting *setting, void *fiel
 	config_value_mistake(reader, value, problem);
 }
 
-void set_choice(struct reader *reader, const struct setting *setting, void *field, const char *value)
+void config_set_choice(struct reader *reader, const struct setting *setting, void *field, const char *value)
 {
 	char problem[96] = "must be";
 
@@ -153,7 +152,7 @@ static bool parse_socket(struct sockaddr_storage *out, const char *text)
 
 #define SOCKET_FORM "must be ADDRESS:PORT, numeric, as 0.0.0.0:8402 or [::]:8402"
 
-void set_socket(struct reader *reader, const struct setting *setting, void *field, const char *value)
+void config_set_socket(struct reader *reader, const struct setting *setting, void *field, const char *value)
 {
 	struct sockaddr_storage address;
 
@@ -163,7 +162,7 @@ void set_socket(struct reader *reader, const struct setting *setting, void *fiel
 		config_value_mistake(reader, value, SOCKET_FORM);
 }
 
-void set_listen(struct reader *reader, const struct setting *setting, void *field, const char *value)
+void config_set_listen(struct reader *reader, const struct setting *setting, void *field, const char *value)
 {
 	struct config *config = field;
 	struct sockaddr_storage address;
@@ -184,7 +183,7 @@ void set_listen(struct reader *reader, const struct setting *setting, void *fiel
 		config->listens[config->listen_cnt++] = address;
 }
 
-void set_proxy(struct reader *reader, const struct setting *setting, void *field, const char *value)
+void config_set_proxy(struct reader *reader, const struct setting *setting, void *field, const char *value)
 {
 	struct config *config = field;
 	struct in6_addr address = {.s6_addr = {[10] = 0xff, [11] = 0xff}};
@@ -211,12 +210,13 @@ static bool url_begins(const char **rest, const char *value, const char *scheme)
 static bool url_bytes_good(const char *value)
 {
 	/* RFC 3986 without user info, query and fragment: the path of the resource is appended to it. */
-	size_t bytes = strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:/[]!$&'()*+,;=%");
+	size_t bytes =
+		strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:/[]!$&'()*+,;=%");
 
 	return value[bytes] == 0;
 }
 
-void set_base_url(struct reader *reader, const struct setting *setting, void *field, const char *value)
+void config_set_base_url(struct reader *reader, const struct setting *setting, void *field, const char *value)
 {
 	char copy[URL_BYTES_MAX], host[URL_BYTES_MAX];
 	const char *rest;
@@ -228,7 +228,8 @@ void set_base_url(struct reader *reader, const struct setting *setting, void *fi
 	if (bytes < sizeof copy) {
 		memcpy(copy, value, bytes);
 		copy[bytes] = 0;
-		if (url_bytes_good(copy) && (url_begins(&rest, copy, "https://") || url_begins(&rest, copy, "http://"))) {
+		if (url_bytes_good(copy) &&
+		    (url_begins(&rest, copy, "https://") || url_begins(&rest, copy, "http://"))) {
 			char authority[URL_BYTES_MAX];
 			snprintf(authority, sizeof authority, "%.*s", (int)strcspn(rest, "/"), rest);
 			if (split_host(host, &port, authority, true)) {
@@ -256,7 +257,7 @@ static const char *resolve(struct config_upstream *upstream, const char *host, u
 	return NULL;
 }
 
-void set_upstream_url(struct reader *reader, const struct setting *setting, void *field, const char *value)
+void config_set_upstream_url(struct reader *reader, const struct setting *setting, void *field, const char *value)
 {
 	struct config_upstream *upstream = reader->current->target;
 	char host[URL_BYTES_MAX], copy[URL_BYTES_MAX];
@@ -280,35 +281,18 @@ void set_upstream_url(struct reader *reader, const struct setting *setting, void
 	memcpy(upstream->host_header, rest, strlen(rest) + 1);
 }
 
-/* EIP-55: a mixed-case address carries a checksum in its case.  A mistyped payee is money lost, so it must hold. */
-static bool checksum_good(const char *value, const struct address *address)
+void config_set_address(struct reader *reader, const struct setting *setting, void *field, const char *value)
 {
-	char right[EIP55_BYTES];
-	bool upper = false, lower = false;
-
-	for (const char *at = value + 2; *at != 0; at++) {
-		upper |= isupper((unsigned char)*at) != 0;
-		lower |= islower((unsigned char)*at) != 0;
-	}
-	return !upper || !lower || strcmp(eip55_encode(right, address->at) + 2, value + 2) == 0;
-}
-
-void set_address(struct reader *reader, const struct setting *setting, void *field, const char *value)
-{
-	static const struct address zero;
 	struct address address;
+	const char *problem = addrtext_decode(address.at, span_str(value));
 
-	if (!hex_decode(address.at, sizeof address.at, span_str(value)))
-		config_value_mistake(reader, value, "must be an address: 0x and 40 hexadecimal digits");
-	else if (!checksum_good(value, &address))
-		config_value_mistake(reader, value, "wrong EIP-55 checksum: mistyped?");
-	else if (memcmp(&address, &zero, sizeof zero) == 0)
-		config_value_mistake(reader, value, "the zero address");
+	if (problem != NULL)
+		config_value_mistake(reader, value, problem);
 	else
 		memcpy(field, &address, sizeof address);
 }
 
-void set_amount(struct reader *reader, const struct setting *setting, void *field, const char *value)
+void config_set_amount(struct reader *reader, const struct setting *setting, void *field, const char *value)
 {
 	struct word amount;
 	static const struct word zero;
@@ -319,7 +303,7 @@ void set_amount(struct reader *reader, const struct setting *setting, void *fiel
 		memcpy(field, &amount, sizeof amount);
 }
 
-void set_price(struct reader *reader, const struct setting *setting, void *field, const char *value)
+void config_set_price(struct reader *reader, const struct setting *setting, void *field, const char *value)
 {
 	struct word word;
 	unsigned __int128 price;
@@ -330,7 +314,7 @@ void set_price(struct reader *reader, const struct setting *setting, void *field
 		memcpy(field, &price, sizeof price);
 }
 
-void set_network(struct reader *reader, const struct setting *setting, void *field, const char *value)
+void config_set_network(struct reader *reader, const struct setting *setting, void *field, const char *value)
 {
 	const char *digits = strncmp(value, "eip155:", 7) == 0 ? value + 7 : "";
 	struct word word;
@@ -344,7 +328,7 @@ void set_network(struct reader *reader, const struct setting *setting, void *fie
 		memcpy(field, &chain_id, sizeof chain_id);
 }
 
-void set_match(struct reader *reader, const struct setting *setting, void *field, const char *value)
+void config_set_match(struct reader *reader, const struct setting *setting, void *field, const char *value)
 {
 	struct config_route *route = reader->current->target;
 	size_t method_bytes = strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
@@ -364,7 +348,7 @@ void set_match(struct reader *reader, const struct setting *setting, void *field
 	memcpy(route->path, path, path_bytes + 1);
 }
 
-void set_names(struct reader *reader, const struct setting *setting, void *field, const char *value)
+void config_set_names(struct reader *reader, const struct setting *setting, void *field, const char *value)
 {
 	char *copy = strdup(value);
 

@@ -21,9 +21,10 @@ struct http_field {
 /* The fields the gate itself reads, found while parsing. */
 struct http_head {
 	struct span method; /* requests */
-	struct span target; /* requests: origin-form only, starts with '/', or "*" for OPTIONS; bytes 0x21..0x7e but no '#' */
-	unsigned status;    /* responses: 100..999 */
-	unsigned minor;	    /* HTTP/1.<minor>: 0 or 1 */
+	struct span
+		target; /* requests: origin-form only, starts with '/', or "*" for OPTIONS; bytes 0x21..0x7e but no '#' */
+	unsigned status; /* responses: 100..999 */
+	unsigned minor;	 /* HTTP/1.<minor>: 0 or 1 */
 	struct http_field fields[HEAD_FIELDS_MAX];
 	size_t field_cnt;
 	size_t head_bytes; /* up to and with the empty line */
@@ -58,7 +59,7 @@ enum parse_result parse_response(struct http_head *head, struct span bytes, size
 /* A chunked body, read piece by piece.  Zero-initialise. */
 struct chunked {
 	uint8_t state;
-	uint64_t left; /* bytes of the current chunk still to come */
+	uint64_t left;	     /* bytes of the current chunk still to come */
 	unsigned line_bytes; /* of the size line or trailers so far; bounded */
 };
 

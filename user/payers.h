@@ -17,7 +17,8 @@ struct payers;
 
 /* The file:
  *   [list]
- *   mode = allow            ; allow: only listed payers; deny: everyone but those with deny = yes; off: no list
+ *   mode = allow            ; allow: only listed payers without deny = yes; deny: everyone but those with deny = yes;
+ *                           ; off: nobody is refused, only the limits count.  Must be given
  *   [default]               ; limits of payers that have no section, and of settings a section leaves out
  *   requests_per_minute = 600
  *   in_flight = 16
@@ -27,18 +28,25 @@ struct payers;
  *   requests_per_minute = 60
  *   models = llama-3, qwen-2
  *   deny = no
- * 0 means no limit.  Mistakes are reported like config's. */
+ * 0 means no limit, and no limit is what holds where neither the section nor [default] says otherwise.  A mixed-case
+ * address must have its EIP-55 checksum right.  Mistakes are reported like config's.
+ *
+ * requests_per_minute is a leaky bucket: that many at once, then one each 60/n seconds.  spend_per_day is one sum over all
+ * assets, counted on the UTC day the request ends, while what requests in flight may still cost is held against it. */
 
-/* usage_max: payers whose usage is tracked at one time; a payer idle for a day gives its place up.  NULL: no memory. */
+/* usage_max: payers whose usage is tracked at one time; a payer about whom nothing need be remembered (no
+ * request for a minute, nothing spent today) gives its place up.  NULL: no memory. */
 struct payers *payers_init(size_t usage_max);
 void payers_fini(struct payers *payers);
-/* Number of mistakes (the list in force stays), 0 (the new list is in force), or -errno.  path NULL: no list. */
+/* Number of mistakes (the list in force stays), 0 (the new list is in force), or -errno.  path NULL: no list, everybody
+ * may pay without limits.  Reads and allocates in the caller's thread; others wait only while one pointer is swapped. */
 int payers_load(struct payers *payers, const char *path, FILE *mistakes);
 int payers_parse(struct payers *payers, const char *name, const char *text, size_t text_bytes, FILE *mistakes);
 
-/* payers_may: the list alone.  model is empty when the request names none.
+/* payers_may: the list alone.  model is empty when the request names none: only a payer of all models may do that.
  * Refuses: PAYER_DENIED, MODEL_DENIED. */
-enum reason payers_may(struct payers *payers, const struct address *payer, struct span model) __attribute__((warn_unused_result));
+enum reason payers_may(struct payers *payers, const struct address *payer, struct span model)
+	__attribute__((warn_unused_result));
 
 /* payers_enter: counts one request against every limit of a *verified* payer, all or none; on REASON_OK payers_leave
  * must follow.  amount is the most the request may cost.  now_s: Unix seconds.
@@ -47,10 +55,10 @@ enum reason payers_may(struct payers *payers, const struct address *payer, struc
 enum reason payers_enter(struct payers *payers, const struct address *payer, const struct word *amount, uint64_t now_s,
 			 unsigned *retry_after_s) __attribute__((warn_unused_result));
 /* The request is over; of `amount` entered, `spent` was charged (zero when released): the rest is given back. */
-void payers_leave(struct payers *payers, const struct address *payer, const struct word *amount, const struct word *spent,
-		  uint64_t now_s);
+void payers_leave(struct payers *payers, const struct address *payer, const struct word *amount,
+		  const struct word *spent, uint64_t now_s);
 /* At start: what the ledger remembers of today. */
-void payers_recover_spend(struct payers *payers, const struct address *payer, const struct word *spent, uint64_t taken_s,
-			  uint64_t now_s);
+void payers_recover_spend(struct payers *payers, const struct address *payer, const struct word *spent,
+			  uint64_t taken_s, uint64_t now_s);
 
 #endif

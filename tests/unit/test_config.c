@@ -2,7 +2,8 @@
 #include <netdb.h>
 
 /* Names are not looked up while testing: only numbers and "localhost" resolve. */
-static int local_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **found)
+static int local_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
+			     struct addrinfo **found)
 {
 	struct addrinfo numeric = *hints;
 	const char *local = "127.0.0.1";
@@ -43,7 +44,7 @@ static int parse(const char *text, char **mistakes)
 #define NODE_PART "[node]\nlisten = 127.0.0.1:8402\nstate = /tmp\n"
 #define FACILITATOR_PART "[facilitator]\nurl = http://127.0.0.1:4021\n"
 #define UPSTREAM_PART "[upstream u]\nurl = http://127.0.0.1:8000\n"
-#define OFFER_PART(name)                                                                            \
+#define OFFER_PART(name)                                                                                    \
 	"[offer " name "]\nmethod = eip3009\nnetwork = eip155:8453\nasset = " ADDRESS "\npay_to = " ADDRESS \
 	"\namount = 10\ntoken_name = USD Coin\ntoken_version = 2\n"
 #define ROUTE_PART "[route r]\nmatch = POST /v1/chat\nupstream = u\noffers = o\n# the end\n"
@@ -83,22 +84,30 @@ TEST(defaults)
 TEST(every_setting_arrives)
 {
 	const char *text =
-		"[route r]\nmatch = POST /v1/x?y=1\noffers = b,  a\nupstream = u6\ndescription = two words\nmime_type = text/plain\n"
+		"[route r]\nmatch = POST /v1/x?y=1\noffers = b,  a\nupstream = u6\ndescription = two words\nmime_type "
+		"= text/plain\n"
 		"[route free]\nmatch = GET /v1/models\nupstream = u\noffers =\n"
 		"[upstream u]\nurl = http://localhost:8000/\nin_flight = 3\nauthorization = Bearer key\n"
 		"[upstream u6]\nurl = http://[::1]:81\n"
 		"[offer a]\nmethod = upto\nnetwork = eip155:84532\nasset = 0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913\n"
-		"pay_to = " ADDRESS "\namount = 115792089237316195423570985008687907853269984665640564039457584007913129639935\n"
+		"pay_to = " ADDRESS
+		"\namount = 115792089237316195423570985008687907853269984665640564039457584007913129639935\n"
 		"facilitator = 0x17c5185167401ed00cf5f5b2fc97d9bbfdb7d025\ninput_per_mtok = 0\n"
 		"output_per_mtok = 1000000000000000000000000000\nmax_timeout_s = 300\n"
-		"[offer b]\nmethod = permit2\nnetwork = eip155:1\nasset = " ADDRESS "\npay_to = " ADDRESS "\namount = 1\n"
-		"[timeouts]\nhead_ms = 1\nbody_ms = 2\nidle_ms = 3\nsend_ms = 4\nqueue_ms = 5\nconnect_ms = 6\nfirst_byte_ms = 7\n"
+		"[offer b]\nmethod = permit2\nnetwork = eip155:1\nasset = " ADDRESS "\npay_to = " ADDRESS
+		"\namount = 1\n"
+		"[timeouts]\nhead_ms = 1\nbody_ms = 2\nidle_ms = 3\nsend_ms = 4\nqueue_ms = 5\nconnect_ms = "
+		"6\nfirst_byte_ms = 7\n"
 		"token_ms = 8\ntotal_ms = 9\nsettle_ms = 10\ndrain_ms = 11\n"
-		"[facilitator]\nurl = https://f.example/base/\nauthorization = Bearer f\ntimeout_ms = 100\nin_flight = 1\n"
-		"[filter]\nmode = allow\nobserve = yes\nallow = /a\ndeny = /d\npenalty_failures = 0\npenalty_window_s = 4\npenalty_s = 5\n"
-		"[node]\nlisten = 0.0.0.0:1\nlisten = [::]:65535\nadmin = [::1]:9\ninterface = eth0.100\npublic_url = https://n.example/\n"
+		"[facilitator]\nurl = https://f.example/base/\nauthorization = Bearer f\ntimeout_ms = 100\nin_flight = "
+		"1\n"
+		"[filter]\nmode = allow\nobserve = yes\nallow = /a\ndeny = /d\npenalty_failures = 0\npenalty_window_s "
+		"= 4\npenalty_s = 5\n"
+		"[node]\nlisten = 0.0.0.0:1\nlisten = [::]:65535\nadmin = [::1]:9\ninterface = eth0.100\npublic_url = "
+		"https://n.example/\n"
 		"state = /s\npayers = /p\nworkers = 2\nconnections = 3\nbody_bytes_max = 2K\nresponse_bytes_max = 1G\n"
-		"queue_requests = 4\nqueue_bytes = 3M\nclaims = 4096\nledger_bytes = 2T\nkeep_s = 86400\ntrusted_proxy = 10.0.0.1\n"
+		"queue_requests = 4\nqueue_bytes = 3M\nclaims = 4096\nledger_bytes = 2T\nkeep_s = 86400\ntrusted_proxy "
+		"= 10.0.0.1\n"
 		"trusted_proxy = fd00::1\nlog = debug\n";
 	char *mistakes;
 	const struct in6_addr mapped = {.s6_addr = {[10] = 0xff, 0xff, 10, 0, 0, 1}};
@@ -172,27 +181,27 @@ TEST(every_setting_arrives)
 TEST(ten_mistakes_ten_lines)
 {
 	const char *text = "[node]\n"
-			   "listen = 127.0.0.1\n"		      /* 2: no port */
-			   "conections = 5\n"			      /* 3: unknown */
-			   "workers = 1000\n"			      /* 4: range */
+			   "listen = 127.0.0.1\n" /* 2: no port */
+			   "conections = 5\n"	  /* 3: unknown */
+			   "workers = 1000\n"	  /* 4: range */
 			   "state = /tmp\n"
-			   "state = /var\n"			      /* 6: again */
+			   "state = /var\n" /* 6: again */
 			   "[upstream u]\n"
-			   "url = http://127.0.0.1:8000/v1\n"	      /* 8: path */
-			   "[offer o]\n"			      /* 9: token_version missing */
+			   "url = http://127.0.0.1:8000/v1\n" /* 8: path */
+			   "[offer o]\n"		      /* 9: token_version missing */
 			   "method = eip3009\n"
-			   "network = base\n"			      /* 11: form */
+			   "network = base\n" /* 11: form */
 			   "asset = " ADDRESS "\n"
 			   "pay_to = 0x17c5185167401ED00cF5F5b2fc97D9BBfDb7D025\n" /* 13: checksum */
 			   "amount = 10\n"
 			   "token_name = USD Coin\n"
 			   "[route r]\n"
 			   "match = POST /v1/chat\n"
-			   "upstream = w\n"			      /* 18: unknown */
+			   "upstream = w\n" /* 18: unknown */
 			   "offers = o\n"
 			   "[facilitator]\n"
 			   "url = http://127.0.0.1:4021\n"
-			   "[limits]\n"				      /* 22: unknown section */
+			   "[limits]\n" /* 22: unknown section */
 			   "anything = goes\n";
 	static const unsigned lines[] = {2, 3, 4, 6, 8, 9, 11, 13, 18, 22};
 	unsigned found[sizeof lines / sizeof *lines] = {0}, total = 0;
@@ -232,7 +241,8 @@ static const struct {
 	{WHOLE "[route s]\n", "f:21: [route s]: match is missing\nf:21: [route s]: upstream is missing\n"},
 	{WHOLE "[route s]\nupstream = u\nmatch = POST /v1/chat\n", "f:23: match: [route r] has the same\n"},
 	{WHOLE "[route s]\nupstream = u\nmatch = GET /v1/chat\n", ""},
-	{WHOLE "[route s]\nupstream = u\nmatch = /x\n", "f:23: match = /x: must be METHOD /PATH, as POST /v1/chat/completions\n"},
+	{WHOLE "[route s]\nupstream = u\nmatch = /x\n",
+	 "f:23: match = /x: must be METHOD /PATH, as POST /v1/chat/completions\n"},
 	{WHOLE "[route s]\nupstream = u\nmatch = GET /a#b\n",
 	 "f:23: match = GET /a#b: must be METHOD /PATH, as POST /v1/chat/completions\n"},
 	{WHOLE "[route s]\nupstream = u\nmatch = GET /a b\n",
@@ -256,8 +266,10 @@ static const struct {
 	{"[node]\nlisten = 127.0.0.1:1\nstate =\n[facilitator]\n" UPSTREAM_PART OFFER_PART("o") ROUTE_PART,
 	 "f:4: [facilitator]: url is missing\nf:3: state: empty: paid routes need a ledger\n"},
 	{"[node]\nlisten = 127.0.0.1:1\n" UPSTREAM_PART "[route r]\nmatch = GET /\nupstream = u\n", ""},
-	{WHOLE "[upstream w]\nauthorization = secret\x01\n", "f:22: control byte 0x01\nf:21: [upstream w]: url is missing\n"},
-	{WHOLE "[upstream w]\nurl = http://127.0.0.1:1\nauthorization = s\xc3\xa9" "cret\n",
+	{WHOLE "[upstream w]\nauthorization = secret\x01\n",
+	 "f:22: control byte 0x01\nf:21: [upstream w]: url is missing\n"},
+	{WHOLE "[upstream w]\nurl = http://127.0.0.1:1\nauthorization = s\xc3\xa9"
+	       "cret\n",
 	 "f:23: authorization: only printable ASCII\n"},
 	{"[node]\nlisten = 127.0.0.1:1\nadmin = 127.0.0.1:1\nqueue_bytes = 1K\n" UPSTREAM_PART
 	 "[route r]\nmatch = GET /\nupstream = u\n",
@@ -333,8 +345,8 @@ TEST(values_one_by_one)
 		snprintf(head, sizeof head, "[%s]\n", values[i].section);
 		const char *at = strstr(WHOLE, head);
 		size_t before = at != NULL ? (size_t)(at - WHOLE) + strlen(head) : strlen(WHOLE);
-		snprintf(text, sizeof text, "%.*s%s%s\n%s", (int)before, WHOLE, at != NULL ? "" : head, values[i].setting,
-			 &WHOLE[before]);
+		snprintf(text, sizeof text, "%.*s%s%s\n%s", (int)before, WHOLE, at != NULL ? "" : head,
+			 values[i].setting, &WHOLE[before]);
 		CHECK_ROW(parse(text, &mistakes) == (values[i].good ? 0 : 1), values[i].setting);
 	}
 }
@@ -344,7 +356,8 @@ TEST(secrets_stay_out_of_messages)
 {
 	char text[2048], *mistakes;
 
-	snprintf(text, sizeof text, "%s[upstream w]\nurl = http://127.0.0.1\nauthorization = Bearer hush%0300d\n", WHOLE, 1);
+	snprintf(text, sizeof text, "%s[upstream w]\nurl = http://127.0.0.1\nauthorization = Bearer hush%0300d\n",
+		 WHOLE, 1);
 	CHECK_EQ(parse(text, &mistakes), 1);
 	CHECK(strstr(mistakes, "hush") == NULL);
 	CHECK(strstr(mistakes, "f:23: authorization: longer than 255 bytes") != NULL);
@@ -367,7 +380,8 @@ TEST(limits_on_sections)
 
 TEST(example_file)
 {
-	static const char *const places[] = {"tollbar.example.conf", "../tollbar.example.conf", "../../tollbar.example.conf"};
+	static const char *const places[] = {"tollbar.example.conf", "../tollbar.example.conf",
+					     "../../tollbar.example.conf"};
 	const char *path = NULL;
 
 	for (size_t i = 0; i < 3 && path == NULL; i++)

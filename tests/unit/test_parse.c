@@ -145,7 +145,9 @@ static const struct {
 	{TEXT(POST "Transfer-Encoding: xchunked\r\n\r\n"), REFUSED(HTTP_AMBIGUOUS)},
 	{TEXT(POST "Transfer-Encoding: \"chunked\"\r\n\r\n"), REFUSED(HTTP_AMBIGUOUS)},
 	{TEXT(POST "Transfer-Encoding : chunked\r\n\r\n"), REFUSED(HTTP_BAD)},
-	{TEXT(POST "Transfer-Encoding: \x0b" "chunked\r\n\r\n"), REFUSED(HTTP_BAD)},
+	{TEXT(POST "Transfer-Encoding: \x0b"
+		   "chunked\r\n\r\n"),
+	 REFUSED(HTTP_BAD)},
 	{TEXT(POST "Transfer-Encoding:\r\n chunked\r\n\r\n"), REFUSED(HTTP_AMBIGUOUS)},
 	{TEXT("POST / HTTP/1.0\r\n" H "Transfer-Encoding: chunked\r\n\r\n"), REFUSED(HTTP_AMBIGUOUS)},
 	{TEXT("POST / HTTP/1.0\r\n" H "Content-Length: 3\r\n\r\n"), OK},
@@ -210,7 +212,8 @@ TEST(two_pieces)
 			enum parse_result result = parse_request(&head, span_of(requests[i].text, cut), 0);
 			if (result == PARSE_MORE)
 				result = parse_request(&head, span_of(requests[i].text, requests[i].bytes), cut);
-			CHECK_ROW(result == requests[i].result && head.refusal == requests[i].refusal, requests[i].text);
+			CHECK_ROW(result == requests[i].result && head.refusal == requests[i].refusal,
+				  requests[i].text);
 		}
 	}
 }
@@ -243,7 +246,8 @@ TEST(what_is_found)
 	CHECK(span_equal(head.fields[2].name, SPAN("PAYMENT-SIGNATURE")));
 	/* nothing is left from the one before */
 	CHECK_EQ(parse_request(&head, SPAN("GET / HTTP/1.0\r\n\r\n"), 0), PARSE_DONE);
-	CHECK(head.host.at == NULL && head.payment_v2.at == NULL && head.payment_v1.at == NULL && head.content_type.at == NULL);
+	CHECK(head.host.at == NULL && head.payment_v2.at == NULL && head.payment_v1.at == NULL &&
+	      head.content_type.at == NULL);
 	CHECK(head.payment_field_cnt == 0 && head.field_cnt == 0 && !head.has_length && !head.expect_continue);
 }
 
@@ -339,7 +343,8 @@ TEST(every_byte_in_every_place)
 
 		bool in_name = token || c == ':'; /* "A::B" ends the name earlier */
 		CHECK_EQ(parse_request(&head, span_of(method, sizeof method - 1), 0) == PARSE_DONE, token);
-		CHECK_EQ(parse_request(&head, span_of(target, sizeof target - 1), 0) == PARSE_DONE, visible && c != '#');
+		CHECK_EQ(parse_request(&head, span_of(target, sizeof target - 1), 0) == PARSE_DONE,
+			 visible && c != '#');
 		CHECK_EQ(parse_request(&head, span_of(name, sizeof name - 1), 0) == PARSE_DONE, in_name);
 		CHECK_EQ(parse_request(&head, span_of(value, sizeof value - 1), 0) == PARSE_DONE,
 			 visible || c == ' ' || c == '\t' || byte >= 0x80);

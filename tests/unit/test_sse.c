@@ -16,7 +16,7 @@ static const char *const streams[] = {
 	"data: a\r\ndata: b\r\n\r\n|data",
 	"data: a\rdata: b\r\r|data\r",
 	"\n|\n|data: a\n\n|",
-	"\r|\ndata: a\n\n|", /* nothing came before: a CR alone ends it, the LF is the rest of that line end */
+	"\r|\ndata: a\n\n|",	      /* nothing came before: a CR alone ends it, the LF is the rest of that line end */
 	"data: a\n\r|\ndata: b\n\n|", /* mixed: the CR ends it at once, its LF goes in front of the next */
 	"data: a\r\n\r|data: b\r\n\r\n|", /* a CRLF line, then a lone CR: known at the next byte */
 	"data: a\r\n\n|data: b\r\n\r\n|",

@@ -82,7 +82,8 @@ static void feed_section(struct feed *feed, const char *line)
 		inifile_mistake(feed->ini, feed->line, "not a section: %s", line);
 		feed->section[0] = 0;
 	} else if (strlen(feed->section) > INIFILE_SECTION_BYTES_MAX) {
-		inifile_mistake(feed->ini, feed->line, "section name is longer than %d bytes", INIFILE_SECTION_BYTES_MAX);
+		inifile_mistake(feed->ini, feed->line, "section name is longer than %d bytes",
+				INIFILE_SECTION_BYTES_MAX);
 		feed->section[0] = 0;
 	} else {
 		feed->ini->take(feed->ini->ctx, feed->line, feed->section, NULL, NULL);

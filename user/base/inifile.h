@@ -13,7 +13,7 @@
 #include <stdio.h>
 
 #define INIFILE_LINE_BYTES_MAX 1000
-#define INIFILE_SECTION_BYTES_MAX 48 /* the library cuts names at 49 */
+#define INIFILE_SECTION_BYTES_MAX 48  /* the library cuts names at 49 */
 #define INIFILE_BYTES_MAX (64u << 20) /* a list of half a million payers */
 
 struct inifile {
