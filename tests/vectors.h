@@ -114,7 +114,8 @@ static inline void vector_offer(struct offer *offer, const struct vector *vector
 
 	*offer = (struct offer){.method = vector_method(vector), .chain_id = vector_u64(vector, "chainId")};
 	snprintf(offer->token_name, sizeof(offer->token_name), "%.*s", (int)name.bytes, (const char *)name.at);
-	snprintf(offer->token_version, sizeof(offer->token_version), "%.*s", (int)version.bytes, (const char *)version.at);
+	snprintf(offer->token_version, sizeof(offer->token_version), "%.*s", (int)version.bytes,
+		 (const char *)version.at);
 	vector_bytes(offer->asset.at, 20, vector, "asset");
 }
 

@@ -68,7 +68,10 @@ struct place {
 	size_t member_cnt;
 };
 
-#define PLACE(array) {(array), sizeof(array) / sizeof(*(array))}
+#define PLACE(array)                                      \
+	{                                                 \
+		(array), sizeof(array) / sizeof(*(array)) \
+	}
 
 static const struct member extra_members[] = {
 	{SPAN("assetTransferMethod"), TRANSFER_METHOD, NULL},
@@ -76,8 +79,9 @@ static const struct member extra_members[] = {
 static const struct place extra = PLACE(extra_members);
 
 static const struct member accepted_members[] = {
-	{SPAN("scheme"), SCHEME, NULL}, {SPAN("network"), NETWORK, NULL}, {SPAN("amount"), AMOUNT, NULL},
-	{SPAN("asset"), ASSET, NULL},	{SPAN("payTo"), PAY_TO, NULL},	  {SPAN("maxTimeoutSeconds"), MAX_TIMEOUT, NULL},
+	{SPAN("scheme"), SCHEME, NULL}, {SPAN("network"), NETWORK, NULL},
+	{SPAN("amount"), AMOUNT, NULL}, {SPAN("asset"), ASSET, NULL},
+	{SPAN("payTo"), PAY_TO, NULL},	{SPAN("maxTimeoutSeconds"), MAX_TIMEOUT, NULL},
 	{SPAN("extra"), EXTRA, &extra},
 };
 static const struct place accepted = PLACE(accepted_members);
@@ -106,9 +110,12 @@ static const struct member witness_members[] = {
 static const struct place witness = PLACE(witness_members);
 
 static const struct member permit2_members[] = {
-	{SPAN("from"), OWNER, NULL},	     {SPAN("spender"), SPENDER, NULL},
-	{SPAN("nonce"), PERMIT2_NONCE, NULL}, {SPAN("deadline"), DEADLINE, NULL},
-	{SPAN("permitted"), PERMITTED, &permitted}, {SPAN("witness"), WITNESS, &witness},
+	{SPAN("from"), OWNER, NULL},
+	{SPAN("spender"), SPENDER, NULL},
+	{SPAN("nonce"), PERMIT2_NONCE, NULL},
+	{SPAN("deadline"), DEADLINE, NULL},
+	{SPAN("permitted"), PERMITTED, &permitted},
+	{SPAN("witness"), WITNESS, &witness},
 };
 static const struct place permit2 = PLACE(permit2_members);
 
@@ -120,8 +127,9 @@ static const struct member payload_members[] = {
 static const struct place payload = PLACE(payload_members);
 
 static const struct member top_members[] = {
-	{SPAN("x402Version"), VERSION, NULL}, {SPAN("scheme"), SCHEME_V1, NULL},   {SPAN("network"), NETWORK_V1, NULL},
-	{SPAN("payload"), PAYLOAD, &payload}, {SPAN("accepted"), ACCEPTED, &accepted},
+	{SPAN("x402Version"), VERSION, NULL},	 {SPAN("scheme"), SCHEME_V1, NULL},
+	{SPAN("network"), NETWORK_V1, NULL},	 {SPAN("payload"), PAYLOAD, &payload},
+	{SPAN("accepted"), ACCEPTED, &accepted},
 };
 static const struct place top = PLACE(top_members);
 
@@ -203,7 +211,8 @@ static const struct want upto_wants[] = {
 
 #define WANTS(array) (array), sizeof(array) / sizeof(*(array))
 
-static bool take_wants(struct payment *payment, const struct json_value *found, const struct want *wants, size_t want_cnt)
+static bool take_wants(struct payment *payment, const struct json_value *found, const struct want *wants,
+		       size_t want_cnt)
 {
 	for (const struct want *want = wants; want < wants + want_cnt; want++) {
 		uint8_t *out = (uint8_t *)payment + want->offset, buffer[TEXT_BYTES_MAX];
@@ -212,7 +221,8 @@ static bool take_wants(struct payment *payment, const struct json_value *found, 
 		if (good && want->kind == DECIMAL)
 			good = u256_decimal(out, text);
 		else if (good)
-			good = hex_decode(out, want->kind == ADDRESS ? sizeof(struct address) : sizeof(struct word), text);
+			good = hex_decode(out, want->kind == ADDRESS ? sizeof(struct address) : sizeof(struct word),
+					  text);
 		if (!good)
 			return false;
 	}

@@ -17,9 +17,11 @@
  * Stricter than the reference, so that one payment has one spelling: numbers are decimal strings (Permit2 nonces too)
  *      without leading zeros, maxTimeoutSeconds and x402Version plain integers, an EIP-3009 nonce all of 32 bytes.
  * Source: x402 spec v2 section 5, v1 section 5; reference behaviour of @x402/evm 2.27.0. */
-enum reason decode_payment(struct payment *payment, unsigned version, struct span header) __attribute__((warn_unused_result));
+enum reason decode_payment(struct payment *payment, unsigned version, struct span header)
+	__attribute__((warn_unused_result));
 
 /* decode_payment_json: the same from the decoded JSON. */
-enum reason decode_payment_json(struct payment *payment, unsigned version, struct span json) __attribute__((warn_unused_result));
+enum reason decode_payment_json(struct payment *payment, unsigned version, struct span json)
+	__attribute__((warn_unused_result));
 
 #endif

@@ -162,8 +162,7 @@ static struct word hash_witness(const struct payment *payment)
 
 static struct word hash_permit(const struct payment *payment)
 {
-	struct encoding encoding =
-		start_with(payment->method == METHOD_UPTO ? &upto_permit_type : &exact_permit_type);
+	struct encoding encoding = start_with(payment->method == METHOD_UPTO ? &upto_permit_type : &exact_permit_type);
 	struct word permitted = hash_permitted(payment), witness = hash_witness(payment);
 
 	add_word(&encoding, &permitted);

@@ -166,7 +166,8 @@ const struct permit_check permit_checks[] = {
 };
 const size_t permit_check_cnt = sizeof(permit_checks) / sizeof(*permit_checks);
 
-enum reason permit_payment(struct permit *permit, const struct payment *payment, const struct offer *offer, uint64_t now_s)
+enum reason permit_payment(struct permit *permit, const struct payment *payment, const struct offer *offer,
+			   uint64_t now_s)
 {
 	bool fits;
 

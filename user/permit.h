@@ -19,8 +19,8 @@ enum reason permit_offer(const struct offer **offer, const struct payment *payme
  *      NETWORK_WRONG, PAYER_ZERO, SPENDER_WRONG, PAYEE_WRONG, FACILITATOR_WRONG, EXPIRED (deadline < now + 6), NOT_YET,
  *      AMOUNT_WRONG (must equal), ASSET_WRONG, DEADLINE_FAR (deadline > now + maxTimeoutSeconds + DEADLINE_SLACK_S).
  * The order is @x402/evm 2.27's, so the first reason is the one its clients expect; DEADLINE_FAR is ours, hence last. */
-enum reason permit_payment(struct permit *permit, const struct payment *payment, const struct offer *offer, uint64_t now_s)
-	__attribute__((warn_unused_result));
+enum reason permit_payment(struct permit *permit, const struct payment *payment, const struct offer *offer,
+			   uint64_t now_s) __attribute__((warn_unused_result));
 
 /* The rules one by one, in their order, for explain. */
 struct permit_check {

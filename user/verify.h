@@ -8,11 +8,12 @@
 #include "reasons.h"
 
 struct verify_item {
-	struct word digest;	    /* in */
-	const uint8_t *signature;   /* in: 65 bytes r ‖ s ‖ v, borrowed */
-	struct address payer;	    /* in: who must have signed */
-	uint8_t method;		    /* in: enum method; v may be 0, 1, 27, 28 for EIP-3009, 27, 28 for Permit2 */
-	enum reason verdict;	    /* out: REASON_OK, PAYER_ZERO, SIGNATURE_FORM (v, r or s out of range, high s), SIGNATURE_BAD */
+	struct word digest;	  /* in */
+	const uint8_t *signature; /* in: 65 bytes r ‖ s ‖ v, borrowed */
+	struct address payer;	  /* in: who must have signed */
+	uint8_t method;		  /* in: enum method; v may be 0, 1, 27, 28 for EIP-3009, 27, 28 for Permit2 */
+	enum reason
+		verdict; /* out: REASON_OK, PAYER_ZERO, SIGNATURE_FORM (v, r or s out of range, high s), SIGNATURE_BAD */
 };
 
 struct verifier; /* one per thread: not shared */

@@ -15,17 +15,48 @@ TEST(decode_table)
 		const char *out;
 	} rows[] = {
 		/* RFC 4648 section 10, with padding and without */
-		{"", 0, ""}, {"Zg==", 1, "f"}, {"Zg", 1, "f"}, {"Zm8=", 2, "fo"}, {"Zm8", 2, "fo"}, {"Zm9v", 3, "foo"},
-		{"Zm9vYg==", 4, "foob"}, {"Zm9vYmE=", 5, "fooba"}, {"Zm9vYmFy", 6, "foobar"}, {"+/+/", 3, "\xfb\xff\xbf"},
+		{"", 0, ""},
+		{"Zg==", 1, "f"},
+		{"Zg", 1, "f"},
+		{"Zm8=", 2, "fo"},
+		{"Zm8", 2, "fo"},
+		{"Zm9v", 3, "foo"},
+		{"Zm9vYg==", 4, "foob"},
+		{"Zm9vYmE=", 5, "fooba"},
+		{"Zm9vYmFy", 6, "foobar"},
+		{"+/+/", 3, "\xfb\xff\xbf"},
 		/* wrong padding */
-		{"=", -1, 0}, {"==", -1, 0}, {"====", -1, 0}, {"Z", -1, 0}, {"Z=", -1, 0}, {"Z==", -1, 0}, {"Z===", -1, 0},
-		{"Zg=", -1, 0}, {"Zg===", -1, 0}, {"Zm8==", -1, 0}, {"Zm9v=", -1, 0}, {"Zm9v==", -1, 0}, {"Zm9v====", -1, 0},
-		{"Zg==Zg==", -1, 0}, {"=Zg=", -1, 0}, {"Z=g=", -1, 0}, {"Zm9vY", -1, 0},
+		{"=", -1, 0},
+		{"==", -1, 0},
+		{"====", -1, 0},
+		{"Z", -1, 0},
+		{"Z=", -1, 0},
+		{"Z==", -1, 0},
+		{"Z===", -1, 0},
+		{"Zg=", -1, 0},
+		{"Zg===", -1, 0},
+		{"Zm8==", -1, 0},
+		{"Zm9v=", -1, 0},
+		{"Zm9v==", -1, 0},
+		{"Zm9v====", -1, 0},
+		{"Zg==Zg==", -1, 0},
+		{"=Zg=", -1, 0},
+		{"Z=g=", -1, 0},
+		{"Zm9vY", -1, 0},
 		/* stray bits */
-		{"Zh==", -1, 0}, {"Zh", -1, 0}, {"Zm9=", -1, 0}, {"Zm9", -1, 0},
+		{"Zh==", -1, 0},
+		{"Zh", -1, 0},
+		{"Zm9=", -1, 0},
+		{"Zm9", -1, 0},
 		/* other alphabets and white space */
-		{"-_-_", -1, 0}, {"Zm9v\n", -1, 0}, {" Zm9v", -1, 0}, {"Zm 9v", -1, 0}, {"Zm9v\xff\xff\xff\xff", -1, 0},
-		{"Zm9\x80", -1, 0}, {"Zm.v", -1, 0}, {"Zm,v", -1, 0},
+		{"-_-_", -1, 0},
+		{"Zm9v\n", -1, 0},
+		{" Zm9v", -1, 0},
+		{"Zm 9v", -1, 0},
+		{"Zm9v\xff\xff\xff\xff", -1, 0},
+		{"Zm9\x80", -1, 0},
+		{"Zm.v", -1, 0},
+		{"Zm,v", -1, 0},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
@@ -106,7 +137,8 @@ TEST(mutations_agree_with_openssl)
 		for (size_t hits = random_below(3); cnt > 0 && hits > 0; hits--)
 			text[random_below(cnt)] = (random_below(3) == 0) ? '=' : (char)random_below(256);
 		struct span span = span_of(text, cnt);
-		ssize_t want = cnt == 0 ? 0 : decode_by_openssl(theirs, span), got = base64_decode(ours, sizeof(ours), span);
+		ssize_t want = cnt == 0 ? 0 : decode_by_openssl(theirs, span),
+			got = base64_decode(ours, sizeof(ours), span);
 		CHECK_EQ(got, want);
 		if (got > 0)
 			CHECK_BYTES(ours, theirs, (size_t)got);

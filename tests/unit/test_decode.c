@@ -21,23 +21,29 @@
 #define ACCEPTED_JSON(scheme, more)                                                                                   \
 	"\"accepted\":{\"scheme\":\"" scheme "\",\"network\":\"eip155:84532\",\"amount\":\"10000\",\"asset\":\"" USDC \
 	"\",\"payTo\":\"" PAYEE "\",\"maxTimeoutSeconds\":60,\"extra\":{\"name\":\"USDC\",\"version\":\"2\"" more "}}"
-#define AUTHORIZATION_JSON                                                                                            \
-	"{\"signature\":\"" SIGNATURE "\",\"authorization\":{\"from\":\"" PAYER "\",\"to\":\"" PAYEE                  \
-	"\",\"value\":\"10000\",\"validAfter\":\"1740672089\",\"validBefore\":\"1740672154\",\"nonce\":\"" NONCE32 "\"}}"
-#define PERMIT2_JSON(witness)                                                                                         \
-	"{\"signature\":\"" SIGNATURE "\",\"permit2Authorization\":{\"from\":\"" PAYER                                \
+#define AUTHORIZATION_JSON                                                                                         \
+	"{\"signature\":\"" SIGNATURE "\",\"authorization\":{\"from\":\"" PAYER "\",\"to\":\"" PAYEE               \
+	"\",\"value\":\"10000\",\"validAfter\":\"1740672089\",\"validBefore\":\"1740672154\",\"nonce\":\"" NONCE32 \
+	"\"}}"
+#define PERMIT2_JSON(witness)                                                                                          \
+	"{\"signature\":\"" SIGNATURE "\",\"permit2Authorization\":{\"from\":\"" PAYER                                 \
 	"\",\"permitted\":{\"token\":\"" USDC "\",\"amount\":\"10000\"},\"spender\":\"0x402085c248EeA27D92E8b30b2C58e" \
-	"d07f9E20001\",\"nonce\":\"77\",\"deadline\":\"1740672154\",\"witness\":{\"to\":\"" PAYEE "\"" witness          \
+	"d07f9E20001\",\"nonce\":\"77\",\"deadline\":\"1740672154\",\"witness\":{\"to\":\"" PAYEE "\"" witness         \
 	",\"validAfter\":\"1740672089\"}}}"
 
 static const char *const good[] = {
-	[METHOD_NONE] = "{\"x402Version\":1,\"scheme\":\"exact\",\"network\":\"base-sepolia\",\"payload\":" AUTHORIZATION_JSON "}",
-	[METHOD_EIP3009] = "{\"x402Version\":2,\"resource\":{\"url\":\"http://x/\"}," ACCEPTED_JSON("exact", "") ",\"payload\":"
-			   AUTHORIZATION_JSON "}",
-	[METHOD_PERMIT2] = "{\"x402Version\":2," ACCEPTED_JSON("exact", ",\"assetTransferMethod\":\"permit2\"") ",\"payload\":"
-			   PERMIT2_JSON("") "}",
-	[METHOD_UPTO] = "{\"x402Version\":2," ACCEPTED_JSON("upto", ",\"assetTransferMethod\":\"permit2\"") ",\"payload\":"
-			PERMIT2_JSON(",\"facilitator\":\"0x1111111111111111111111111111111111111111\"") "}",
+	[METHOD_NONE] =
+		"{\"x402Version\":1,\"scheme\":\"exact\",\"network\":\"base-sepolia\",\"payload\":" AUTHORIZATION_JSON
+		"}",
+	[METHOD_EIP3009] = "{\"x402Version\":2,\"resource\":{\"url\":\"http://x/\"}," ACCEPTED_JSON(
+		"exact", "") ",\"payload\":" AUTHORIZATION_JSON "}",
+	[METHOD_PERMIT2] = "{\"x402Version\":2," ACCEPTED_JSON(
+		"exact", ",\"assetTransferMethod\":\"permit2\"") ",\"payload\":" PERMIT2_JSON("") "}",
+	[METHOD_UPTO] = "{\"x402Version\":2," ACCEPTED_JSON(
+		"upto",
+		",\"assetTransferMethod\":\"permit2\"") ",\"payload\":" PERMIT2_JSON(",\"facilitator\":"
+										     "\"0x11111111111111111111111111111"
+										     "11111111111\"") "}",
 };
 #define V1 METHOD_NONE /* index into good */
 
@@ -101,9 +107,11 @@ TEST(good_messages)
 			check_number(&payment.nonce, "77");
 		CHECK_EQ(payment.accepted.chain_id, 84532);
 		CHECK_EQ(payment.accepted.has_terms, kind != V1);
-		check_address(&payment.token, payment.method == METHOD_EIP3009 ? "0x0000000000000000000000000000000000000000" : USDC);
-		check_address(&payment.spender, payment.method == METHOD_EIP3009 ? "0x0000000000000000000000000000000000000000"
-									   : "0x402085c248EeA27D92E8b30b2C58ed07f9E20001");
+		check_address(&payment.token,
+			      payment.method == METHOD_EIP3009 ? "0x0000000000000000000000000000000000000000" : USDC);
+		check_address(&payment.spender, payment.method == METHOD_EIP3009
+							? "0x0000000000000000000000000000000000000000"
+							: "0x402085c248EeA27D92E8b30b2C58ed07f9E20001");
 		check_address(&payment.facilitator, kind == METHOD_UPTO ? "0x1111111111111111111111111111111111111111"
 									: "0x0000000000000000000000000000000000000000");
 		if (kind == V1)
@@ -146,7 +154,8 @@ TEST(one_piece_changed)
 		{METHOD_EIP3009, "\"scheme\":\"exact\"", "\"scheme\":null", PAYMENT_FIELD},
 		{METHOD_EIP3009, "\"scheme\":\"exact\"", "\"scheme\":\"upto\"", PAYMENT_FIELD},
 		{V1, "\"scheme\":\"exact\"", "\"scheme\":\"upto\"", SCHEME_UNKNOWN},
-		{METHOD_UPTO, "\"scheme\":\"upto\"", "\"scheme\":\"exact\"", REASON_OK}, /* permit refuses the spender */
+		{METHOD_UPTO, "\"scheme\":\"upto\"", "\"scheme\":\"exact\"",
+		 REASON_OK}, /* permit refuses the spender */
 		/* network */
 		{METHOD_EIP3009, "eip155:84532", "eip155:084532", NETWORK_WRONG},
 		{METHOD_EIP3009, "eip155:84532", "EIP155:84532", NETWORK_WRONG},
@@ -172,7 +181,8 @@ TEST(one_piece_changed)
 		{METHOD_EIP3009, "\"maxTimeoutSeconds\":60", "\"maxTimeoutSeconds\":60.0", PAYMENT_FIELD},
 		{METHOD_EIP3009, "\"maxTimeoutSeconds\":60", "\"maxTimeoutSeconds\":6e1", PAYMENT_FIELD},
 		{METHOD_EIP3009, "\"maxTimeoutSeconds\":60", "\"maxTimeoutSeconds\":-60", PAYMENT_FIELD},
-		{METHOD_EIP3009, "\"maxTimeoutSeconds\":60", "\"maxTimeoutSeconds\":18446744073709551676", PAYMENT_FIELD},
+		{METHOD_EIP3009, "\"maxTimeoutSeconds\":60", "\"maxTimeoutSeconds\":18446744073709551676",
+		 PAYMENT_FIELD},
 		{METHOD_EIP3009, "\"asset\":\"0x0", "\"asset\":\"0x", PAYMENT_FIELD},
 		{METHOD_EIP3009, "\"asset\":\"0x0", "\"asset\":\"0X0", PAYMENT_FIELD},
 		{METHOD_EIP3009, "\"payTo\":\"0x2", "\"payTo\":\"0x20", PAYMENT_FIELD},
@@ -181,12 +191,16 @@ TEST(one_piece_changed)
 		{METHOD_EIP3009, "\"version\":\"2\"", "\"assetTransferMethod\":\"permit2\"", OFFER_UNMATCHED},
 		{METHOD_EIP3009, "\"version\":\"2\"", "\"assetTransferMethod\":null", OFFER_UNMATCHED},
 		{METHOD_PERMIT2, "\"assetTransferMethod\":\"permit2\"", "\"x\":0", REASON_OK},
-		{METHOD_PERMIT2, "\"assetTransferMethod\":\"permit2\"", "\"assetTransferMethod\":\"eip3009\"", OFFER_UNMATCHED},
-		{METHOD_UPTO, "\"assetTransferMethod\":\"permit2\"", "\"assetTransferMethod\":\"eip3009\"", OFFER_UNMATCHED},
+		{METHOD_PERMIT2, "\"assetTransferMethod\":\"permit2\"", "\"assetTransferMethod\":\"eip3009\"",
+		 OFFER_UNMATCHED},
+		{METHOD_UPTO, "\"assetTransferMethod\":\"permit2\"", "\"assetTransferMethod\":\"eip3009\"",
+		 OFFER_UNMATCHED},
 		{METHOD_EIP3009, "\"extra\":{\"name\":\"USDC\",\"version\":\"2\"}", "\"extra\":null", REASON_OK},
 		{METHOD_EIP3009, "\"authorization\":", "\"permit2Authorization\":{},\"authorization\":", PAYMENT_FIELD},
-		{METHOD_EIP3009, "\"authorization\":", "\"permit2Authorization\":null,\"authorization\":", PAYMENT_FIELD},
-		{METHOD_PERMIT2, "\"permit2Authorization\":", "\"authorization\":null,\"permit2Authorization\":", PAYMENT_FIELD},
+		{METHOD_EIP3009,
+		 "\"authorization\":", "\"permit2Authorization\":null,\"authorization\":", PAYMENT_FIELD},
+		{METHOD_PERMIT2,
+		 "\"permit2Authorization\":", "\"authorization\":null,\"permit2Authorization\":", PAYMENT_FIELD},
 		{METHOD_EIP3009, "\"authorization\"", "\"Authorization\"", PAYMENT_FIELD},
 		{METHOD_EIP3009, "\"authorization\"", "\"permit2Authorization\"", PAYMENT_FIELD},
 		{METHOD_PERMIT2, "\"permit2Authorization\"", "\"authorization\"", PAYMENT_FIELD},
@@ -250,7 +264,8 @@ TEST(one_piece_changed)
 		{METHOD_UPTO, "\"facilitator\":\"0x11", "\"facilitator\":\"0x", PAYMENT_FIELD},
 		{METHOD_PERMIT2, "\"witness\":{", "\"witness\":{\"facilitator\":7,\"extra\":\"0x\",", REASON_OK},
 		/* unknown members are passed over, but must be JSON without duplicates */
-		{METHOD_EIP3009, "\"resource\":{", "\"extensions\":{\"a\":[{},null,1.5e3,\"\\ud83d\\ude00\"]},\"resource\":{", REASON_OK},
+		{METHOD_EIP3009, "\"resource\":{",
+		 "\"extensions\":{\"a\":[{},null,1.5e3,\"\\ud83d\\ude00\"]},\"resource\":{", REASON_OK},
 		{METHOD_EIP3009, "\"resource\":{", "\"extensions\":{\"a\":1,\"a\":1},\"resource\":{", PAYMENT_JSON},
 		{METHOD_EIP3009, "\"resource\":{", "\"extensions\":{\"a\":01},\"resource\":{", PAYMENT_JSON},
 		{METHOD_EIP3009, "\"resource\":{", "\"extensions\":\"\xff\",\"resource\":{", PAYMENT_JSON},
@@ -284,11 +299,13 @@ TEST(one_piece_changed)
 TEST(every_member_missing_or_of_another_type)
 {
 	static const char *const names[] = {
-		"scheme", "network", "payload", "signature", "authorization", "permit2Authorization", "from", "to", "value",
-		"validAfter", "validBefore", "nonce", "spender", "deadline", "permitted", "token", "witness", "facilitator",
-		"accepted", "amount", "asset", "payTo", "maxTimeoutSeconds",
+		"scheme",   "network",	"payload",   "signature",  "authorization",	"permit2Authorization",
+		"from",	    "to",	"value",     "validAfter", "validBefore",	"nonce",
+		"spender",  "deadline", "permitted", "token",	   "witness",		"facilitator",
+		"accepted", "amount",	"asset",     "payTo",	   "maxTimeoutSeconds",
 	};
-	static const char *const values[] = {"null", "true", "false", "[]", "{}", "\"\"", "-1", "0.5", "[\"\"]", "{\"\":\"\"}"};
+	static const char *const values[] = {"null", "true", "false", "[]",	"{}",
+					     "\"\"", "-1",   "0.5",   "[\"\"]", "{\"\":\"\"}"};
 	unsigned cnt = 0;
 
 	for (unsigned kind = V1; kind <= METHOD_UPTO; kind++) {
@@ -306,8 +323,9 @@ TEST(every_member_missing_or_of_another_type)
 				snprintf(other, sizeof(other), "%s%s,\"renamed\":", name, values[k]);
 				change(text, sizeof(text), good[kind], name, other);
 				reason = decode_copy(&payment, version_of(kind), text, strlen(text));
-				CHECK_ROW(reason == PAYMENT_FIELD || reason == SIGNATURE_FORM || reason == SCHEME_UNKNOWN ||
-						  reason == NETWORK_WRONG, other);
+				CHECK_ROW(reason == PAYMENT_FIELD || reason == SIGNATURE_FORM ||
+						  reason == SCHEME_UNKNOWN || reason == NETWORK_WRONG,
+					  other);
 				/* one of these four is for a string where the type was right */
 				CHECK_ROW(reason == PAYMENT_FIELD || strcmp(values[k], "\"\"") == 0, other);
 			}
@@ -356,7 +374,8 @@ TEST(every_prefix)
 		size_t header_bytes = base64_encode(header, span_of(good[kind], bytes));
 		for (size_t cut = 0; cut < header_bytes; cut++) {
 			struct guard guard;
-			enum reason reason = decode_payment(&payment, version_of(kind), guard_copy(&guard, header, cut));
+			enum reason reason =
+				decode_payment(&payment, version_of(kind), guard_copy(&guard, header, cut));
 			bool only_padding_is_gone = cut * 6 / 8 == bytes;
 			CHECK(only_padding_is_gone ? reason == REASON_OK || reason == PAYMENT_BASE64
 						   : reason == PAYMENT_JSON || reason == PAYMENT_BASE64);
@@ -442,8 +461,8 @@ TEST(random_damage)
 				text[at] = good[kind][random_below(bytes)];
 		}
 		enum reason reason = decode_copy(&payment, version_of(kind), text, bytes);
-		CHECK(reason == REASON_OK || (reason >= PAYMENT_JSON && reason <= OFFER_UNMATCHED) || reason == NETWORK_WRONG ||
-		      reason == SIGNATURE_FORM);
+		CHECK(reason == REASON_OK || (reason >= PAYMENT_JSON && reason <= OFFER_UNMATCHED) ||
+		      reason == NETWORK_WRONG || reason == SIGNATURE_FORM);
 	}
 }
 

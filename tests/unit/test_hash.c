@@ -28,7 +28,7 @@ static struct word decimal_of(const char *digits)
 	return word;
 }
 
-#define PERMIT_TYPE                                                                                                   \
+#define PERMIT_TYPE                                                                                                    \
 	"PermitWitnessTransferFrom(TokenPermissions permitted,address spender,uint256 nonce,uint256 deadline,Witness " \
 	"witness)"
 #define PERMITTED_TYPE "TokenPermissions(address token,uint256 amount)"
@@ -41,7 +41,8 @@ TEST(constants_are_the_hashes_of_their_texts)
 		const struct word *constant;
 		const char *text;
 	} rows[] = {
-		{&token_domain_type, "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"},
+		{&token_domain_type,
+		 "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"},
 		{&permit2_domain_type, "EIP712Domain(string name,uint256 chainId,address verifyingContract)"},
 		{&transfer_type, "TransferWithAuthorization(address from,address to,uint256 value,uint256 validAfter,"
 				 "uint256 validBefore,bytes32 nonce)"},
@@ -80,7 +81,8 @@ TEST(separators_of_deployed_contracts)
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		struct offer offer = {.method = rows[i].method, .chain_id = rows[i].chain_id, .asset = address_of(rows[i].asset)};
+		struct offer offer = {
+			.method = rows[i].method, .chain_id = rows[i].chain_id, .asset = address_of(rows[i].asset)};
 		struct word separator, want = word_of(rows[i].separator);
 		strcpy(offer.token_name, rows[i].name);
 		strcpy(offer.token_version, rows[i].version);
@@ -192,7 +194,7 @@ TEST(each_field_counts)
 		struct word before, after;
 		hash_payment(&before, &payment, &separator);
 		for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++) {
-			bool counts = method == METHOD_EIP3009	? fields[i].eip3009
+			bool counts = method == METHOD_EIP3009	 ? fields[i].eip3009
 				      : method == METHOD_PERMIT2 ? fields[i].permit2
 								 : fields[i].upto;
 			for (size_t k = 0; k < fields[i].bytes; k++) {

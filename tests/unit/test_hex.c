@@ -13,14 +13,14 @@ TEST(decode_table)
 		bool good;
 		uint8_t first;
 	} rows[] = {
-		{"0x", 0, true, 0},	    {"0xff", 1, true, 0xff},	{"0xFf", 1, true, 0xff},
-		{"0x00a0", 2, true, 0x00},  {"0xABcd", 2, true, 0xab}, {"", 0, false, 0},
-		{"0", 0, false, 0},	    {"0X00", 1, false, 0},	{"x00", 1, false, 0},
-		{"0x0", 1, false, 0},	    {"0x000", 1, false, 0},	{"0x0000", 1, false, 0},
-		{"0x00", 2, false, 0},	    {"0x0g", 1, false, 0},	{"0xg0", 1, false, 0},
-		{"0x/0", 1, false, 0},	    {"0x:0", 1, false, 0},	{"0x@0", 1, false, 0},
-		{"0x`0", 1, false, 0},	    {"0x 0", 1, false, 0},	{"0x\xc1\xc1", 1, false, 0},
-		{"\"00\"", 1, false, 0},    {"0x+1", 1, false, 0},
+		{"0x", 0, true, 0},	   {"0xff", 1, true, 0xff},   {"0xFf", 1, true, 0xff},
+		{"0x00a0", 2, true, 0x00}, {"0xABcd", 2, true, 0xab}, {"", 0, false, 0},
+		{"0", 0, false, 0},	   {"0X00", 1, false, 0},     {"x00", 1, false, 0},
+		{"0x0", 1, false, 0},	   {"0x000", 1, false, 0},    {"0x0000", 1, false, 0},
+		{"0x00", 2, false, 0},	   {"0x0g", 1, false, 0},     {"0xg0", 1, false, 0},
+		{"0x/0", 1, false, 0},	   {"0x:0", 1, false, 0},     {"0x@0", 1, false, 0},
+		{"0x`0", 1, false, 0},	   {"0x 0", 1, false, 0},     {"0x\xc1\xc1", 1, false, 0},
+		{"\"00\"", 1, false, 0},   {"0x+1", 1, false, 0},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {

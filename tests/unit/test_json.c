@@ -37,47 +37,135 @@ TEST(syntax_table)
 		enum json_error error;
 	} rows[] = {
 		/* good */
-		{"{}", JSON_OK}, {"[]", JSON_OK}, {" \t\r\n{ } \n", JSON_OK}, {"0", JSON_OK}, {"-0", JSON_OK},
-		{"-1.5e+10", JSON_OK}, {"1E9", JSON_OK}, {"0.0e-0", JSON_OK}, {"true", JSON_OK}, {"false", JSON_OK},
-		{"null", JSON_OK}, {"\"\"", JSON_OK}, {"[1,[2,{\"a\":[]}],{}]", JSON_OK}, {"{\"a\":1,\"b\":{\"a\":2}}", JSON_OK},
-		{"\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\\uD83D\\ude00\"", JSON_OK}, {"\"\\u0000\"", JSON_OK}, {"\"\x7f\"", JSON_OK},
-		{"\"\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80 \xef\xbf\xbf \xf4\x8f\xbf\xbf\"", JSON_OK}, {"{\"\":0}", JSON_OK},
+		{"{}", JSON_OK},
+		{"[]", JSON_OK},
+		{" \t\r\n{ } \n", JSON_OK},
+		{"0", JSON_OK},
+		{"-0", JSON_OK},
+		{"-1.5e+10", JSON_OK},
+		{"1E9", JSON_OK},
+		{"0.0e-0", JSON_OK},
+		{"true", JSON_OK},
+		{"false", JSON_OK},
+		{"null", JSON_OK},
+		{"\"\"", JSON_OK},
+		{"[1,[2,{\"a\":[]}],{}]", JSON_OK},
+		{"{\"a\":1,\"b\":{\"a\":2}}", JSON_OK},
+		{"\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\\uD83D\\ude00\"", JSON_OK},
+		{"\"\\u0000\"", JSON_OK},
+		{"\"\x7f\"", JSON_OK},
+		{"\"\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80 \xef\xbf\xbf \xf4\x8f\xbf\xbf\"", JSON_OK},
+		{"{\"\":0}", JSON_OK},
 		/* not JSON */
-		{"", JSON_SYNTAX}, {" ", JSON_SYNTAX}, {"{", JSON_SYNTAX}, {"}", JSON_SYNTAX}, {"[", JSON_SYNTAX}, {"[}", JSON_SYNTAX},
-		{"{]", JSON_SYNTAX}, {"[1,]", JSON_SYNTAX}, {"[,1]", JSON_SYNTAX}, {"[1 2]", JSON_SYNTAX}, {"[1,,2]", JSON_SYNTAX},
-		{"{\"a\"}", JSON_SYNTAX}, {"{\"a\":}", JSON_SYNTAX}, {"{\"a\":1,}", JSON_SYNTAX}, {"{,}", JSON_SYNTAX},
-		{"{a:1}", JSON_SYNTAX}, {"{'a':1}", JSON_SYNTAX}, {"{1:1}", JSON_SYNTAX}, {"{\"a\" 1}", JSON_SYNTAX},
-		{"{\"a\":1 \"b\":2}", JSON_SYNTAX}, {"{\"a\"::1}", JSON_SYNTAX}, {"{null:1}", JSON_SYNTAX},
+		{"", JSON_SYNTAX},
+		{" ", JSON_SYNTAX},
+		{"{", JSON_SYNTAX},
+		{"}", JSON_SYNTAX},
+		{"[", JSON_SYNTAX},
+		{"[}", JSON_SYNTAX},
+		{"{]", JSON_SYNTAX},
+		{"[1,]", JSON_SYNTAX},
+		{"[,1]", JSON_SYNTAX},
+		{"[1 2]", JSON_SYNTAX},
+		{"[1,,2]", JSON_SYNTAX},
+		{"{\"a\"}", JSON_SYNTAX},
+		{"{\"a\":}", JSON_SYNTAX},
+		{"{\"a\":1,}", JSON_SYNTAX},
+		{"{,}", JSON_SYNTAX},
+		{"{a:1}", JSON_SYNTAX},
+		{"{'a':1}", JSON_SYNTAX},
+		{"{1:1}", JSON_SYNTAX},
+		{"{\"a\" 1}", JSON_SYNTAX},
+		{"{\"a\":1 \"b\":2}", JSON_SYNTAX},
+		{"{\"a\"::1}", JSON_SYNTAX},
+		{"{null:1}", JSON_SYNTAX},
 		/* after the value */
-		{"{}{}", JSON_SYNTAX}, {"{},", JSON_SYNTAX}, {"1 1", JSON_SYNTAX}, {"{} x", JSON_SYNTAX}, {"[]]", JSON_SYNTAX},
-		{"null0", JSON_SYNTAX}, {"truefalse", JSON_SYNTAX},
+		{"{}{}", JSON_SYNTAX},
+		{"{},", JSON_SYNTAX},
+		{"1 1", JSON_SYNTAX},
+		{"{} x", JSON_SYNTAX},
+		{"[]]", JSON_SYNTAX},
+		{"null0", JSON_SYNTAX},
+		{"truefalse", JSON_SYNTAX},
 		/* numbers */
-		{"01", JSON_SYNTAX}, {"-", JSON_SYNTAX}, {"+1", JSON_SYNTAX}, {".5", JSON_SYNTAX}, {"1.", JSON_SYNTAX}, {"1e", JSON_SYNTAX},
-		{"1e+", JSON_SYNTAX}, {"0x10", JSON_SYNTAX}, {"1_0", JSON_SYNTAX}, {"NaN", JSON_SYNTAX}, {"Infinity", JSON_SYNTAX},
-		{"-Infinity", JSON_SYNTAX}, {"--1", JSON_SYNTAX}, {"1.e1", JSON_SYNTAX}, {"-a", JSON_SYNTAX}, {"\xd9\xa1", JSON_SYNTAX},
+		{"01", JSON_SYNTAX},
+		{"-", JSON_SYNTAX},
+		{"+1", JSON_SYNTAX},
+		{".5", JSON_SYNTAX},
+		{"1.", JSON_SYNTAX},
+		{"1e", JSON_SYNTAX},
+		{"1e+", JSON_SYNTAX},
+		{"0x10", JSON_SYNTAX},
+		{"1_0", JSON_SYNTAX},
+		{"NaN", JSON_SYNTAX},
+		{"Infinity", JSON_SYNTAX},
+		{"-Infinity", JSON_SYNTAX},
+		{"--1", JSON_SYNTAX},
+		{"1.e1", JSON_SYNTAX},
+		{"-a", JSON_SYNTAX},
+		{"\xd9\xa1", JSON_SYNTAX},
 		/* literals */
-		{"True", JSON_SYNTAX}, {"nul", JSON_SYNTAX}, {"tru", JSON_SYNTAX}, {"fals", JSON_SYNTAX}, {"undefined", JSON_SYNTAX},
+		{"True", JSON_SYNTAX},
+		{"nul", JSON_SYNTAX},
+		{"tru", JSON_SYNTAX},
+		{"fals", JSON_SYNTAX},
+		{"undefined", JSON_SYNTAX},
 		/* other white space, comments, byte order marks */
-		{"\x0b{}", JSON_SYNTAX}, {"\x0c{}", JSON_SYNTAX}, {"\xc2\xa0{}", JSON_SYNTAX}, {"{}//", JSON_SYNTAX}, {"/**/{}", JSON_SYNTAX},
-		{"\xef\xbb\xbf{}", JSON_SYNTAX}, {"\xff\xfe{\0}", JSON_SYNTAX}, {"{}\xef\xbb\xbf", JSON_SYNTAX},
+		{"\x0b{}", JSON_SYNTAX},
+		{"\x0c{}", JSON_SYNTAX},
+		{"\xc2\xa0{}", JSON_SYNTAX},
+		{"{}//", JSON_SYNTAX},
+		{"/**/{}", JSON_SYNTAX},
+		{"\xef\xbb\xbf{}", JSON_SYNTAX},
+		{"\xff\xfe{\0}", JSON_SYNTAX},
+		{"{}\xef\xbb\xbf", JSON_SYNTAX},
 		/* strings */
-		{"\"", JSON_SYNTAX}, {"\"a", JSON_SYNTAX}, {"\"a\n\"", JSON_SYNTAX}, {"\"a\tb\"", JSON_SYNTAX}, {"\"\\\"", JSON_SYNTAX},
-		{"\"\\x41\"", JSON_SYNTAX}, {"\"\\u12\"", JSON_SYNTAX}, {"\"\\u12g4\"", JSON_SYNTAX}, {"\"\\U0041\"", JSON_SYNTAX},
-		{"\"\\'\"", JSON_SYNTAX}, {"\"\\ud800\"", JSON_SYNTAX}, {"\"\\udc00\"", JSON_SYNTAX}, {"\"\\ud800\\ud800\"", JSON_SYNTAX},
-		{"\"\\ud800\\u0041\"", JSON_SYNTAX}, {"\"\\ud800x\"", JSON_SYNTAX}, {"\"\\udc00\\ud800\"", JSON_SYNTAX},
+		{"\"", JSON_SYNTAX},
+		{"\"a", JSON_SYNTAX},
+		{"\"a\n\"", JSON_SYNTAX},
+		{"\"a\tb\"", JSON_SYNTAX},
+		{"\"\\\"", JSON_SYNTAX},
+		{"\"\\x41\"", JSON_SYNTAX},
+		{"\"\\u12\"", JSON_SYNTAX},
+		{"\"\\u12g4\"", JSON_SYNTAX},
+		{"\"\\U0041\"", JSON_SYNTAX},
+		{"\"\\'\"", JSON_SYNTAX},
+		{"\"\\ud800\"", JSON_SYNTAX},
+		{"\"\\udc00\"", JSON_SYNTAX},
+		{"\"\\ud800\\ud800\"", JSON_SYNTAX},
+		{"\"\\ud800\\u0041\"", JSON_SYNTAX},
+		{"\"\\ud800x\"", JSON_SYNTAX},
+		{"\"\\udc00\\ud800\"", JSON_SYNTAX},
 		/* not UTF-8 */
-		{"\"\x80\"", JSON_UTF8}, {"\"\xff\"", JSON_UTF8}, {"\"\xc0\x80\"", JSON_UTF8}, {"\"\xc1\xbf\"", JSON_UTF8},
-		{"\"\xc3\"", JSON_UTF8}, {"\"\xc3(\"", JSON_UTF8}, {"\"\xe0\x80\xaf\"", JSON_UTF8}, {"\"\xe0\x9f\xbf\"", JSON_UTF8},
-		{"\"\xed\xa0\x80\"", JSON_UTF8}, {"\"\xe2\x82\"", JSON_UTF8}, {"\"\xf0\x80\x80\x80\"", JSON_UTF8},
-		{"\"\xf0\x8f\xbf\xbf\"", JSON_UTF8}, {"\"\xf4\x90\x80\x80\"", JSON_UTF8}, {"\"\xf5\x80\x80\x80\"", JSON_UTF8},
-		{"\"\xf8\x88\x80\x80\x80\"", JSON_UTF8}, {"{\"\xff\":1}", JSON_UTF8},
+		{"\"\x80\"", JSON_UTF8},
+		{"\"\xff\"", JSON_UTF8},
+		{"\"\xc0\x80\"", JSON_UTF8},
+		{"\"\xc1\xbf\"", JSON_UTF8},
+		{"\"\xc3\"", JSON_UTF8},
+		{"\"\xc3(\"", JSON_UTF8},
+		{"\"\xe0\x80\xaf\"", JSON_UTF8},
+		{"\"\xe0\x9f\xbf\"", JSON_UTF8},
+		{"\"\xed\xa0\x80\"", JSON_UTF8},
+		{"\"\xe2\x82\"", JSON_UTF8},
+		{"\"\xf0\x80\x80\x80\"", JSON_UTF8},
+		{"\"\xf0\x8f\xbf\xbf\"", JSON_UTF8},
+		{"\"\xf4\x90\x80\x80\"", JSON_UTF8},
+		{"\"\xf5\x80\x80\x80\"", JSON_UTF8},
+		{"\"\xf8\x88\x80\x80\x80\"", JSON_UTF8},
+		{"{\"\xff\":1}", JSON_UTF8},
 		/* a name twice, whatever it is written like */
-		{"{\"a\":1,\"a\":1}", JSON_DUPLICATE}, {"{\"from\":1,\"\\u0066rom\":1}", JSON_DUPLICATE},
-		{"{\"\\u0066rom\":1,\"f\\u0072om\":1}", JSON_DUPLICATE}, {"{\"/\":1,\"\\/\":1}", JSON_DUPLICATE},
-		{"{\"\":1,\"\":1}", JSON_DUPLICATE}, {"{\"\xc3\xa9\":1,\"\\u00e9\":1}", JSON_DUPLICATE},
-		{"{\"\xf0\x9f\x98\x80\":1,\"\\ud83d\\ude00\":1}", JSON_DUPLICATE}, {"{\"x\":[{\"y\":{\"a\":1,\"b\":1,\"a\":1}}]}", JSON_DUPLICATE},
-		{"{\"a\":{\"a\":{\"a\":1}},\"b\":[{\"a\":1},{\"a\":1}]}", JSON_OK}, {"{\"a\":1,\"A\":1}", JSON_OK},
-		{"{\"a\":1,\"a\\u0000\":1}", JSON_OK}, {"{\"a\":{\"b\":1},\"b\":1}", JSON_OK},
+		{"{\"a\":1,\"a\":1}", JSON_DUPLICATE},
+		{"{\"from\":1,\"\\u0066rom\":1}", JSON_DUPLICATE},
+		{"{\"\\u0066rom\":1,\"f\\u0072om\":1}", JSON_DUPLICATE},
+		{"{\"/\":1,\"\\/\":1}", JSON_DUPLICATE},
+		{"{\"\":1,\"\":1}", JSON_DUPLICATE},
+		{"{\"\xc3\xa9\":1,\"\\u00e9\":1}", JSON_DUPLICATE},
+		{"{\"\xf0\x9f\x98\x80\":1,\"\\ud83d\\ude00\":1}", JSON_DUPLICATE},
+		{"{\"x\":[{\"y\":{\"a\":1,\"b\":1,\"a\":1}}]}", JSON_DUPLICATE},
+		{"{\"a\":{\"a\":{\"a\":1}},\"b\":[{\"a\":1},{\"a\":1}]}", JSON_OK},
+		{"{\"a\":1,\"A\":1}", JSON_OK},
+		{"{\"a\":1,\"a\\u0000\":1}", JSON_OK},
+		{"{\"a\":{\"b\":1},\"b\":1}", JSON_OK},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
@@ -165,7 +253,8 @@ TEST(entered_mode_checks_what_it_enters)
 	CHECK(!json_end(&json));
 }
 
-static const char walk_text[] = " { \"a\" : [ 1 , \"x\\u0041\" , { } ] , \"skipped\":{\"deep\":[[]]}, \"\\u0062\":{\"c\":true,\"d\":null},\"e\":12 } ";
+static const char walk_text[] = " { \"a\" : [ 1 , \"x\\u0041\" , { } ] , \"skipped\":{\"deep\":[[]]}, "
+				"\"\\u0062\":{\"c\":true,\"d\":null},\"e\":12 } ";
 
 TEST(walk)
 {
@@ -238,9 +327,17 @@ TEST(numbers)
 		bool good;
 		uint64_t number;
 	} rows[] = {
-		{"0", true, 0}, {"18446744073709551615", true, UINT64_MAX}, {"18446744073709551616", false, 0}, {"-1", false, 0},
-		{"-0", false, 0}, {"1.0", false, 0}, {"1e2", false, 0}, {"99999999999999999999999", false, 0}, {"\"1\"", false, 0},
-		{"true", false, 0}, {"300", true, 300},
+		{"0", true, 0},
+		{"18446744073709551615", true, UINT64_MAX},
+		{"18446744073709551616", false, 0},
+		{"-1", false, 0},
+		{"-0", false, 0},
+		{"1.0", false, 0},
+		{"1e2", false, 0},
+		{"99999999999999999999999", false, 0},
+		{"\"1\"", false, 0},
+		{"true", false, 0},
+		{"300", true, 300},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
@@ -267,8 +364,9 @@ static int agrees_with_jansson(struct span text)
 		return ours != JSON_OK; /* jansson passes over some zero bytes */
 	if (ours == JSON_DEPTH || ours == JSON_NAMES)
 		return -1;
-	theirs = json_loadb((const char *)text.at, text.bytes,
-			    JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, &error);
+	theirs =
+		json_loadb((const char *)text.at, text.bytes,
+			   JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, &error);
 	if (theirs == NULL && json_error_code(&error) == json_error_numeric_overflow)
 		return -1;
 	json_decref(theirs);
@@ -278,10 +376,23 @@ static int agrees_with_jansson(struct span text)
 static void random_json(char *text, size_t *used, unsigned depth)
 {
 	static const char *const scalars[] = {
-		"0",	 "-12.5e3",  "true",	     "false",	 "null",      "\"\"",	  "\"plain ascii text\"",
-		"\"0x1\"", "\"\\u0041\"", "\"\\ud83d\\ude00\"", "\"\xc3\xa9\"", "\"\\n\\\\\"", "1234567", "\"\xf0\x9f\x98\x80\"",
+		"0",
+		"-12.5e3",
+		"true",
+		"false",
+		"null",
+		"\"\"",
+		"\"plain ascii text\"",
+		"\"0x1\"",
+		"\"\\u0041\"",
+		"\"\\ud83d\\ude00\"",
+		"\"\xc3\xa9\"",
+		"\"\\n\\\\\"",
+		"1234567",
+		"\"\xf0\x9f\x98\x80\"",
 	};
-	static const char *const names[] = {"a", "b", "from", "\\u0066rom", "fro\\u006d", "to", "", "\xc3\xa9", "\\u00e9", "z"};
+	static const char *const names[] = {"a",  "b", "from",	   "\\u0066rom", "fro\\u006d",
+					    "to", "",  "\xc3\xa9", "\\u00e9",	 "z"};
 	size_t kind = depth == 0 ? 2 : random_below(4), cnt = random_below(5);
 
 	if (kind >= 2) {
@@ -293,7 +404,8 @@ static void random_json(char *text, size_t *used, unsigned depth)
 		if (i > 0)
 			text[(*used)++] = ',';
 		if (kind == 0)
-			*used += (size_t)sprintf(text + *used, "\"%s\":", names[random_below(sizeof(names) / sizeof(*names))]);
+			*used += (size_t)sprintf(text + *used,
+						 "\"%s\":", names[random_below(sizeof(names) / sizeof(*names))]);
 		random_json(text, used, depth - 1);
 	}
 	text[(*used)++] = kind == 0 ? '}' : ']';
@@ -336,8 +448,10 @@ TEST(strings_mean_what_jansson_says)
 		struct json json;
 		text[used++] = '"';
 		for (size_t pieces = random_below(12); pieces > 0; pieces--) {
-			static const char *const piece[] = {"a", "\\n", "\\\"", "\\\\", "\\/", "\\u00e9", "\\u20ac", "\\ud83d\\ude00",
-							    "\xe2\x82\xac", "plain text of some length", "\\u0000"};
+			static const char *const piece[] = {
+				"a",	   "\\n",     "\\\"",		"\\\\",		"\\/",
+				"\\u00e9", "\\u20ac", "\\ud83d\\ude00", "\xe2\x82\xac", "plain text of some length",
+				"\\u0000"};
 			used += (size_t)sprintf(text + used, "%s", piece[random_below(sizeof(piece) / sizeof(*piece))]);
 		}
 		text[used++] = '"';
@@ -400,7 +514,8 @@ TEST(writer_table)
 		struct json_writer writer;
 		json_write_init(&writer, out, sizeof(out));
 		json_write_string(&writer, rows[i].in);
-		CHECK_ROW(json_write_done(&writer) == strlen(rows[i].out) && strcmp(out, rows[i].out) == 0, rows[i].out);
+		CHECK_ROW(json_write_done(&writer) == strlen(rows[i].out) && strcmp(out, rows[i].out) == 0,
+			  rows[i].out);
 	}
 }
 

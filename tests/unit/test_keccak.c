@@ -39,7 +39,8 @@ TEST(known_answers)
 		{"2", "0xad7c5bef027816a800da1736444fb58a807ef4c9603b7848673f7e3a68eb14a5"},
 		{"USDC", "0xd6aca1be9729c13d677335161321649cccae6a591554772516700f986f942eaa"},
 		{"Permit2", "0x9ac997416e8ff9d2ff6bebeb7149f65cdae5e32e2b90440b566bb3044041d36a"},
-		{"TransferWithAuthorization(address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,"
+		{"TransferWithAuthorization(address from,address to,uint256 value,uint256 validAfter,uint256 "
+		 "validBefore,"
 		 "bytes32 nonce)",
 		 "0x7c7c6cdb67a18743f49ec6fa9b35f50d52ed05cbed4cc592e13b44501c1a2267"},
 	};

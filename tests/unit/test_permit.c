@@ -212,7 +212,13 @@ TEST(amount_edges)
 /* Each part of the payment that is compared, spoiled alone: its byte offset and what the refusal must be. */
 TEST(each_part_alone)
 {
-#define PART(field, eip3009, permit2, upto) {#field, offsetof(struct payment, field), {0, eip3009, permit2, upto}}
+#define PART(field, eip3009, permit2, upto)              \
+	{                                                \
+#field, offsetof(struct payment, field), \
+		{                                        \
+			0, eip3009, permit2, upto        \
+		}                                        \
+	}
 	static const struct {
 		const char *name;
 		size_t offset;
@@ -316,8 +322,9 @@ TEST(order_of_reasons)
 
 TEST(choice_among_offers)
 {
-	struct offer usdc = offer_of(METHOD_EIP3009), other = offer_of(METHOD_EIP3009), permit2 = offer_of(METHOD_PERMIT2),
-		     upto = offer_of(METHOD_UPTO), sepolia = offer_of(METHOD_EIP3009);
+	struct offer usdc = offer_of(METHOD_EIP3009), other = offer_of(METHOD_EIP3009),
+		     permit2 = offer_of(METHOD_PERMIT2), upto = offer_of(METHOD_UPTO),
+		     sepolia = offer_of(METHOD_EIP3009);
 	const struct offer *offers[] = {&sepolia, &other, &usdc, &permit2, &upto}, *found = NULL;
 	struct payment payment;
 

@@ -8,7 +8,8 @@
 
 static const uint8_t seed[32] = {7};
 
-static enum reason verdict_of(const struct word *digest, const uint8_t *signature, const struct address *payer, uint8_t method)
+static enum reason verdict_of(const struct word *digest, const uint8_t *signature, const struct address *payer,
+			      uint8_t method)
 {
 	struct verifier *verifier = verify_init(seed);
 	struct verify_item item = {.digest = *digest, .signature = signature, .payer = *payer, .method = method};
@@ -24,13 +25,16 @@ static const struct {
 	const char *digest, *signature;
 } known[] = {
 	{METHOD_EIP3009, "0x7acc855298b8e2199ffb94408a17df412aa47b25fbe5f32830d418af8d4bace3",
-	 "0xee9514c008c121a8b9d96bb1a47942abee5d54b1c9ce80133294b356eb22175728ac57747e4f47daf649f4714a6f2eff826e85eb3de7cc0"
+	 "0xee9514c008c121a8b9d96bb1a47942abee5d54b1c9ce80133294b356eb22175728ac57747e4f47daf649f4714a6f2eff826e85eb3de"
+	 "7cc0"
 	 "a4f5f583915c8db901c"},
 	{METHOD_PERMIT2, "0x21528e1468aac114016416353e2309329f217dc180b21baa1d81cde941095685",
-	 "0xba1477316b1b42741ddf4a83393635180b2a7b24046a248e0a0fd832ac36720c73b6f9fa9bb199f0aadea73dadd69d27099a1f8d0a2818e"
+	 "0xba1477316b1b42741ddf4a83393635180b2a7b24046a248e0a0fd832ac36720c73b6f9fa9bb199f0aadea73dadd69d27099a1f8d0a2"
+	 "818e"
 	 "4b4aa3858f38967561c"},
 	{METHOD_UPTO, "0xeec9e0575243bd341283ba86b6d474ba2325a667c34e2318ec9de3e66a3f6c2d",
-	 "0xc357dac88bca8a91f8f1a1d3dceaec5e193e7f5d801dfcd242f291779886cc3644ffc591a712d797a28b34ba093a565295323afd77fd07f"
+	 "0xc357dac88bca8a91f8f1a1d3dceaec5e193e7f5d801dfcd242f291779886cc3644ffc591a712d797a28b34ba093a565295323afd77f"
+	 "d07f"
 	 "ae5b52a8fc396cb121c"},
 };
 #define KNOWN_CNT (sizeof(known) / sizeof(*known))
@@ -149,9 +153,9 @@ TEST(range_edges)
 		const char *r, *s; /* NULL: as signed */
 		enum reason reason;
 	} rows[] = {
-		{zeros, NULL, SIGNATURE_FORM}, {order, NULL, SIGNATURE_FORM}, {ones, NULL, SIGNATURE_FORM},
-		{last, NULL, SIGNATURE_BAD},   {NULL, zeros, SIGNATURE_FORM}, {NULL, order, SIGNATURE_FORM},
-		{NULL, ones, SIGNATURE_FORM},  {NULL, last, SIGNATURE_FORM},  {NULL, above, SIGNATURE_FORM},
+		{zeros, NULL, SIGNATURE_FORM}, {order, NULL, SIGNATURE_FORM},  {ones, NULL, SIGNATURE_FORM},
+		{last, NULL, SIGNATURE_BAD},   {NULL, zeros, SIGNATURE_FORM},  {NULL, order, SIGNATURE_FORM},
+		{NULL, ones, SIGNATURE_FORM},  {NULL, last, SIGNATURE_FORM},   {NULL, above, SIGNATURE_FORM},
 		{NULL, half, SIGNATURE_BAD},   {zeros, zeros, SIGNATURE_FORM},
 	};
 
@@ -193,7 +197,8 @@ TEST(generated_vectors)
 	for (; vectors_next(&vectors, &vector); cnt++) {
 		struct payment payment;
 		vector_payment(&payment, &vector);
-		struct verify_item item = {.signature = payment.signature, .payer = payment.from, .method = payment.method};
+		struct verify_item item = {
+			.signature = payment.signature, .payer = payment.from, .method = payment.method};
 		vector_bytes(item.digest.at, 32, &vector, "digest");
 		verify_batch(verifier, &item, 1);
 		CHECK_EQ(item.verdict, REASON_OK);

@@ -21,7 +21,7 @@
 
 #include "base/span.h"
 
-#define JSON_NAMES_MAX 128 /* a payment has about 20, an OpenAI request about 40 */
+#define JSON_NAMES_MAX 128  /* a payment has about 20, an OpenAI request about 40 */
 #define JSON_NESTING_MAX 64 /* the most depth_max can be */
 
 enum json_type { JSON_NONE, JSON_OBJECT, JSON_ARRAY, JSON_STRING, JSON_NUMBER, JSON_TRUE, JSON_FALSE, JSON_NULL };
@@ -48,8 +48,8 @@ struct json { /* private; about 2.5 KiB, belongs on the stack */
 	const uint8_t *at, *end, *start;
 	enum json_error error;
 	enum json_mode mode;
-	bool unread;	 /* a value stands at `at` and was neither read nor entered */
-	bool fresh;	 /* just inside an opening bracket */
+	bool unread; /* a value stands at `at` and was neither read nor entered */
+	bool fresh;  /* just inside an opening bracket */
 	uint8_t depth, depth_max;
 	uint8_t name_cnt;
 	uint64_t arrays; /* bit d: the container at depth d is an array */

@@ -9,10 +9,11 @@
 #define RATE_BYTES 136 /* the same in bytes */
 
 static const uint64_t round_constant[24] = {
-	0x0000000000000001, 0x0000000000008082, 0x800000000000808a, 0x8000000080008000, 0x000000000000808b, 0x0000000080000001,
-	0x8000000080008081, 0x8000000000008009, 0x000000000000008a, 0x0000000000000088, 0x0000000080008009, 0x000000008000000a,
-	0x000000008000808b, 0x800000000000008b, 0x8000000000008089, 0x8000000000008003, 0x8000000000008002, 0x8000000000000080,
-	0x000000000000800a, 0x800000008000000a, 0x8000000080008081, 0x8000000000008080, 0x0000000080000001, 0x8000000080008008,
+	0x0000000000000001, 0x0000000000008082, 0x800000000000808a, 0x8000000080008000, 0x000000000000808b,
+	0x0000000080000001, 0x8000000080008081, 0x8000000000008009, 0x000000000000008a, 0x0000000000000088,
+	0x0000000080008009, 0x000000008000000a, 0x000000008000808b, 0x800000000000008b, 0x8000000000008089,
+	0x8000000000008003, 0x8000000000008002, 0x8000000000000080, 0x000000000000800a, 0x800000008000000a,
+	0x8000000080008081, 0x8000000000008080, 0x0000000080000001, 0x8000000080008008,
 };
 
 static inline uint64_t rotate(uint64_t lane, unsigned bits)
@@ -23,18 +24,18 @@ static inline uint64_t rotate(uint64_t lane, unsigned bits)
 /* One row of the state after theta, rho, pi and chi.  Lane X of row Y comes from lane x = X + 3Y (mod 5) of row X, so
  * the five sources are one per row of `in`; r is rho's rotation of each.  All indices are constants: after unrolling,
  * the compiler keeps lanes in registers and spills the rest. */
-#define ROW(out, y, in, s0, r0, s1, r1, s2, r2, s3, r3, s4, r4)        \
-	do {                                                           \
-		uint64_t b0 = rotate((in)[s0] ^ d[(s0) % 5], r0);      \
-		uint64_t b1 = rotate((in)[s1] ^ d[(s1) % 5], r1);      \
-		uint64_t b2 = rotate((in)[s2] ^ d[(s2) % 5], r2);      \
-		uint64_t b3 = rotate((in)[s3] ^ d[(s3) % 5], r3);      \
-		uint64_t b4 = rotate((in)[s4] ^ d[(s4) % 5], r4);      \
-		(out)[5 * (y) + 0] = b0 ^ (~b1 & b2);                  \
-		(out)[5 * (y) + 1] = b1 ^ (~b2 & b3);                  \
-		(out)[5 * (y) + 2] = b2 ^ (~b3 & b4);                  \
-		(out)[5 * (y) + 3] = b3 ^ (~b4 & b0);                  \
-		(out)[5 * (y) + 4] = b4 ^ (~b0 & b1);                  \
+#define ROW(out, y, in, s0, r0, s1, r1, s2, r2, s3, r3, s4, r4)   \
+	do {                                                      \
+		uint64_t b0 = rotate((in)[s0] ^ d[(s0) % 5], r0); \
+		uint64_t b1 = rotate((in)[s1] ^ d[(s1) % 5], r1); \
+		uint64_t b2 = rotate((in)[s2] ^ d[(s2) % 5], r2); \
+		uint64_t b3 = rotate((in)[s3] ^ d[(s3) % 5], r3); \
+		uint64_t b4 = rotate((in)[s4] ^ d[(s4) % 5], r4); \
+		(out)[5 * (y) + 0] = b0 ^ (~b1 & b2);             \
+		(out)[5 * (y) + 1] = b1 ^ (~b2 & b3);             \
+		(out)[5 * (y) + 2] = b2 ^ (~b3 & b4);             \
+		(out)[5 * (y) + 3] = b3 ^ (~b4 & b0);             \
+		(out)[5 * (y) + 4] = b4 ^ (~b0 & b1);             \
 	} while (0)
 
 static inline uint64_t column(const uint64_t a[LANES], unsigned x)
@@ -42,7 +43,8 @@ static inline uint64_t column(const uint64_t a[LANES], unsigned x)
 	return a[x] ^ a[x + 5] ^ a[x + 10] ^ a[x + 15] ^ a[x + 20];
 }
 
-__attribute__((always_inline)) static inline void keccak_round(uint64_t out[LANES], const uint64_t in[LANES], uint64_t constant)
+__attribute__((always_inline)) static inline void keccak_round(uint64_t out[LANES], const uint64_t in[LANES],
+							       uint64_t constant)
 {
 	uint64_t c0 = column(in, 0), c1 = column(in, 1), c2 = column(in, 2), c3 = column(in, 3), c4 = column(in, 4);
 	uint64_t d[5] = {
