@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* check: every mistake of a configuration and of the files it names, or what it comes to. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/eip55.h"
+#include "base/u256.h"
+#include "cmd/cmd.h"
+#include "config.h"
+#include "lists.h"
+#include "payers.h"
+
+static struct config config; /* large, and there is one */
+
+static const char usage_text[] = "usage: tollbar check FILE\n\n"
+				 "Prints each mistake of the configuration, and of the payer, allow and deny files it "
+				 "names, as FILE:LINE: what is\n"
+				 "wrong; or \"FILE: ok\" and a summary.\n"
+				 "Exit status: 0 no mistake, 1 mistakes or a file that cannot be read, 2 usage.\n";
+
+/* What a loader returned → the number of mistakes to report. */
+static int count(const char *path, int result)
+{
+	if (result >= 0)
+		return result;
+	printf("%s:0: cannot be read: %s\n", path, strerror(-result));
+	return 1;
+}
+
+static int check_payers(const char *path)
+{
+	struct payers *payers = path[0] != 0 ? payers_init(1) : NULL;
+
+	if (path[0] == 0)
+		return 0;
+	int result = count(path, payers != NULL ? payers_load(payers, path, stdout) : -ENOMEM);
+	payers_fini(payers);
+	return result;
+}
+
+static int check_list(const char *path)
+{
+	struct prefix_list list = {0};
+
+	if (path[0] == 0)
+		return 0;
+	int result = count(path, lists_load(&list, path, stdout));
+	lists_fini(&list);
+	return result;
+}
+
+static const char *method_name(uint8_t method)
+{
+	return method == METHOD_EIP3009 ? "eip3009" : method == METHOD_PERMIT2 ? "permit2" : "upto";
+}
+
+static void show_offer(const struct offer *offer)
+{
+	char asset[EIP55_BYTES], pay_to[EIP55_BYTES], amount[U256_DECIMAL_BYTES];
+
+	u256_print(amount, offer->amount.at);
+	printf("  offer %s: %s, %s%s of %s on eip155:%llu to %s\n", offer->name, method_name(offer->method),
+	       offer->method == METHOD_UPTO ? "at most " : "", amount, eip55_encode(asset, offer->asset.at),
+	       (unsigned long long)offer->chain_id, eip55_encode(pay_to, offer->pay_to.at));
+}
+
+static void show_route(const struct config_route *route)
+{
+	printf("  route %s: %s %s to upstream %s, ", route->name, route->method, route->path,
+	       config.upstreams[route->upstream_idx].name);
+	for (size_t i = 0; i < route->offer_cnt; i++)
+		printf("%s%s", i == 0 ? "offers " : ", ", route->offers[i]->name);
+	puts(route->offer_cnt == 0 ? "free" : "");
+}
+
+static void show_summary(const char *path)
+{
+	printf("%s: ok\n", path);
+	printf("  %s, %zu listening, %zu upstreams, payers %s, filter %s\n", config.public_url, config.listen_cnt,
+	       config.upstream_cnt, config.payers_file[0] != 0 ? config.payers_file : "all",
+	       config.interface[0] != 0 ? config.interface : "none");
+	for (size_t i = 0; i < config.offer_cnt; i++)
+		show_offer(&config.offers[i]);
+	for (size_t i = 0; i < config.route_cnt; i++)
+		show_route(&config.routes[i]);
+}
+
+int cmd_check(int argc, char **argv)
+{
+	static const struct option options[] = {{"help", no_argument, NULL, 'h'}, {0}};
+	int option = getopt_long(argc, argv, "h", options, NULL);
+
+	if (option == 'h') {
+		fputs(usage_text, stdout);
+		return 0;
+	}
+	if (option != -1 || argc - optind != 1) {
+		fputs(usage_text, stderr);
+		return 2;
+	}
+	const char *path = argv[optind];
+	int result = config_load(&config, path, stdout);
+	int mistake_cnt = count(path, result);
+	if (result >= 0) { /* the other files are looked at even if this one has mistakes: all at once */
+		mistake_cnt += check_payers(config.payers_file);
+		mistake_cnt += check_list(config.filter.allow_file);
+		mistake_cnt += check_list(config.filter.deny_file);
+	}
+	if (mistake_cnt == 0)
+		show_summary(path);
+	return mistake_cnt == 0 ? 0 : 1;
+}
