@@ -16,8 +16,7 @@ struct admin_kernel { /* counters of the attached filter, indexed by reason */
 	bool attached;
 	char interface[16];
 	uint64_t packets[REASON_CNT];
-	uint64_t bytes[REASON_CNT];
-	uint64_t observed[REASON_CNT]; /* would have been dropped, but mode observe passed them */
+	uint64_t observed[REASON_CNT]; /* of these, passed only because of mode observe */
 };
 
 /* A consistent enough picture of the process, taken on each request for it. */
@@ -49,14 +48,18 @@ struct admin_config {
 };
 
 struct admin;
-/* Binds the listener.  0 or -errno. */
+/* Binds the listener and takes all memory there will be: 32 clients at one time (more wait in the backlog), one request
+ * each, and two seconds for it, so that a slow one costs nothing but its place.  0 or -errno. */
 int admin_open(struct admin **admin, const struct admin_config *config);
 /* Serves until stop_fd is readable or `wait_ms` passed (-1: for ever).  Returns true when stop_fd is readable. */
 bool admin_serve(struct admin *admin, int wait_ms);
 void admin_close(struct admin *admin);
+/* The port it listens on: what the kernel chose when the address said 0. */
+unsigned admin_port(const struct admin *admin);
 
-/* Text of /metrics (Prometheus exposition) and /status (one JSON object).  Return bytes written, 0 when it does not fit;
- * 256 KiB always suffice.  Pure. */
+#define ADMIN_TEXT_BYTES_MAX 262144
+/* Text of /metrics (Prometheus exposition) and /status (one JSON object, which `tollbar status` prints: funnel.h).
+ * Return bytes written, 0 when it does not fit; ADMIN_TEXT_BYTES_MAX always suffice.  Pure. */
 size_t admin_metrics(char *out, size_t out_bytes, const struct admin_view *view);
 size_t admin_status(char *out, size_t out_bytes, const struct admin_view *view);
 

@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "jansson_names.h"
+
+#include "admin_text.c"
+
+#include <ctype.h>
+#include <stdlib.h>
+
+#include "check.h"
+
+static char out[ADMIN_TEXT_BYTES_MAX];
+static struct admin_view view; /* 100 KiB */
+
+/* A view in which every number is different. */
+static void fill_view(void)
+{
+	uint64_t n = 1000;
+
+	memset(&view, 0, sizeof view);
+	view.ready = true;
+	view.uptime_s = 3723;
+	view.worker_cnt = 2;
+	view.total.connections_accepted = ++n; /* 1001 */
+	view.total.connections_open = ++n;
+	view.total.requests = ++n;
+	view.total.free_served = ++n;
+	view.total.verified = ++n;
+	view.total.claimed = ++n;
+	view.total.queued = ++n;
+	view.total.forwarded = ++n;
+	view.total.served = ++n;
+	view.total.cancelled = ++n;
+	view.total.events_relayed = ++n; /* 1011 */
+	for (size_t i = 0; i < COUNT(daemon_reasons); i++)
+		view.total.refused[daemon_reasons[i]] = 2000 + (uint64_t)daemon_reasons[i];
+	for (unsigned step = 0; step < STEP_CNT; step++)
+		for (unsigned i = 0; i <= step; i++)
+			histogram_add(&view.total.steps[step], 10 * step);
+	for (unsigned i = 0; i < 100; i++) {
+		histogram_add(&view.total.overhead, i < 98 ? 142000 : 310000);
+		histogram_add(&view.total.first_token, 35100000);
+	}
+	view.has_ledger = true;
+	for (unsigned state = CLAIM_TAKEN; state <= CLAIM_RELEASED; state++)
+		view.ledger.by_state[state] = 3000 + state;
+	view.ledger.settled = 3101;
+	view.ledger.refused = 3102;
+	view.ledger.unknown = 3103;
+	view.ledger.released = 3104;
+	view.ledger.commits = 3105;
+	view.ledger.commit_errors = 3106;
+	view.ledger.records = 3107;
+	view.ledger.corrupt = 3108;
+	view.ledger.unknown_expired = 3109;
+	view.settle = (struct settle_stats){
+		.asked = 3201, .settled = 3202, .refused = 3203, .unknown = 3204, .facilitator_errors = 3205};
+	view.queue_requests = 4001;
+	view.queue_bytes = 4002;
+	view.queue_requests_max = 4003;
+	view.queue_bytes_max = 4004;
+	view.upstreams[0].name = "gpu";
+	view.upstreams[0].in_flight = 4005;
+	view.upstreams[0].in_flight_max = 4006;
+	view.upstreams[1].name = "a \"b\" \\c";
+	view.upstreams[1].in_flight = 4007;
+	view.upstreams[1].in_flight_max = 4008;
+	view.upstream_cnt = 2;
+	view.kernel.attached = true;
+	strcpy(view.kernel.interface, "eth0");
+	view.kernel.packets[PASS_OPEN] = 5001;
+	view.kernel.packets[TCP_FLAGS] = 5002;
+	view.kernel.observed[TCP_FLAGS] = 2;
+	view.kernel.packets[NOT_ALLOWED] = 5;
+	view.kernel.observed[NOT_ALLOWED] = 6; /* caught between the two */
+}
+
+static void check_has(const char *text, const char *line)
+{
+	char with_ends[512];
+
+	snprintf(with_ends, sizeof with_ends, "\n%s\n", line);
+	CHECK_ROW(strstr(text, with_ends) != NULL, line);
+}
+
+TEST(metrics_hold_every_number_of_a_view)
+{
+	static const char *const lines[] = {
+		"tollbar_uptime_seconds 3723",
+		"tollbar_workers 2",
+		"# HELP tollbar_connections_total Client connections accepted.",
+		"# TYPE tollbar_connections_total counter",
+		"tollbar_connections_total 1001",
+		"# TYPE tollbar_connections_open gauge",
+		"tollbar_connections_open 1002",
+		"tollbar_requests_total 1003",
+		"tollbar_requests_served_free_total 1004",
+		"tollbar_requests_verified_total 1005",
+		"tollbar_requests_claimed_total 1006",
+		"tollbar_requests_queued_total 1007",
+		"tollbar_requests_forwarded_total 1008",
+		"tollbar_requests_served_total 1009",
+		"tollbar_requests_cancelled_total 1010",
+		"tollbar_events_relayed_total 1011",
+		"tollbar_claims{state=\"taken\"} 3001",
+		"tollbar_claims{state=\"released\"} 3008",
+		"tollbar_claims_ended_total{outcome=\"settled\"} 3101",
+		"tollbar_claims_ended_total{outcome=\"refused\"} 3102",
+		"tollbar_claims_ended_total{outcome=\"unknown\"} 3103",
+		"tollbar_claims_ended_total{outcome=\"released\"} 3104",
+		"tollbar_ledger_commits_total 3105",
+		"tollbar_ledger_commit_errors_total 3106",
+		"tollbar_ledger_records_total 3107",
+		"tollbar_ledger_corrupt_total 3108",
+		"tollbar_claims_unknown_expired 3109",
+		"tollbar_ledger_up 1",
+		"tollbar_ledger_full 0",
+		"tollbar_facilitator_calls_total 3201",
+		"tollbar_facilitator_answers_total{outcome=\"settled\"} 3202",
+		"tollbar_facilitator_answers_total{outcome=\"refused\"} 3203",
+		"tollbar_facilitator_answers_total{outcome=\"unknown\"} 3204",
+		"tollbar_facilitator_errors_total 3205",
+		"tollbar_queue_requests 4001",
+		"tollbar_queue_bytes 4002",
+		"tollbar_queue_requests_max 4003",
+		"tollbar_queue_bytes_max 4004",
+		"tollbar_upstream_in_flight{upstream=\"gpu\"} 4005",
+		"tollbar_upstream_in_flight_max{upstream=\"gpu\"} 4006",
+		"tollbar_upstream_in_flight{upstream=\"a \\\"b\\\" \\\\c\"} 4007",
+		"tollbar_upstream_in_flight_max{upstream=\"a \\\"b\\\" \\\\c\"} 4008",
+		"tollbar_filter_attached 1",
+		"tollbar_packets_total{reason=\"pass_open\",verdict=\"pass\"} 5001",
+		"tollbar_packets_total{reason=\"tcp_flags\",verdict=\"drop\"} 5000",
+		"tollbar_packets_total{reason=\"tcp_flags\",verdict=\"observe\"} 2",
+		"tollbar_packets_total{reason=\"not_allowed\",verdict=\"drop\"} 0",
+		"tollbar_packets_total{reason=\"blocked\",verdict=\"drop\"} 0",
+		"# TYPE tollbar_step_seconds histogram",
+		"tollbar_step_seconds_bucket{step=\"verify\",le=\"1.024e-06\"} 6",
+		"tollbar_step_seconds_bucket{step=\"verify\",le=\"+Inf\"} 6",
+		"tollbar_step_seconds_sum{step=\"verify\"} 0.000000300",
+		"tollbar_step_seconds_count{step=\"verify\"} 6",
+		"# TYPE tollbar_overhead_seconds histogram",
+		"tollbar_overhead_seconds_bucket{le=\"6.5536e-05\"} 0",
+		"tollbar_overhead_seconds_bucket{le=\"0.000262144\"} 98",
+		"tollbar_overhead_seconds_bucket{le=\"0.001048576\"} 100",
+		"tollbar_overhead_seconds_bucket{le=\"68.719476736\"} 100",
+		"tollbar_overhead_seconds_sum 0.014536000",
+		"tollbar_overhead_seconds_count 100",
+		"tollbar_first_token_seconds_bucket{le=\"0.067108864\"} 100",
+	};
+
+	fill_view();
+	CHECK(admin_metrics(out, sizeof out, &view) > 0);
+	CHECK(strncmp(out, "# HELP tollbar_ready ", 21) == 0);
+	for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+		check_has(out, lines[i]);
+	for (size_t i = 0; i < COUNT(daemon_reasons); i++) {
+		char line[128];
+
+		snprintf(line, sizeof line, "tollbar_requests_refused_total{reason=\"%s\"} %u",
+			 reason_word(daemon_reasons[i]), 2000 + (unsigned)daemon_reasons[i]);
+		check_has(out, line);
+	}
+}
+
+/* name of a sample line up to its labels or value */
+static size_t name_bytes(const char *line)
+{
+	return strcspn(line, "{ ");
+}
+
+/* The exposition's rules: each family has HELP and TYPE once, before its samples, which stand together; counters end in
+ * _total; names and values are well-formed. */
+TEST(metrics_keep_the_rules_of_the_format)
+{
+	char family[128] = "", type[32] = "", *save = NULL, seen[8192] = "\n";
+
+	fill_view();
+	CHECK(admin_metrics(out, sizeof out, &view) > 0);
+	for (char *line = strtok_r(out, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save)) {
+		char again[130], *end;
+
+		if (sscanf(line, "# HELP %127s", family) == 1) {
+			snprintf(again, sizeof again, "\n%s\n", family);
+			CHECK_ROW(strstr(seen, again) == NULL, line);
+			strcat(seen, again + 1);
+			line = strtok_r(NULL, "\n", &save);
+			CHECK_ROW(sscanf(line, "# TYPE %127s %31s", again, type) == 2 && strcmp(again, family) == 0,
+				  line);
+			CHECK_ROW((strcmp(type, "counter") == 0) ==
+					  (strcmp(family + strlen(family) - strlen("_total"), "_total") == 0),
+				  line);
+			continue;
+		}
+		CHECK_ROW(strncmp(line, family, strlen(family)) == 0, line);
+		CHECK_ROW(strcmp(type, "histogram") == 0 ? name_bytes(line) > strlen(family)
+							 : name_bytes(line) == strlen(family),
+			  line);
+		strtod(strrchr(line, ' ') + 1, &end);
+		CHECK_ROW(*end == '\0', line);
+		for (size_t i = 0; i < name_bytes(line); i++)
+			CHECK_ROW(islower(line[i]) || line[i] == '_', line);
+	}
+}
+
+TEST(without_filter_and_ledger_their_families_are_absent)
+{
+	fill_view();
+	view.kernel.attached = false;
+	view.has_ledger = false;
+	CHECK(admin_metrics(out, sizeof out, &view) > 0);
+	check_has(out, "tollbar_filter_attached 0");
+	CHECK(strstr(out, "tollbar_packets_total") == NULL);
+	CHECK(strstr(out, "tollbar_claims") == NULL);
+	CHECK(strstr(out, "tollbar_facilitator") == NULL);
+	CHECK(admin_status(out, sizeof out, &view) > 0);
+	CHECK(strstr(out, "\"claims\"") == NULL);
+}
+
+/* The number at a path of dots. */
+static long long at_path(json_t *json, const char *path)
+{
+	char copy[128], *save = NULL;
+
+	snprintf(copy, sizeof copy, "%s", path);
+	for (char *name = strtok_r(copy, ".", &save); name != NULL; name = strtok_r(NULL, ".", &save)) {
+		json = isdigit(*name) ? json_array_get(json, (size_t)atoi(name)) : json_object_get(json, name);
+		CHECK_ROW(json != NULL, path);
+	}
+	return json_is_true(json) ? 1 : json_integer_value(json);
+}
+
+TEST(status_holds_every_number_of_a_view)
+{
+	static const struct {
+		const char *path;
+		long long value;
+	} rows[] = {
+		{"ready", 1},
+		{"uptime_s", 3723},
+		{"workers", 2},
+		{"kernel.attached", 1},
+		{"kernel.passed.pass_open", 5001},
+		{"kernel.dropped.tcp_flags", 5000},
+		{"kernel.observed.tcp_flags", 2},
+		{"kernel.observed.not_allowed", 6},
+		{"kernel.packets", 5001 + 5000 + 8},
+		{"kernel.packets_passed", 5001},
+		{"kernel.packets_dropped", 5000},
+		{"kernel.packets_observed", 8},
+		{"connections.accepted", 1001},
+		{"connections.open", 1002},
+		{"requests.begun", 1003},
+		{"requests.served_free", 1004},
+		{"requests.verified", 1005},
+		{"requests.claimed", 1006},
+		{"requests.queued", 1007},
+		{"requests.forwarded", 1008},
+		{"requests.served", 1009},
+		{"requests.cancelled", 1010},
+		{"requests.events_relayed", 1011},
+		{"requests.refused.signature_bad", 2102},
+		{"claims.taken", 3001},
+		{"claims.forwarded", 3002},
+		{"claims.owed", 3003},
+		{"claims.settling", 3004},
+		{"claims.settled", 3005},
+		{"claims.refused", 3006},
+		{"claims.unknown", 3007},
+		{"claims.released", 3008},
+		{"claims.unknown_expired", 3109},
+		{"ledger.settled", 3101},
+		{"ledger.refused", 3102},
+		{"ledger.unknown", 3103},
+		{"ledger.released", 3104},
+		{"ledger.commits", 3105},
+		{"ledger.commit_errors", 3106},
+		{"ledger.records", 3107},
+		{"ledger.corrupt", 3108},
+		{"ledger.up", 1},
+		{"facilitator.asked", 3201},
+		{"facilitator.settled", 3202},
+		{"facilitator.refused", 3203},
+		{"facilitator.unknown", 3204},
+		{"facilitator.errors", 3205},
+		{"queue.requests", 4001},
+		{"queue.bytes", 4002},
+		{"queue.requests_max", 4003},
+		{"queue.bytes_max", 4004},
+		{"upstreams.0.in_flight", 4005},
+		{"upstreams.0.in_flight_max", 4006},
+		{"upstreams.1.in_flight", 4007},
+		{"upstreams.1.in_flight_max", 4008},
+		{"steps.verify.count", 6},
+		{"steps.verify.p50_ns", 51}, /* 50 and 51 share a bucket */
+		{"steps.verify.mean_ns", 50},
+		{"overhead.count", 100},
+		{"overhead.p50_ns", 147455},
+		{"overhead.p99_ns", 311295},
+		{"overhead.mean_ns", 145360},
+		{"first_token.p50_ns", 35651583},
+	};
+	json_t *json;
+	long long refused = 0;
+
+	fill_view();
+	CHECK(admin_status(out, sizeof out, &view) > 0);
+	json = json_loads(out, JSON_REJECT_DUPLICATES, NULL);
+	CHECK(json != NULL);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		CHECK_ROW(at_path(json, rows[i].path) == rows[i].value, rows[i].path);
+	CHECK(json_is_null(json_object_get(json, "not_ready")));
+	CHECK_EQ(json_object_size(json_object_get(json, "steps")), STEP_CNT);
+	for (size_t i = 0; i < COUNT(daemon_reasons); i++)
+		refused += 2000 + (long long)daemon_reasons[i];
+	CHECK_EQ(at_path(json, "requests.refused_total"), refused);
+	CHECK(strcmp(json_string_value(json_object_get(json_array_get(json_object_get(json, "upstreams"), 1), "name")),
+		     "a \"b\" \\c") == 0);
+	CHECK(fabs(json_real_value(json_object_get(json, "overhead_share")) - 147455.0 / 35651583) < 1e-6);
+	json_decref(json);
+}
+
+TEST(status_before_anything_happened)
+{
+	json_t *json;
+
+	memset(&view, 0, sizeof view);
+	view.not_ready = "starting";
+	CHECK(admin_status(out, sizeof out, &view) > 0);
+	json = json_loads(out, JSON_REJECT_DUPLICATES, NULL);
+	CHECK(json != NULL);
+	CHECK_EQ(at_path(json, "ready"), 0);
+	CHECK(strcmp(json_string_value(json_object_get(json, "not_ready")), "starting") == 0);
+	CHECK(json_is_null(json_object_get(json, "overhead_share")));
+	CHECK_EQ(json_object_size(json_object_get(json_object_get(json, "requests"), "refused")), 0);
+	json_decref(json);
+}
+
+TEST(the_largest_texts_fit_and_smaller_buffers_say_so)
+{
+	static char name[NAME_BYTES_MAX];
+	size_t metrics_bytes, status_bytes;
+
+	fill_view();
+	memset(&view.total, 0xff, sizeof view.total); /* the longest numbers */
+	memset(name, '\1', sizeof name - 1);
+	for (size_t i = 0; i < UPSTREAMS_MAX; i++) {
+		view.upstreams[i].name = name;
+		view.upstreams[i].in_flight = view.upstreams[i].in_flight_max = UINT64_MAX;
+	}
+	view.upstream_cnt = UPSTREAMS_MAX;
+	metrics_bytes = admin_metrics(out, sizeof out, &view);
+	status_bytes = admin_status(out, sizeof out, &view);
+	CHECK(metrics_bytes > 0 && metrics_bytes < sizeof out / 2);
+	CHECK(status_bytes > 0 && status_bytes < sizeof out / 2);
+	CHECK_EQ(admin_metrics(out, metrics_bytes, &view), 0);
+	CHECK_EQ(admin_metrics(out, metrics_bytes + 1, &view), metrics_bytes);
+	CHECK_EQ(admin_status(out, status_bytes, &view), 0);
+	CHECK_EQ(admin_status(out, status_bytes + 1, &view), status_bytes);
+}
+
+CHECK_MAIN

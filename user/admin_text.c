@@ -1,0 +1,428 @@
+// SPDX-License-Identifier: Apache-2.0
+/* admin_text.c: the texts of admin.h: a view of the process → Prometheus exposition, and → JSON. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "admin.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "reason.h"
+
+static const enum reason kernel_reasons[] = {
+#define K(number, name, word) name,
+	REASONS_KERNEL(K)
+#undef K
+};
+
+static const enum reason daemon_reasons[] = {
+#define R(number, name, word, status, exact, permit2, upto) name,
+	REASONS_DAEMON(R)
+#undef R
+};
+
+static const char *const step_words[STEP_CNT] = {
+#define S(name, word) [STEP_##name] = word,
+	STEPS(S)
+#undef S
+};
+
+static const char *const claim_words[] = {
+	[CLAIM_TAKEN] = "taken",       [CLAIM_FORWARDED] = "forwarded", [CLAIM_OWED] = "owed",
+	[CLAIM_SETTLING] = "settling", [CLAIM_SETTLED] = "settled",	[CLAIM_REFUSED] = "refused",
+	[CLAIM_UNKNOWN] = "unknown",   [CLAIM_RELEASED] = "released",
+};
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+static uint64_t load(const _Atomic uint64_t *at)
+{
+	return atomic_load_explicit(at, memory_order_relaxed);
+}
+
+static bool passes(enum reason reason)
+{
+	return reason == PASS_OTHER || reason == PASS_OPEN || reason == PASS_ALLOWED;
+}
+
+/* Without those observed.  The two are counted one after the other, so a picture may catch them in between. */
+static uint64_t decided(const struct admin_kernel *kernel, enum reason reason)
+{
+	uint64_t packets = kernel->packets[reason], observed = kernel->observed[reason];
+
+	return packets > observed ? packets - observed : 0;
+}
+
+/* --- Prometheus --- */
+
+static void put_family(struct text *text, const char *name, const char *type, const char *help)
+{
+	text_put(text, "# HELP tollbar_%s %s\n# TYPE tollbar_%s %s\n", name, help, name, type);
+}
+
+static void put_counter(struct text *text, const char *name, const char *help, uint64_t value)
+{
+	put_family(text, name, "counter", help);
+	text_put(text, "tollbar_%s %" PRIu64 "\n", name, value);
+}
+
+static void put_gauge(struct text *text, const char *name, const char *help, uint64_t value)
+{
+	put_family(text, name, "gauge", help);
+	text_put(text, "tollbar_%s %" PRIu64 "\n", name, value);
+}
+
+/* A label's value: an operator's name for an upstream may hold anything. */
+static void put_label(struct text *text, const char *value)
+{
+	text_put(text, "\"");
+	for (; *value != '\0'; value++) {
+		if (*value == '\n')
+			text_put(text, "\\n");
+		else
+			text_put(text, "%s%c", *value == '"' || *value == '\\' ? "\\" : "", *value);
+	}
+	text_put(text, "\"");
+}
+
+/* label: one pair, or "".  Edges are powers of four from 2^10 ns (1 us) to 2^36 ns (69 s), where the histogram's own
+ * buckets end. */
+static void put_histogram(struct text *text, const char *name, const char *label, const struct histogram *histogram)
+{
+	const char *comma = *label != '\0' ? "," : "", *open = *label != '\0' ? "{" : "",
+		   *close = *label != '\0' ? "}" : "";
+	uint64_t count = load(&histogram->count);
+
+	for (unsigned exponent = 10; exponent <= 36; exponent += 2)
+		text_put(text, "tollbar_%s_bucket{%s%sle=\"%.12g\"} %" PRIu64 "\n", name, label, comma,
+			 ldexp(1e-9, (int)exponent), histogram_below(histogram, exponent));
+	text_put(text, "tollbar_%s_bucket{%s%sle=\"+Inf\"} %" PRIu64 "\n", name, label, comma, count);
+	text_put(text, "tollbar_%s_sum%s%s%s %.9f\n", name, open, label, close, (double)load(&histogram->sum_ns) / 1e9);
+	text_put(text, "tollbar_%s_count%s%s%s %" PRIu64 "\n", name, open, label, close, count);
+}
+
+static void put_steps(struct text *text, const struct stats *stats)
+{
+	put_family(text, "step_seconds", "histogram",
+		   "Time of one step of a request, from the end of the step before.");
+	for (unsigned step = 0; step < STEP_CNT; step++) {
+		char label[32];
+
+		snprintf(label, sizeof label, "step=\"%s\"", step_words[step]);
+		put_histogram(text, "step_seconds", label, &stats->steps[step]);
+	}
+	put_family(text, "overhead_seconds", "histogram",
+		   "Paid requests: first byte in to request sent to the model server, but for waiting on the client.");
+	put_histogram(text, "overhead_seconds", "", &stats->overhead);
+	put_family(text, "first_token_seconds", "histogram", "Paid requests: first byte in to first byte out.");
+	put_histogram(text, "first_token_seconds", "", &stats->first_token);
+}
+
+static void put_kernel(struct text *text, const struct admin_kernel *kernel)
+{
+	put_gauge(text, "filter_attached", "1 when counters come from a filter on the interface.", kernel->attached);
+	if (!kernel->attached)
+		return;
+	put_family(text, "packets_total", "counter",
+		   "Packets by the one reason each ended with; verdict observe would have been drop.");
+	for (size_t i = 0; i < COUNT(kernel_reasons); i++) {
+		enum reason reason = kernel_reasons[i];
+
+		text_put(text, "tollbar_packets_total{reason=\"%s\",verdict=\"%s\"} %" PRIu64 "\n", reason_word(reason),
+			 passes(reason) ? "pass" : "drop", decided(kernel, reason));
+		if (!passes(reason))
+			text_put(text, "tollbar_packets_total{reason=\"%s\",verdict=\"observe\"} %" PRIu64 "\n",
+				 reason_word(reason), kernel->observed[reason]);
+	}
+}
+
+static void put_requests(struct text *text, const struct stats *stats)
+{
+	put_counter(text, "connections_total", "Client connections accepted.", load(&stats->connections_accepted));
+	put_gauge(text, "connections_open", "Client connections open now.", load(&stats->connections_open));
+	put_counter(text, "requests_total", "Requests of which the first byte arrived.", load(&stats->requests));
+	put_family(text, "requests_refused_total", "counter", "Requests refused, by reason.");
+	for (size_t i = 0; i < COUNT(daemon_reasons); i++)
+		text_put(text, "tollbar_requests_refused_total{reason=\"%s\"} %" PRIu64 "\n",
+			 reason_word(daemon_reasons[i]), load(&stats->refused[daemon_reasons[i]]));
+	put_counter(text, "requests_verified_total", "Requests whose signature held.", load(&stats->verified));
+	put_counter(text, "requests_claimed_total", "Requests whose payment was claimed.", load(&stats->claimed));
+	put_counter(text, "requests_queued_total", "Requests put in line for a model server.", load(&stats->queued));
+	put_counter(text, "requests_forwarded_total", "Requests sent to a model server.", load(&stats->forwarded));
+	put_counter(text, "requests_served_total", "Paid requests of whose answer a byte was sent.",
+		    load(&stats->served));
+	put_counter(text, "requests_served_free_total", "Answers on free routes.", load(&stats->free_served));
+	put_counter(text, "requests_cancelled_total", "Model server requests cancelled because the client left.",
+		    load(&stats->cancelled));
+	put_counter(text, "events_relayed_total", "Server-sent events passed on.", load(&stats->events_relayed));
+}
+
+static void put_ledger(struct text *text, const struct ledger_stats *ledger)
+{
+	put_family(text, "claims", "gauge", "Claims by state now.");
+	for (unsigned state = CLAIM_TAKEN; state < COUNT(claim_words); state++)
+		text_put(text, "tollbar_claims{state=\"%s\"} %" PRIu64 "\n", claim_words[state],
+			 ledger->by_state[state]);
+	put_family(text, "claims_ended_total", "counter",
+		   "Claims by how they ended; unknown ones are asked for again.");
+	text_put(text,
+		 "tollbar_claims_ended_total{outcome=\"settled\"} %" PRIu64 "\n"
+		 "tollbar_claims_ended_total{outcome=\"refused\"} %" PRIu64 "\n"
+		 "tollbar_claims_ended_total{outcome=\"unknown\"} %" PRIu64 "\n"
+		 "tollbar_claims_ended_total{outcome=\"released\"} %" PRIu64 "\n",
+		 ledger->settled, ledger->refused, ledger->unknown, ledger->released);
+	put_gauge(text, "claims_unknown_expired", "Unknown claims past their deadline: somebody must look.",
+		  ledger->unknown_expired);
+	put_counter(text, "ledger_commits_total", "Group commits of the journal.", ledger->commits);
+	put_counter(text, "ledger_commit_errors_total", "Group commits that failed.", ledger->commit_errors);
+	put_counter(text, "ledger_records_total", "Records written in group commits.", ledger->records);
+	put_counter(text, "ledger_corrupt_total", "Records that were not trusted: somebody must look.",
+		    ledger->corrupt);
+	put_gauge(text, "ledger_up", "0 while the journal cannot be written.", !ledger->store_down);
+	put_gauge(text, "ledger_full", "1 while the journal has no room for new claims.", ledger->journal_full);
+}
+
+static void put_settle(struct text *text, const struct settle_stats *settle)
+{
+	put_counter(text, "facilitator_calls_total", "Settlements the facilitator was asked for.", settle->asked);
+	put_family(text, "facilitator_answers_total", "counter",
+		   "Its answers; unknown is none, or one that says nothing.");
+	text_put(text,
+		 "tollbar_facilitator_answers_total{outcome=\"settled\"} %" PRIu64 "\n"
+		 "tollbar_facilitator_answers_total{outcome=\"refused\"} %" PRIu64 "\n"
+		 "tollbar_facilitator_answers_total{outcome=\"unknown\"} %" PRIu64 "\n",
+		 settle->settled, settle->refused, settle->unknown);
+	put_counter(text, "facilitator_errors_total", "Calls that failed, timed out or were answered by nonsense.",
+		    settle->facilitator_errors);
+}
+
+static void put_upstreams(struct text *text, const struct admin_view *view)
+{
+	put_gauge(text, "queue_requests", "Requests in line now.", view->queue_requests);
+	put_gauge(text, "queue_requests_max", "Requests that may be in line.", view->queue_requests_max);
+	put_gauge(text, "queue_bytes", "Bytes of bodies in line now.", view->queue_bytes);
+	put_gauge(text, "queue_bytes_max", "Bytes of bodies that may be in line.", view->queue_bytes_max);
+	put_family(text, "upstream_in_flight", "gauge", "Requests at this model server now.");
+	for (size_t i = 0; i < view->upstream_cnt; i++) {
+		text_put(text, "tollbar_upstream_in_flight{upstream=");
+		put_label(text, view->upstreams[i].name);
+		text_put(text, "} %" PRIu64 "\n", view->upstreams[i].in_flight);
+	}
+	put_family(text, "upstream_in_flight_max", "gauge", "Requests that may be at this model server.");
+	for (size_t i = 0; i < view->upstream_cnt; i++) {
+		text_put(text, "tollbar_upstream_in_flight_max{upstream=");
+		put_label(text, view->upstreams[i].name);
+		text_put(text, "} %" PRIu64 "\n", view->upstreams[i].in_flight_max);
+	}
+}
+
+size_t admin_metrics(char *out, size_t out_bytes, const struct admin_view *view)
+{
+	struct text text;
+
+	text_init(&text, out, out_bytes);
+	put_gauge(&text, "ready", "1 while requests are taken.", view->ready);
+	put_gauge(&text, "uptime_seconds", "Since the process started.", view->uptime_s);
+	put_gauge(&text, "workers", "Worker threads.", view->worker_cnt);
+	put_kernel(&text, &view->kernel);
+	put_requests(&text, &view->total);
+	if (view->has_ledger) {
+		put_ledger(&text, &view->ledger);
+		put_settle(&text, &view->settle);
+	}
+	put_upstreams(&text, view);
+	put_steps(&text, &view->total);
+	return text_done(&text);
+}
+
+/* --- JSON --- */
+
+/* `before` is what stands before the number: comma, name, colon. */
+static void write_count(struct json_writer *json, const char *before, uint64_t number)
+{
+	json_write(json, before);
+	json_write_u64(json, number);
+}
+
+static void write_bool(struct json_writer *json, const char *before, bool value)
+{
+	json_write(json, before);
+	json_write(json, value ? "true" : "false");
+}
+
+static void write_string(struct json_writer *json, const char *before, const char *text)
+{
+	json_write(json, before);
+	json_write_string(json, span_str(text));
+}
+
+/* One member of an object of counts; zeros are left out. */
+static void write_word(struct json_writer *json, const char **comma, const char *word, uint64_t number)
+{
+	if (number == 0)
+		return;
+	write_string(json, *comma, word);
+	write_count(json, ":", number);
+	*comma = ",";
+}
+
+static void write_kernel(struct json_writer *json, const struct admin_kernel *kernel)
+{
+	uint64_t passed = 0, dropped = 0, observed = 0;
+	const char *comma = "";
+
+	write_bool(json, ",\"kernel\":{\"attached\":", kernel->attached);
+	write_string(json, ",\"interface\":", kernel->interface);
+	json_write(json, ",\"passed\":{");
+	for (size_t i = 0; i < COUNT(kernel_reasons); i++) {
+		enum reason reason = kernel_reasons[i];
+
+		observed += kernel->observed[reason];
+		if (!passes(reason)) {
+			dropped += decided(kernel, reason);
+			continue;
+		}
+		passed += kernel->packets[reason];
+		write_word(json, &comma, reason_word(reason), kernel->packets[reason]);
+	}
+	json_write(json, "},\"dropped\":{");
+	comma = "";
+	for (size_t i = 0; i < COUNT(kernel_reasons); i++) {
+		enum reason reason = kernel_reasons[i];
+
+		if (!passes(reason))
+			write_word(json, &comma, reason_word(reason), decided(kernel, reason));
+	}
+	json_write(json, "},\"observed\":{");
+	comma = "";
+	for (size_t i = 0; i < COUNT(kernel_reasons); i++)
+		write_word(json, &comma, reason_word(kernel_reasons[i]), kernel->observed[kernel_reasons[i]]);
+	write_count(json, "},\"packets\":", passed + dropped + observed);
+	write_count(json, ",\"packets_passed\":", passed);
+	write_count(json, ",\"packets_dropped\":", dropped);
+	write_count(json, ",\"packets_observed\":", observed);
+	json_write(json, "}");
+}
+
+static void write_requests(struct json_writer *json, const struct stats *stats)
+{
+	const char *comma = "";
+	uint64_t refused = 0;
+
+	write_count(json, ",\"connections\":{\"accepted\":", load(&stats->connections_accepted));
+	write_count(json, ",\"open\":", load(&stats->connections_open));
+	write_count(json, "},\"requests\":{\"begun\":", load(&stats->requests));
+	json_write(json, ",\"refused\":{");
+	for (size_t i = 0; i < COUNT(daemon_reasons); i++) {
+		uint64_t number = load(&stats->refused[daemon_reasons[i]]);
+
+		refused += number;
+		write_word(json, &comma, reason_word(daemon_reasons[i]), number);
+	}
+	write_count(json, "},\"refused_total\":", refused);
+	write_count(json, ",\"verified\":", load(&stats->verified));
+	write_count(json, ",\"claimed\":", load(&stats->claimed));
+	write_count(json, ",\"queued\":", load(&stats->queued));
+	write_count(json, ",\"forwarded\":", load(&stats->forwarded));
+	write_count(json, ",\"served\":", load(&stats->served));
+	write_count(json, ",\"served_free\":", load(&stats->free_served));
+	write_count(json, ",\"cancelled\":", load(&stats->cancelled));
+	write_count(json, ",\"events_relayed\":", load(&stats->events_relayed));
+	json_write(json, "}");
+}
+
+static void write_ledger(struct json_writer *json, const struct admin_view *view)
+{
+	const struct ledger_stats *ledger = &view->ledger;
+
+	json_write(json, ",\"claims\":{");
+	for (unsigned state = CLAIM_TAKEN; state < COUNT(claim_words); state++) {
+		write_string(json, state == CLAIM_TAKEN ? "" : ",", claim_words[state]);
+		write_count(json, ":", ledger->by_state[state]);
+	}
+	write_count(json, ",\"unknown_expired\":", ledger->unknown_expired);
+	write_count(json, "},\"ledger\":{\"settled\":", ledger->settled);
+	write_count(json, ",\"refused\":", ledger->refused);
+	write_count(json, ",\"unknown\":", ledger->unknown);
+	write_count(json, ",\"released\":", ledger->released);
+	write_count(json, ",\"commits\":", ledger->commits);
+	write_count(json, ",\"commit_errors\":", ledger->commit_errors);
+	write_count(json, ",\"records\":", ledger->records);
+	write_count(json, ",\"corrupt\":", ledger->corrupt);
+	write_bool(json, ",\"up\":", !ledger->store_down);
+	write_bool(json, ",\"full\":", ledger->journal_full);
+	write_count(json, "},\"facilitator\":{\"asked\":", view->settle.asked);
+	write_count(json, ",\"settled\":", view->settle.settled);
+	write_count(json, ",\"refused\":", view->settle.refused);
+	write_count(json, ",\"unknown\":", view->settle.unknown);
+	write_count(json, ",\"errors\":", view->settle.facilitator_errors);
+	json_write(json, "}");
+}
+
+static void write_upstreams(struct json_writer *json, const struct admin_view *view)
+{
+	write_count(json, ",\"queue\":{\"requests\":", view->queue_requests);
+	write_count(json, ",\"requests_max\":", view->queue_requests_max);
+	write_count(json, ",\"bytes\":", view->queue_bytes);
+	write_count(json, ",\"bytes_max\":", view->queue_bytes_max);
+	json_write(json, "},\"upstreams\":[");
+	for (size_t i = 0; i < view->upstream_cnt; i++) {
+		write_string(json, i == 0 ? "{\"name\":" : ",{\"name\":", view->upstreams[i].name);
+		write_count(json, ",\"in_flight\":", view->upstreams[i].in_flight);
+		write_count(json, ",\"in_flight_max\":", view->upstreams[i].in_flight_max);
+		json_write(json, "}");
+	}
+	json_write(json, "]");
+}
+
+static void write_histogram(struct json_writer *json, const char *before, const struct histogram *histogram)
+{
+	json_write(json, before);
+	write_count(json, "\"count\":", load(&histogram->count));
+	write_count(json, ",\"p50_ns\":", histogram_quantile(histogram, 0.5));
+	write_count(json, ",\"p99_ns\":", histogram_quantile(histogram, 0.99));
+	write_count(json, ",\"mean_ns\":", histogram_mean(histogram));
+	json_write(json, "}");
+}
+
+/* Share of the time to first token that passed before the model was asked, at the median; null before there is one. */
+static void write_share(struct json_writer *json, const struct stats *stats)
+{
+	uint64_t all_ns = histogram_quantile(&stats->first_token, 0.5);
+	char text[32] = "null";
+
+	if (all_ns != 0)
+		snprintf(text, sizeof text, "%.6f", (double)histogram_quantile(&stats->overhead, 0.5) / (double)all_ns);
+	json_write(json, ",\"overhead_share\":");
+	json_write(json, text);
+}
+
+size_t admin_status(char *out, size_t out_bytes, const struct admin_view *view)
+{
+	struct json_writer json;
+
+	json_write_init(&json, out, out_bytes);
+	write_bool(&json, "{\"ready\":", view->ready);
+	if (view->not_ready != NULL)
+		write_string(&json, ",\"not_ready\":", view->not_ready);
+	else
+		json_write(&json, ",\"not_ready\":null");
+	write_count(&json, ",\"uptime_s\":", view->uptime_s);
+	write_count(&json, ",\"workers\":", view->worker_cnt);
+	write_kernel(&json, &view->kernel);
+	write_requests(&json, &view->total);
+	if (view->has_ledger)
+		write_ledger(&json, view);
+	write_upstreams(&json, view);
+	json_write(&json, ",\"steps\":{");
+	for (unsigned step = 0; step < STEP_CNT; step++) {
+		write_string(&json, step == 0 ? "" : ",", step_words[step]);
+		write_histogram(&json, ":{", &view->total.steps[step]);
+	}
+	write_histogram(&json, "},\"overhead\":{", &view->total.overhead);
+	write_histogram(&json, ",\"first_token\":{", &view->total.first_token);
+	write_share(&json, &view->total);
+	json_write(&json, "}\n");
+	return json_write_done(&json);
+}
