@@ -14,10 +14,10 @@ struct openai_request {
 	struct span model; /* bytes of the string, empty when absent; a model name with an escape in it is BODY_BAD */
 	bool stream;
 	/* stream_options.include_usage injection: where in the body to cut and what to put there */
-	bool include_usage;    /* the client asked for usage itself */
-	size_t insert_at;      /* offset into the body */
-	size_t replace_bytes;  /* bytes of the body dropped at insert_at ("false" → "true") */
-	struct span insert;    /* constant text put there; empty when nothing has to change */
+	bool include_usage;   /* the client asked for usage itself */
+	size_t insert_at;     /* offset into the body */
+	size_t replace_bytes; /* bytes of the body dropped at insert_at ("false" → "true") */
+	struct span insert;   /* constant text put there; empty when nothing has to change */
 };
 
 /* openai_request: body of a paid POST.  Refuses BODY_BAD: not one JSON object, a duplicate top-level key or duplicate

@@ -12,15 +12,16 @@ struct row {
 	unsigned status;
 };
 
-static const struct row rows[REASON_CNT] = {
-	[REASON_OK] = {.word = "ok", .status = 200},
+/* clang-format off: rows of rows */
+static const struct row rows[REASON_CNT] = {[REASON_OK] = {.word = "ok", .status = 200},
 #define K(number, name, word_) [name] = {.word = word_},
-#define R(number, name, word_, status_, exact_, permit2_, upto_)                                                       \
+#define R(number, name, word_, status_, exact_, permit2_, upto_) \
 	[name] = {.word = word_, .status = status_, .exact = exact_, .permit2 = permit2_, .upto = upto_},
-	REASONS_KERNEL(K) REASONS_DAEMON(R)
+					    REASONS_KERNEL(K) REASONS_DAEMON(R)
 #undef K
 #undef R
 };
+/* clang-format on */
 
 static const char *const messages[REASON_CNT] = {
 	[HTTP_BAD] = "The request is not well-formed HTTP/1.1.",

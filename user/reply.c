@@ -6,7 +6,6 @@
 #include "reply.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -15,6 +14,7 @@
 #include "base/eip55.h"
 #include "base/hex.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "base/u256.h"
 #include "network.h"
 
@@ -370,48 +370,44 @@ static size_t write_error(char *out, size_t out_bytes, enum reason reason)
 	return json_write_done(&json);
 }
 
-/* Appends; what does not fit stops the process, since the header promises a size that always suffices. */
-__attribute__((format(printf, 4, 5))) static void put(char *out, size_t out_bytes, size_t *used, const char *format, ...)
+/* The header promises sizes that always suffice. */
+static size_t whole(const struct text *text)
 {
-	va_list arguments;
-	int bytes;
-
-	va_start(arguments, format);
-	bytes = vsnprintf(out + *used, out_bytes - *used, format, arguments);
-	va_end(arguments);
-	ASSERT(bytes >= 0 && (size_t)bytes < out_bytes - *used);
-	*used += (size_t)bytes;
+	ASSERT(text_done(text) != 0);
+	return text_done(text);
 }
 
 size_t reply_refusal(char *out, size_t out_bytes, const struct refusal *refusal)
 {
 	unsigned status = reason_status(refusal->reason);
 	char body[ERROR_JSON_BYTES_MAX];
-	size_t body_bytes = write_error(body, sizeof body, refusal->reason), used = 0;
+	size_t body_bytes = write_error(body, sizeof body, refusal->reason);
+	struct text text;
 
 	ASSERT(body_bytes != 0);
-	put(out, out_bytes, &used, "HTTP/1.1 %u %s\r\n", status, status_phrase(status));
+	text_init(&text, out, out_bytes);
+	text_put(&text, "HTTP/1.1 %u %s\r\n", status, status_phrase(status));
 	if (refusal->retry_after_s != 0)
-		put(out, out_bytes, &used, "Retry-After: %u\r\n", refusal->retry_after_s);
+		text_put(&text, "Retry-After: %u\r\n", refusal->retry_after_s);
 	if (refusal->allow != NULL)
-		put(out, out_bytes, &used, "Allow: %s\r\n", refusal->allow);
-	put(out, out_bytes, &used, "%.*s", (int)refusal->extra.bytes, (const char *)refusal->extra.at);
-	put(out, out_bytes, &used, "Cache-Control: no-store\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n",
-	    body_bytes);
-	put(out, out_bytes, &used, "%s\r\n", refusal->close ? "Connection: close\r\n" : "");
+		text_put(&text, "Allow: %s\r\n", refusal->allow);
+	text_put(&text, "%.*s", (int)refusal->extra.bytes, (const char *)refusal->extra.at);
+	text_put(&text, "Cache-Control: no-store\r\nContent-Type: application/json\r\n");
+	text_put(&text, "Content-Length: %zu\r\n%s\r\n", body_bytes, refusal->close ? "Connection: close\r\n" : "");
 	if (!refusal->head_only)
-		put(out, out_bytes, &used, "%s", body);
-	return used;
+		text_put(&text, "%s", body);
+	return whole(&text);
 }
 
 size_t reply_stream_error(char *out, size_t out_bytes, enum reason reason)
 {
 	char body[ERROR_JSON_BYTES_MAX];
-	size_t used = 0;
+	struct text text;
 
-	write_error(body, sizeof body, reason);
-	put(out, out_bytes, &used, "data: %s\n\n", body);
-	return used;
+	text_init(&text, out, out_bytes);
+	ASSERT(write_error(body, sizeof body, reason) != 0);
+	text_put(&text, "data: %s\n\n", body);
+	return whole(&text);
 }
 
 static size_t write_receipt(char *out, size_t out_bytes, const struct receipt *receipt)
@@ -442,10 +438,12 @@ static size_t write_receipt(char *out, size_t out_bytes, const struct receipt *r
 size_t reply_receipt(char *out, size_t out_bytes, const struct receipt *receipt)
 {
 	char json[704], base64[BASE64_ENCODED_BYTES(sizeof json) + 1];
-	size_t json_bytes = write_receipt(json, sizeof json, receipt), used = 0;
+	size_t json_bytes = write_receipt(json, sizeof json, receipt);
+	struct text text;
 
 	ASSERT(json_bytes != 0); /* error at most SETTLE_WORD_BYTES_MAX printable bytes, the rest is of fixed size */
 	base64_encode(base64, span_of(json, json_bytes));
-	put(out, out_bytes, &used, "%sPAYMENT-RESPONSE: %s\r\n", receipt->version == 1 ? "X-" : "", base64);
-	return used;
+	text_init(&text, out, out_bytes);
+	text_put(&text, "%sPAYMENT-RESPONSE: %s\r\n", receipt->version == 1 ? "X-" : "", base64);
+	return whole(&text);
 }

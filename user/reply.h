@@ -52,7 +52,7 @@ struct receipt {
 	const struct address *payer;
 	bool has_transaction;
 	const struct word *transaction;
-	const struct offer *offer;  /* network; v1 gives the v1 name */
+	const struct offer *offer; /* network; v1 gives the v1 name */
 	const struct word *amount; /* upto: actual amount; NULL otherwise */
 };
 

@@ -70,8 +70,8 @@ TEST(requests)
 	} rows[] = {
 		{"{}", "", 0, false, false, false},
 		{"{'model':'a'}", "a", 0, false, false, false},
-		{" \t\r\n{ 'model' : 'meta/llama-3:8b' , 'messages' : [ { 'role' : 'user' } ] } \n", "meta/llama-3:8b", 0,
-		 false, false, false},
+		{" \t\r\n{ 'model' : 'meta/llama-3:8b' , 'messages' : [ { 'role' : 'user' } ] } \n", "meta/llama-3:8b",
+		 0, false, false, false},
 		{"{'mod\\u0065l':'a'}", "a", 0, false, false, false},
 		{"{'model':''}", "", 0, false, false, false},
 		{"{'model':'\xc3\xa9'}", "\xc3\xa9", 0, false, false, false},
@@ -84,7 +84,8 @@ TEST(requests)
 		{"{'stream':true,'stream_options':{ }}", "", 0, true, false, true},
 		{"{'stream':true,'stream_options':{'include_usage':false}}", "", 0, true, false, true},
 		{"{'stream':true,'stream_options':{'include_usage':true}}", "", 0, true, true, false},
-		{"{'stream':true,'stream_options':{ 'include\\u005fusage' : false , 'x':[{}]}}", "", 0, true, false, true},
+		{"{'stream':true,'stream_options':{ 'include\\u005fusage' : false , 'x':[{}]}}", "", 0, true, false,
+		 true},
 		{"{'stream':true,'stream_options':{'x':{'include_usage':true}}}", "", 0, true, false, true},
 		{"{'stream_options':{'x':1,'include_usage':true},'stream':true}", "", 0, true, true, false},
 		{"{'stream_options':{'include_usage':true}}", "", 0, false, true, false},
@@ -152,8 +153,10 @@ TEST(edits_are_the_smallest)
 	} rows[] = {
 		{" {'stream':true}", " {'stream_options':{'include_usage':true},'stream':true}"},
 		{"{'stream':true,'stream_options':{}}", "{'stream':true,'stream_options':{'include_usage':true}}"},
-		{"{'stream':true,'stream_options': null }", "{'stream':true,'stream_options': {'include_usage':true} }"},
-		{"{'stream':true,'stream_options':{'a':1}}", "{'stream':true,'stream_options':{'include_usage':true,'a':1}}"},
+		{"{'stream':true,'stream_options': null }",
+		 "{'stream':true,'stream_options': {'include_usage':true} }"},
+		{"{'stream':true,'stream_options':{'a':1}}",
+		 "{'stream':true,'stream_options':{'include_usage':true,'a':1}}"},
 		{"{'stream':true,'stream_options':{'include_usage':false}}",
 		 "{'stream':true,'stream_options':{'include_usage':true}}"},
 	};
@@ -182,7 +185,8 @@ TEST(no_prefix_of_a_body_passes)
 		char prefix[sizeof text];
 
 		snprintf(prefix, sizeof prefix, "%.*s", (int)bytes, text);
-		CHECK_EQ(openai_request(&request, quoted(&guard, prefix)), bytes == sizeof text - 1 ? REASON_OK : BODY_BAD);
+		CHECK_EQ(openai_request(&request, quoted(&guard, prefix)),
+			 bytes == sizeof text - 1 ? REASON_OK : BODY_BAD);
 		guard_free(&guard);
 	}
 }
@@ -191,17 +195,26 @@ TEST(no_prefix_of_a_body_passes)
 static size_t random_body(char *out, size_t out_bytes)
 {
 	static const char *const members[] = {
-		"\"stream\":true", "\"stream\" : false", "\"model\":\"m-%zu\"", "\"stream_options\":null",
-		"\"stream_options\": {\n}", "\"stream_options\":{\"a\":[%zu],\"include_usage\":false}",
-		"\"stream_options\":{\"include_usage\" : true }", "\"n\":%zu", "\"s\\u0074ream\":true",
+		"\"stream\":true",
+		"\"stream\" : false",
+		"\"model\":\"m-%zu\"",
+		"\"stream_options\":null",
+		"\"stream_options\": {\n}",
+		"\"stream_options\":{\"a\":[%zu],\"include_usage\":false}",
+		"\"stream_options\":{\"include_usage\" : true }",
+		"\"n\":%zu",
+		"\"s\\u0074ream\":true",
 		"\"messages\":[{\"content\":\"\\\"stream\\\":true, {%zu\"}]",
 	};
 	size_t used = (size_t)snprintf(out, out_bytes, "%s", random_below(2) ? "{" : "\n{ "), cnt = random_below(6);
 
 	for (size_t i = 0; i < cnt; i++) {
-		used += (size_t)snprintf(out + used, out_bytes - used, "%s", i == 0 ? "" : random_below(2) ? "," : " ,\r\n");
-		used += (size_t)snprintf(out + used, out_bytes - used, members[random_below(sizeof members / sizeof *members)],
-					 random_below(100));
+		used += (size_t)snprintf(out + used, out_bytes - used, "%s",
+					 i == 0		   ? ""
+					 : random_below(2) ? ","
+							   : " ,\r\n");
+		used += (size_t)snprintf(out + used, out_bytes - used,
+					 members[random_below(sizeof members / sizeof *members)], random_below(100));
 	}
 	return used + (size_t)snprintf(out + used, out_bytes - used, "%s", random_below(2) ? "}" : " }\t");
 }
@@ -266,7 +279,8 @@ TEST(usage_of_an_answer)
 		struct span json = quoted(&guard, rows[i].json);
 
 		openai_usage(&usage, json);
-		CHECK_ROW(usage.known == rows[i].known && usage.input == rows[i].input && usage.output == rows[i].output,
+		CHECK_ROW(usage.known == rows[i].known && usage.input == rows[i].input &&
+				  usage.output == rows[i].output,
 			  rows[i].json);
 		openai_usage(&kept, json);
 		CHECK_ROW(kept.known && kept.input == (rows[i].known ? rows[i].input : 5), rows[i].json);
@@ -295,21 +309,22 @@ TEST(events)
 		{"data: " EXTRA "\r\n\r\n", true, false, false, true, true},
 		{"id: 7\r\nevent: message\r\ndata: " EXTRA "\r\n\r\n", true, false, false, true, true},
 		{": comment\ndata: " EXTRA "\n\n", true, false, false, true, true},
-		{"data: {'choices':[],\ndata: 'usage':{'prompt_tokens':3,\ndata: 'completion_tokens':4}}\n\n", true, false,
-		 false, true, true},
-		{"data: {'choices':[],\r\ndata:'usage':\r\ndata:{'prompt_tokens':3,'completion_tokens':4}}\r\n\r\n", true,
+		{"data: {'choices':[],\ndata: 'usage':{'prompt_tokens':3,\ndata: 'completion_tokens':4}}\n\n", true,
 		 false, false, true, true},
+		{"data: {'choices':[],\r\ndata:'usage':\r\ndata:{'prompt_tokens':3,'completion_tokens':4}}\r\n\r\n",
+		 true, false, false, true, true},
 		{"data: {'choices':[],'usage':null}\n\n", true, false, true, false, false},
 		{"data: {'choices':[{}],'usage': null}\n\n", true, false, true, false, false},
-		{"data: {'choices':[{'usage':null}],'usage':{'prompt_tokens':3,'completion_tokens':4}}\n\n", true, false, true,
-		 false, true},
+		{"data: {'choices':[{'usage':null}],'usage':{'prompt_tokens':3,'completion_tokens':4}}\n\n", true,
+		 false, true, false, true},
 		{"data: {'choices':[],'usage':{}}\n\n", true, false, false, true, false},
 		{"data: {'choices':[],'usage':5}\n\n", true, false, false, false, false},
-		{"data: {'choices':[{'delta':{}}],'usage':{'prompt_tokens':3,'completion_tokens':4}}\n\n", true, false, true,
-		 false, true},
+		{"data: {'choices':[{'delta':{}}],'usage':{'prompt_tokens':3,'completion_tokens':4}}\n\n", true, false,
+		 true, false, true},
 		{"data: {'usage':{'prompt_tokens':3,'completion_tokens':4}}\n\n", true, false, true, false, true},
 		{"data: {'choices':[{'x':'\\\"usage\\\":'}]}\n\n", true, false, true, false, false},
-		{"data: {'choices':[],'usage':{'prompt_tokens':3,'completion_tokens':4}\n\n", true, false, true, false, false},
+		{"data: {'choices':[],'usage':{'prompt_tokens':3,'completion_tokens':4}\n\n", true, false, true, false,
+		 false},
 		{"data: not json 'usage': 1\n\n", true, false, true, false, false},
 		{"data\n\n", true, false, true, false, false},
 		{"data:\n\n", true, false, true, false, false},
@@ -376,16 +391,22 @@ TEST(cost)
 		{"1000000", "1000000", {true, 0, 0}, "1000", "0"},
 		{"1000000", "1000000", {false, 5, 5}, "1000", "0"},
 		/* 2^64 carries between limbs */
-		{"18446744073709551615", "1", {true, 1000000, 1000000},
+		{"18446744073709551615",
+		 "1",
+		 {true, 1000000, 1000000},
 		 "115792089237316195423570985008687907853269984665640564039457584007913129639935",
 		 "18446744073709551616"},
 		/* the most there can be: 2 * (2^53 - 1) * (2^128 - 1) / 10^6, rounded up */
-		{"340282366920938463463374607431768211455", "340282366920938463463374607431768211455",
+		{"340282366920938463463374607431768211455",
+		 "340282366920938463463374607431768211455",
 		 {true, 9007199254740991, 9007199254740991},
 		 "115792089237316195423570985008687907853269984665640564039457584007913129639935",
 		 "6129982163463554752868654266724309807707727226689"},
-		{"340282366920938463463374607431768211455", "340282366920938463463374607431768211455",
-		 {true, 9007199254740991, 9007199254740991}, "7", "7"},
+		{"340282366920938463463374607431768211455",
+		 "340282366920938463463374607431768211455",
+		 {true, 9007199254740991, 9007199254740991},
+		 "7",
+		 "7"},
 	};
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -393,7 +414,8 @@ TEST(cost)
 		char text[U256_DECIMAL_BYTES];
 		struct word cost, price;
 
-		CHECK(u256_decimal(price.at, span_str(rows[i].input_price)) && u256_to_u128(&offer.input_per_mtok, price.at));
+		CHECK(u256_decimal(price.at, span_str(rows[i].input_price)) &&
+		      u256_to_u128(&offer.input_per_mtok, price.at));
 		CHECK(u256_decimal(price.at, span_str(rows[i].output_price)) &&
 		      u256_to_u128(&offer.output_per_mtok, price.at));
 		CHECK(u256_decimal(offer.amount.at, span_str(rows[i].max)));

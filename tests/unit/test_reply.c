@@ -34,9 +34,8 @@ static const struct config *test_config(void)
 	strcpy(offers[2].token_version, "1");
 	CHECK(hex_decode(offers[2].asset.at, 20, SPAN("0xfbc2051ae2265686a469421b2c5a2d5462fbf5eb")));
 	CHECK(hex_decode(offers[2].facilitator.at, 20, SPAN("0x1111111111111111111111111111111111111111")));
-	CHECK(u256_decimal(
-		offers[2].amount.at,
-		SPAN("115792089237316195423570985008687907853269984665640564039457584007913129639935")));
+	CHECK(u256_decimal(offers[2].amount.at,
+			   SPAN("115792089237316195423570985008687907853269984665640564039457584007913129639935")));
 	config.offer_cnt = 3;
 	strcpy(routes[0].path, "/v1/models");
 	strcpy(routes[1].path, "/v1/chat/completions");
@@ -121,14 +120,14 @@ static void check_json(json_t *got, const char *want)
 }
 
 #define V2_UPTO                                                                                                        \
-	"{'scheme':'upto','network':'eip155:10740',"                                                                  \
-	"'amount':'115792089237316195423570985008687907853269984665640564039457584007913129639935',"                  \
+	"{'scheme':'upto','network':'eip155:10740',"                                                                   \
+	"'amount':'115792089237316195423570985008687907853269984665640564039457584007913129639935',"                   \
 	"'asset':'0xFbC2051AE2265686a469421b2C5A2D5462FbF5eB','payTo':'0x209693Bc6afc0C5328bA36FaF03C514EF312287C',"   \
-	"'maxTimeoutSeconds':120,'extra':{'assetTransferMethod':'permit2','name':'Open\\\"Gradient\\\\','version':'1'," \
+	"'maxTimeoutSeconds':120,'extra':{'assetTransferMethod':'permit2','name':'Open\\\"Gradient\\\\','version':'1'" \
+	","                                                                                                            \
 	"'facilitatorAddress':'0x1111111111111111111111111111111111111111'}}"
 
-#define USDC                                                                                                           \
-	"'asset':'0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913','payTo':'0x209693Bc6afc0C5328bA36FaF03C514EF312287C'"
+#define USDC "'asset':'0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913','payTo':'0x209693Bc6afc0C5328bA36FaF03C514EF312287C'"
 
 TEST(challenge_in_both_versions)
 {
@@ -164,7 +163,8 @@ TEST(a_route_without_a_v1_offer)
 
 	check_json(parse_base64(field(answer, "PAYMENT-REQUIRED")),
 		   "{'x402Version':2,'error':'Payment required','resource':{"
-		   "'url':'https://node.example/v1/completions','description':'','mimeType':''},'accepts':[" V2_UPTO "]}");
+		   "'url':'https://node.example/v1/completions','description':'','mimeType':''},'accepts':[" V2_UPTO
+		   "]}");
 	check_json(parse(body(answer)),
 		   "{'x402Version':1,'error':'Payment required','reason':'payment_missing','accepts':[]}");
 	reply_fini(reply);
@@ -186,16 +186,20 @@ TEST(every_402_reason_and_method_has_its_challenge)
 			CHECK(strcmp(field(closing, "Connection"), "close") == 0);
 			CHECK_EQ(closing.bytes - keep.bytes, strlen("Connection: close\r\n"));
 			CHECK(strcmp(json_string_value(json_object_get(v1, "reason")), reason_word(reason)) == 0);
-			CHECK(strcmp(json_string_value(json_object_get(v1, "error")), reason_x402(reason, method)) == 0);
-			CHECK(strcmp(json_string_value(json_object_get(v2, "error")), reason_x402(reason, method)) == 0);
+			CHECK(strcmp(json_string_value(json_object_get(v1, "error")), reason_x402(reason, method)) ==
+			      0);
+			CHECK(strcmp(json_string_value(json_object_get(v2, "error")), reason_x402(reason, method)) ==
+			      0);
 			bytes += keep.bytes;
 			cnt++;
 			json_decref(v1);
 			json_decref(v2);
 		}
 	CHECK_EQ(cnt, 23 * 4);
-	CHECK(reply_challenge(reply, 1, REPLAYED, METHOD_UPTO).at == reply_challenge(reply, 1, REPLAYED, METHOD_PERMIT2).at);
-	CHECK(reply_challenge(reply, 1, REPLAYED, METHOD_NONE).at == reply_challenge(reply, 1, REPLAYED, METHOD_EIP3009).at);
+	CHECK(reply_challenge(reply, 1, REPLAYED, METHOD_UPTO).at ==
+	      reply_challenge(reply, 1, REPLAYED, METHOD_PERMIT2).at);
+	CHECK(reply_challenge(reply, 1, REPLAYED, METHOD_NONE).at ==
+	      reply_challenge(reply, 1, REPLAYED, METHOD_EIP3009).at);
 	CHECK(reply_bytes(reply) > bytes / 4 && reply_bytes(reply) < 1 << 20);
 	reply_fini(reply);
 }
@@ -348,7 +352,8 @@ TEST(receipts)
 	check_json(receive(&receipt, "X-PAYMENT-RESPONSE"),
 		   "{'success':true,'payer':'0x17c5185167401eD00cF5F5b2fc97D9BBfDb7D025','transaction':"
 		   "'0xabababababababababababababababababababababababababababababababab','network':'base'}");
-	receipt = (struct receipt){.version = 2, .error = "permit2_invalid_nonce", .offer = &offers[2], .amount = &amount};
+	receipt = (struct receipt){
+		.version = 2, .error = "permit2_invalid_nonce", .offer = &offers[2], .amount = &amount};
 	check_json(receive(&receipt, "PAYMENT-RESPONSE"),
 		   "{'success':false,'errorReason':'permit2_invalid_nonce','transaction':'','network':'eip155:10740',"
 		   "'amount':'500'}");

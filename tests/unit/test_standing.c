@@ -81,9 +81,10 @@ TEST(a_configured_penalty_of_more_than_an_hour_stays)
 
 TEST(only_these_reasons_count)
 {
-	static const enum reason counted[] = {HTTP_BAD,	      HTTP_AMBIGUOUS, HTTP_LARGE,     PAYMENT_DUPLICATE, PAYMENT_LARGE,
-					      PAYMENT_BASE64, PAYMENT_JSON,   PAYMENT_FIELD,  PAYMENT_VERSION,	 SIGNATURE_FORM,
-					      SIGNATURE_BAD,  REPLAYED,	      CLIENT_SLOW};
+	static const enum reason counted[] = {HTTP_BAD,	       HTTP_AMBIGUOUS, HTTP_LARGE,    PAYMENT_DUPLICATE,
+					      PAYMENT_LARGE,   PAYMENT_BASE64, PAYMENT_JSON,  PAYMENT_FIELD,
+					      PAYMENT_VERSION, SIGNATURE_FORM, SIGNATURE_BAD, REPLAYED,
+					      CLIENT_SLOW};
 	struct in6_addr from = address("2001:db8::1");
 
 	for (unsigned reason = 0; reason < REASON_CNT; reason++) {
