@@ -24,13 +24,15 @@ _Static_assert(RATE < TOLLBAR_REASON_CNT, "kernel reasons index tollbar_counters
 static ALWAYS_INLINE int service_port(const struct packet *packet)
 {
 	const __u64 *ports = packet->protocol == IPPROTO_TCP ? policy.tcp_ports : policy.udp_ports;
+	__u16 port = packet_port(packet);
 
-	return ports[packet->port / 64u] >> (packet->port % 64u) & 1;
+	return ports[port / 64u] >> (port % 64u) & 1;
 }
 
 static ALWAYS_INLINE enum reason judge(const void *data, const void *data_end, __u32 word)
 {
 	struct packet packet;
+	struct tollbar_address source __attribute__((aligned(8)));
 
 	if (UNLIKELY(!(word & TOLLBAR_ARMED)))
 		return PASS_OTHER;
@@ -42,10 +44,11 @@ static ALWAYS_INLINE enum reason judge(const void *data, const void *data_end, _
 	reason = packet_check(&packet, data_end);
 	if (UNLIKELY(reason != REASON_OK))
 		return reason;
-	reason = standing_check(&packet.source, word);
+	packet_source(&source, &packet);
+	reason = standing_check(&source, word);
 	if (UNLIKELY(reason != REASON_OK))
 		return reason;
-	return allow_check(&packet.source, word);
+	return allow_check(&source, word);
 }
 
 SEC(TOLLBAR_SECTION)

@@ -20,14 +20,12 @@
 #define PACKET_EXTENSIONS_MAX 6 /* RFC 8200's order has hop-by-hop, destination, routing, fragment, destination */
 
 struct packet {
-	struct tollbar_address source __attribute__((aligned(8)));
+	const __u8 *ip; /* IP header; all of its fixed part is inside the frame */
 	const __u8 *l4; /* TCP or UDP header; its first four bytes are inside the frame */
 	__u32 l4_bytes; /* header and payload, by the IP header; inside the frame */
-	__be16 source_port_be;
-	__u16 port; /* destination, host order */
 	__u8 protocol;
-	__u8 version; /* 4 or 6 */
-	__u8 fragment; /* a first fragment; later ones end as PASS_OTHER */
+	__u8 version;	    /* 4 or 6 */
+	__u8 ip6_fragment; /* a first fragment; later ones end as PASS_OTHER */
 };
 
 struct cursor {
@@ -68,14 +66,11 @@ static ALWAYS_INLINE enum reason packet_ip4(struct packet *packet, struct cursor
 		return IP4_LENGTH;
 	if (UNLIKELY(!cursor_take(cursor, header_bytes - (__u32)sizeof *ip)))
 		return IP4_LENGTH; /* cannot be after the line above, but the BPF verifier wants to see it */
+	packet->ip = (const __u8 *)ip;
 	packet->version = 4;
 	packet->protocol = ip->protocol;
 	packet->l4_bytes = total_bytes - header_bytes;
-	packet->fragment = (ip->frag_off & BE16(IP4_MORE_FRAGMENTS)) != 0;
-	*(__u64 *)packet->source.bytes = 0;
-	*(__u32 *)(packet->source.bytes + 8) = BE32(0x0000ffffu);
-	*(__be32 *)(packet->source.bytes + 12) = ip->saddr;
-	return ip->frag_off & BE16(IP4_FRAGMENT_OFFSET) ? PASS_OTHER : REASON_OK;
+	return UNLIKELY(ip->frag_off & BE16(IP4_FRAGMENT_OFFSET)) ? PASS_OTHER : REASON_OK;
 }
 
 /* Steps over one extension header of kind *next; *left is what the IP header says is still to come. */
@@ -90,9 +85,9 @@ static ALWAYS_INLINE enum reason packet_extension(struct packet *packet, struct 
 	if (*next == IP6_FRAGMENT) {
 		if (header->frag_off & BE16(IP6_FRAGMENT_OFFSET))
 			return PASS_OTHER;
-		if (packet->fragment) /* a fragment of a fragment */
+		if (packet->ip6_fragment) /* a fragment of a fragment */
 			return IP6_EXTENSION;
-		packet->fragment = 1;
+		packet->ip6_fragment = 1;
 	} else {
 		more_bytes = header->reserved * 8u; /* the length byte of the other kinds */
 	}
@@ -114,9 +109,9 @@ static ALWAYS_INLINE enum reason packet_ip6(struct packet *packet, struct cursor
 	__u32 left = BE16(ip->payload_len);
 	if (UNLIKELY(left > cursor_left(cursor)))
 		return IP6_LENGTH;
+	packet->ip = (const __u8 *)ip;
 	packet->version = 6;
-	packet->fragment = 0;
-	__builtin_memcpy(&packet->source, &ip->saddr, sizeof packet->source);
+	packet->ip6_fragment = 0;
 	__u8 next = ip->nexthdr;
 	for (int i = 0; i <= PACKET_EXTENSIONS_MAX; i++) {
 		if (LIKELY(next == IPPROTO_TCP || next == IPPROTO_UDP)) {
@@ -174,32 +169,64 @@ static ALWAYS_INLINE enum reason packet_locate(struct packet *packet, const void
 		return reason;
 	if (packet->protocol != IPPROTO_TCP && packet->protocol != IPPROTO_UDP)
 		return PASS_OTHER;
-	const __be16 *ports = cursor_take(&cursor, 4);
-	if (UNLIKELY(packet->l4_bytes < 4 || !ports))
+	packet->l4 = cursor_take(&cursor, 4);
+	if (UNLIKELY(packet->l4_bytes < 4 || !packet->l4))
 		return packet->protocol == IPPROTO_TCP ? TCP_HEADER : UDP_LENGTH;
-	packet->l4 = (const __u8 *)ports;
-	packet->source_port_be = ports[0];
-	packet->port = BE16(ports[1]);
 	return REASON_OK;
+}
+
+/* The destination port in host order, of a packet that packet_locate found. */
+static ALWAYS_INLINE __u16 packet_port(const struct packet *packet)
+{
+	return BE16(*(const __be16 *)(packet->l4 + 2));
+}
+
+static ALWAYS_INLINE void packet_source(struct tollbar_address *source, const struct packet *packet)
+{
+	__u64 *out = (__u64 *)source;
+
+	if (LIKELY(packet->version == 4)) {
+		out[0] = 0;
+		*(__u32 *)(out + 1) = BE32(0x0000ffffu);
+		*((__u32 *)(out + 1) + 1) = ((const struct iphdr *)packet->ip)->saddr;
+	} else {
+		__builtin_memcpy(source, &((const struct ipv6hdr *)packet->ip)->saddr, sizeof *source);
+	}
 }
 
 /* Sources that no unicast peer has.  Loopback is left to the kernel, which refuses it everywhere but on lo, where this
  * program may be attached too. */
-static ALWAYS_INLINE int packet_martian(const struct packet *packet)
+static ALWAYS_INLINE int packet_martian4(__u32 source)
 {
-	const struct tollbar_address *source = &packet->source;
+	if (LIKELY(source - 0x01000000u < 0xdf000000u)) /* 1.0.0.0 to 223.255.255.255 */
+		return 0;
+	return source < 0xf0000000u || source == 0xffffffffu; /* 0/8, multicast, broadcast; 240/4 is routed in places */
+}
 
-	if (LIKELY(packet->version == 4)) {
-		__u8 first = source->bytes[12]; /* 0.0.0.0/8, 224.0.0.0/4, 255.255.255.255 */
-		return first == 0 || (first & 0xf0) == 224 || *(const __u32 *)(source->bytes + 12) == 0xffffffffu;
-	}
-	if (source->bytes[0] == 0xff) /* multicast */
+static ALWAYS_INLINE int packet_martian6(const struct ipv6hdr *ip)
+{
+	const __u32 *words = (const __u32 *)&ip->saddr;
+
+	if (*(const __u8 *)words == 0xff) /* multicast */
 		return 1;
-	if (*(const __u64 *)source->bytes != 0)
+	if (LIKELY(words[0] | words[1]))
 		return 0;
 	/* IPv4 in disguise, which would borrow the standing of an IPv4 source; and the unspecified address */
-	__u32 third = *(const __u32 *)(source->bytes + 8), fourth = *(const __u32 *)(source->bytes + 12);
-	return third == BE32(0x0000ffffu) || (third == 0 && fourth == 0);
+	return words[2] == BE32(0x0000ffffu) || !(words[2] | words[3]);
+}
+
+/* What the IP header says, once the packet is known to be for a service port. */
+static ALWAYS_INLINE enum reason packet_check_ip(const struct packet *packet)
+{
+	if (LIKELY(packet->version == 4)) {
+		const struct iphdr *ip = (const void *)packet->ip;
+		if (UNLIKELY(packet_martian4(BE32(ip->saddr))))
+			return SOURCE_MARTIAN;
+		return UNLIKELY(ip->frag_off & BE16(IP4_MORE_FRAGMENTS)) ? FRAGMENT : REASON_OK;
+	}
+	if (UNLIKELY(packet_martian6((const void *)packet->ip)))
+		return SOURCE_MARTIAN;
+	return UNLIKELY(packet->ip6_fragment) ? FRAGMENT : REASON_OK;
 }
 
 #define TCP_FIN 1u
@@ -238,11 +265,11 @@ static ALWAYS_INLINE enum reason packet_udp(const struct packet *packet, const v
 
 static ALWAYS_INLINE enum reason packet_check(const struct packet *packet, const void *data_end)
 {
-	if (UNLIKELY(packet_martian(packet)))
-		return SOURCE_MARTIAN;
-	if (UNLIKELY(packet->fragment))
-		return FRAGMENT;
-	if (UNLIKELY(packet->source_port_be == 0))
+	enum reason reason = packet_check_ip(packet);
+
+	if (UNLIKELY(reason != REASON_OK))
+		return reason;
+	if (UNLIKELY(*(const __be16 *)packet->l4 == 0))
 		return PORT_ZERO;
 	return packet->protocol == IPPROTO_TCP ? packet_tcp(packet, data_end) : packet_udp(packet, data_end);
 }

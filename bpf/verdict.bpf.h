@@ -8,7 +8,7 @@ static ALWAYS_INLINE int verdict(enum reason reason, __u32 word)
 {
 	__u32 key = 0, idx = (__u32)reason & (TOLLBAR_REASON_CNT - 1);
 	struct tollbar_counters *counted = bpf_map_lookup_elem(&counters, &key);
-	int action = reason == PASS_OTHER || reason == PASS_OPEN || reason == PASS_ALLOWED ? XDP_PASS : XDP_DROP;
+	int action = REASON_DROPS(reason) ? XDP_DROP : XDP_PASS;
 
 	if (UNLIKELY(!counted)) /* cannot be: element 0 of an array */
 		return action;

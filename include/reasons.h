@@ -36,6 +36,9 @@
 	K(32, PENALIZED, "penalized")        \
 	K(33, RATE, "rate")
 
+/* Kernel numbers below 10 let the packet through. */
+#define REASON_DROPS(number) ((number) >= 10)
+
 #define PAYMENT_REQUIRED_TEXT "Payment required"
 #define NO_MATCH_TEXT "No matching payment requirements"
 

@@ -32,7 +32,7 @@ static enum reason judge(const struct frame *frame, struct packet *packet)
 	enum reason reason = packet_locate(packet, data, guard);
 	if (reason != REASON_OK)
 		return reason;
-	if (packet->port != (packet->protocol == 6 ? FRAME_TCP_PORT : FRAME_UDP_PORT))
+	if (packet_port(packet) != (packet->protocol == 6 ? FRAME_TCP_PORT : FRAME_UDP_PORT))
 		return PASS_OTHER;
 	reason = packet_check(packet, guard);
 	return reason == REASON_OK ? PASS_OPEN : reason;
@@ -83,18 +83,21 @@ TEST(every_prefix)
 TEST(fields)
 {
 	static const uint8_t source4[16] = {[10] = 0xff, 0xff, 192, 0, 2, 7}, source6[16] = {0x20, 1, 0x0d, 0xb8, [15] = 7};
+	struct tollbar_address source __attribute__((aligned(8)));
 	struct frame frame;
 	struct packet packet;
 
 	frame_build(&frame, TCP4_OPTIONS);
 	CHECK_EQ(judge(&frame, &packet), PASS_OPEN);
-	CHECK_BYTES(&packet.source, source4, 16);
+	packet_source(&source, &packet);
+	CHECK_BYTES(&source, source4, 16);
 	CHECK_EQ(packet.l4 - (guard - frame.used), 14 + 60);
 	CHECK_EQ(packet.l4_bytes, 24);
-	CHECK_EQ(packet.port, FRAME_TCP_PORT);
+	CHECK_EQ(packet_port(&packet), FRAME_TCP_PORT);
 	frame_build(&frame, UDP6);
 	CHECK_EQ(judge(&frame, &packet), PASS_OPEN);
-	CHECK_BYTES(&packet.source, source6, 16);
+	packet_source(&source, &packet);
+	CHECK_BYTES(&source, source6, 16);
 	CHECK_EQ(packet.l4 - (guard - frame.used), 54);
 	CHECK_EQ(packet.l4_bytes, 12);
 	CHECK_EQ(packet.protocol, 17);

@@ -161,14 +161,42 @@ static void place_fini(struct place *place)
 
 /* --- pins ------------------------------------------------------------------------------------------------------- */
 
-static bool same_namespace(const char *kind)
+/* The inode of a process's namespace, 0 when it may not be known. */
+static unsigned long namespace_of(int pid, const char *kind)
 {
-	char own[64], first[64];
-	struct stat a, b;
+	char path[64];
+	struct stat found;
 
-	snprintf(own, sizeof own, "/proc/self/ns/%s", kind);
-	snprintf(first, sizeof first, "/proc/1/ns/%s", kind);
-	return stat(own, &a) == 0 && stat(first, &b) == 0 && a.st_ino == b.st_ino;
+	snprintf(path, sizeof path, "/proc/%d/ns/%s", pid, kind);
+	return stat(path, &found) == 0 ? (unsigned long)found.st_ino : 0;
+}
+
+static int parent_of(int pid)
+{
+	char path[64];
+	int parent = 0;
+
+	snprintf(path, sizeof path, "/proc/%d/stat", pid);
+	FILE *file = fopen(path, "re");
+	if (file == NULL)
+		return 0;
+	if (fscanf(file, "%*d (%*[^)]) %*c %d", &parent) != 1)
+		parent = 0;
+	fclose(file);
+	return parent;
+}
+
+/* Do all processes we descend from see the same mounts?  If not, ours may end with this command. */
+static bool mounts_last(void)
+{
+	unsigned long own = namespace_of(getpid(), "mnt");
+
+	for (int pid = getppid(); pid > 0; pid = parent_of(pid)) {
+		unsigned long other = namespace_of(pid, "mnt");
+		if (other != 0 && other != own)
+			return false;
+	}
+	return own != 0;
 }
 
 /* May pins be relied on?  Mounts bpffs where it is missing, but not in a mount namespace that ends with this command. */
@@ -178,22 +206,19 @@ static bool bpffs_ready(void)
 
 	if (statfs(BPFFS, &found) == 0 && (unsigned long)found.f_type == BPF_FS_MAGIC)
 		return true;
-	return same_namespace("mnt") && mount("bpf", BPFFS, "bpf", 0, "mode=0700") == 0;
+	return mounts_last() && mount("bpf", BPFFS, "bpf", 0, "mode=0700") == 0;
 }
 
-/* The path of one pin of an interface.  Interfaces of other network namespaces get the namespace's inode, and bpffs takes
+/* The path of one pin: tollbar/IFACE@NETNS/PIN, since interfaces of two network namespaces may share a name.  bpffs takes
  * no dots: eth0.7 is kept as eth0:7, which no interface is called. */
 static void pin_path(char path[PIN_BYTES_MAX], const char *iface, const char *pin)
 {
-	char name[IF_NAMESIZE], namespace[32] = "";
-	struct stat net;
+	char name[IF_NAMESIZE];
 
 	snprintf(name, sizeof name, "%s", iface);
 	for (char *dot = strchr(name, '.'); dot != NULL; dot = strchr(dot, '.'))
 		*dot = ':';
-	if (!same_namespace("net") && stat("/proc/self/ns/net", &net) == 0)
-		snprintf(namespace, sizeof namespace, "@%lu", (unsigned long)net.st_ino);
-	snprintf(path, PIN_BYTES_MAX, BPFFS "/tollbar/%s%s%s%s", name, namespace, *pin ? "/" : "", pin);
+	snprintf(path, PIN_BYTES_MAX, BPFFS "/tollbar/%s@%lu%s%s", name, namespace_of(getpid(), "net"), *pin ? "/" : "", pin);
 }
 
 static int pin(int fd, const char *iface, const char *name)
@@ -240,19 +265,34 @@ static int object_load(struct bpf_object **object)
 	return err != 0 ? err : bpf_program__fd(bpf_object__find_program_by_name(*object, TOLLBAR_PROGRAM));
 }
 
+/* libxdp, too, attaches a program alone where the kernel refuses a dispatcher's parts; but without a link to hold it. */
+static int dispatcher_verify(struct xdp_program *program, int ifindex, enum xdp_attach_mode mode)
+{
+	struct xdp_multiprog *all = xdp_multiprog__get_from_ifindex(ifindex);
+	bool alone = libxdp_get_error(all) != 0 || xdp_multiprog__is_legacy(all);
+
+	if (libxdp_get_error(all) == 0)
+		xdp_multiprog__close(all);
+	if (!alone)
+		return 0;
+	int err = xdp_program__detach(program, ifindex, mode, 0);
+	return err != 0 ? err : -EOPNOTSUPP;
+}
+
 /* Each try opens the object afresh: libbpf cannot load one twice. */
 static int attach_dispatcher(int ifindex, uint32_t flags)
 {
+	enum xdp_attach_mode mode = flags == XDP_FLAGS_DRV_MODE ? XDP_MODE_NATIVE : XDP_MODE_SKB;
 	struct bpf_object *object = object_open();
-
 	if (object == NULL)
 		return -errno;
 	struct xdp_program *program = xdp_program__from_bpf_obj(object, TOLLBAR_SECTION);
 	int err = (int)libxdp_get_error(program);
 	if (err == 0) {
 		xdp_program__set_run_prio(program, RUN_PRIORITY);
-		err = xdp_program__attach(program, ifindex, flags == XDP_FLAGS_DRV_MODE ? XDP_MODE_NATIVE : XDP_MODE_SKB,
-					  0);
+		err = xdp_program__attach(program, ifindex, mode, 0);
+		if (err == 0)
+			err = dispatcher_verify(program, ifindex, mode);
 		xdp_program__close(program);
 	}
 	bpf_object__close(object);

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+/* tollbar attach, tollbar detach: the kernel program on an interface, and its policy without a daemon. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd/cmd.h"
+#include "lists.h"
+#include "sys/filter.h"
+#include "sys/hook.h"
+
+#define PORTS_MAX 64
+
+static const char attach_usage[] =
+	"usage: tollbar attach IFACE [--mode open|allow] [--observe] [--tcp PORT]... [--udp PORT]...\n"
+	"                            [--allow FILE] [--deny FILE] [--replace] [--generic]\n"
+	"\n"
+	"Puts the filter on IFACE; where it is already, only the settings given change, without attaching again.\n"
+	"  --mode open     every source may reach the service ports, except denied and penalised ones\n"
+	"  --mode allow    only sources of the allowlist may; turns --observe off, like --mode open\n"
+	"  --observe       count what the mode would drop, drop nothing\n"
+	"  --tcp, --udp    the service ports, together replacing those before; the daemon sets its own\n"
+	"  --allow, --deny one prefix a line; together replacing both lists, in one step\n"
+	"  --replace       exchange another XDP program for this one; tollbar detach brings it back\n"
+	"  --generic       do not try native mode\n";
+
+struct request {
+	const char *iface, *allow_path, *deny_path;
+	struct hook_attach how;
+	bool set_mode, observe;
+	enum filter_mode mode;
+	uint16_t tcp[PORTS_MAX], udp[PORTS_MAX];
+	size_t tcp_cnt, udp_cnt;
+};
+
+/* Asked for, the usage is the answer; otherwise it is a complaint. */
+static int usage(const char *text, int argc, char **argv)
+{
+	bool asked = argc == 2 && strcmp(argv[1], "--help") == 0;
+
+	fputs(text, asked ? stdout : stderr);
+	return asked ? 0 : 2;
+}
+
+static bool port_add(uint16_t *ports, size_t *cnt, const char *text)
+{
+	char *end;
+	unsigned long port = strtoul(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || *end != 0 || port == 0 || port > 65535 || *cnt == PORTS_MAX) {
+		fprintf(stderr, "tollbar attach: \"%s\" is not a port (1 to 65535, at most %d of them)\n", text, PORTS_MAX);
+		return false;
+	}
+	ports[(*cnt)++] = (uint16_t)port;
+	return true;
+}
+
+static bool mode_set(struct request *request, const char *text)
+{
+	request->set_mode = true;
+	request->mode = strcmp(text, "allow") == 0 ? FILTER_ALLOW : FILTER_OPEN;
+	if (request->mode == FILTER_ALLOW || strcmp(text, "open") == 0)
+		return true;
+	fprintf(stderr, "tollbar attach: the mode is open or allow, not \"%s\"\n", text);
+	return false;
+}
+
+static bool option_take(struct request *request, int option)
+{
+	switch (option) {
+	case 'm':
+		return mode_set(request, optarg);
+	case 'o':
+		return request->observe = true;
+	case 't':
+		return port_add(request->tcp, &request->tcp_cnt, optarg);
+	case 'u':
+		return port_add(request->udp, &request->udp_cnt, optarg);
+	case 'a':
+		request->allow_path = optarg;
+		return true;
+	case 'd':
+		request->deny_path = optarg;
+		return true;
+	case 'r':
+		return request->how.replace = true;
+	case 'g':
+		return request->how.generic = true;
+	default:
+		return false; /* getopt has said why */
+	}
+}
+
+static bool request_parse(struct request *request, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"mode", required_argument, NULL, 'm'},	 {"observe", no_argument, NULL, 'o'},
+		{"tcp", required_argument, NULL, 't'},	 {"udp", required_argument, NULL, 'u'},
+		{"allow", required_argument, NULL, 'a'}, {"deny", required_argument, NULL, 'd'},
+		{"replace", no_argument, NULL, 'r'},	 {"generic", no_argument, NULL, 'g'},
+		{NULL, 0, NULL, 0},
+	};
+	int option;
+
+	*request = (struct request){0};
+	optind = 0; /* start over: others may have used getopt */
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
+		if (!option_take(request, option))
+			return false;
+	request->iface = optind == argc - 1 ? argv[optind] : NULL;
+	return request->iface != NULL;
+}
+
+static bool list_load(struct prefix_list *list, const char *path)
+{
+	int result = path == NULL ? 0 : lists_load(list, path, stderr);
+
+	if (result < 0)
+		fprintf(stderr, "tollbar attach: %s: %s\n", path, strerror(-result));
+	return result == 0;
+}
+
+/* Lists before the mode that asks them, ports last: nothing is judged by half a policy. */
+static int policy_apply(struct filter *filter, const struct request *request, const struct prefix_list *allow,
+			const struct prefix_list *deny)
+{
+	int err = 0;
+
+	if (request->allow_path != NULL || request->deny_path != NULL)
+		err = filter_load_lists(filter, allow, deny);
+	if (err == 0 && (request->set_mode || request->observe))
+		filter_set_mode(filter, request->set_mode ? request->mode : filter_state(filter).mode, request->observe);
+	if (err == 0 && request->tcp_cnt + request->udp_cnt > 0)
+		err = filter_set_ports(filter, request->tcp, request->tcp_cnt, request->udp, request->udp_cnt);
+	return err;
+}
+
+static int attach_run(const struct request *request, const struct prefix_list *allow, const struct prefix_list *deny)
+{
+	struct filter *filter = NULL;
+	int err = hook_attach(request->iface, &request->how);
+
+	if (err == 0)
+		err = filter_open(&filter, request->iface);
+	if (err == 0)
+		err = policy_apply(filter, request, allow, deny);
+	filter_close(filter);
+	if (err != 0)
+		fprintf(stderr, "tollbar attach: %s: %s\n", request->iface, strerror(-err));
+	return err != 0;
+}
+
+int cmd_attach(int argc, char **argv)
+{
+	struct prefix_list allow = {0}, deny = {0};
+	struct request request;
+
+	if ((argc == 2 && argv[1][0] == '-') || !request_parse(&request, argc, argv))
+		return usage(attach_usage, argc, argv);
+	bool allow_good = list_load(&allow, request.allow_path), deny_good = list_load(&deny, request.deny_path);
+	int status = allow_good && deny_good ? attach_run(&request, &allow, &deny) : 1;
+	lists_fini(&allow);
+	lists_fini(&deny);
+	return status;
+}
+
+int cmd_detach(int argc, char **argv)
+{
+	if (argc != 2 || argv[1][0] == '-')
+		return usage("usage: tollbar detach IFACE\n\nTakes the filter off and puts back the program it replaced.\n",
+			     argc, argv);
+	int err = hook_detach(argv[1]);
+	if (err != 0)
+		fprintf(stderr, "tollbar detach: %s: %s\n", argv[1], err == -ENOENT ? "no filter there" : strerror(-err));
+	return err != 0;
+}
