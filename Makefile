@@ -32,14 +32,14 @@ LIB_OBJ := $(filter-out $(B)/user/main.o,$(OBJ))
 UNIT := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
 BPF_TEST := $(patsubst tests/bpf/%.c,$(B)/tests/bpf/%,$(sort $(wildcard tests/bpf/test_*.c)))
 TOOLS := $(patsubst tests/tools/%.c,$(B)/tests/tools/%,$(sort $(wildcard tests/tools/*.c)))
-FUZZ := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 BENCH := $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(sort $(wildcard tests/bench/bench_*.c)))
 
 .PHONY: all help deps demo test test-unit test-fuzz test-bpf test-e2e fuzz bench lint format clean
 all: $(B)/tollbar build/gate.bpf.o ## build the daemon and the BPF object
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # --- kernel side ---
 BPF_ARCH := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
@@ -83,3 +83,69 @@ build/fuzz/%: tests/fuzz/%.c $(wildcard user/*.[ch] user/base/*.[ch] include/*.h
 		-D_GNU_SOURCE -Iinclude -Iuser -Itests -Ibpf -o $@ $< $(shell sed -n 's,^// link: ,,p' $<)
 
 -include $(shell find build -name '*.d' 2>/dev/null)
+
+# --- what people call ---
+JOBS ?= $(shell nproc)
+SUBMAKE = $(MAKE) --no-print-directory -j$(JOBS)
+.PHONY: unit tools bpf-tests fuzzers
+
+deps: ## install the packages a build needs (Debian 12, as root)
+	$(Q)scripts/install-deps build
+
+demo: ## the main job on two network namespaces, as one table (root)
+	$(Q)scripts/install-deps build demo
+	$(Q)$(SUBMAKE) all tools
+	$(Q)node scripts/demo.mjs
+
+unit: $(UNIT)
+tools: $(TOOLS)
+bpf-tests: $(BPF_TEST)
+fuzzers: $(FUZZERS)
+
+# unit tests run twice: as shipped, and under ASan and UBSan
+SANITIZED := $(patsubst tests/unit/%.c,build/asan/tests/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
+
+test: ## every test; the last line is the sum
+	$(Q)scripts/install-deps build test
+	$(Q)$(SUBMAKE) all unit tools bpf-tests fuzzers
+	$(Q)$(SUBMAKE) SAN=asan unit
+	$(Q)scripts/run-tests -j $(JOBS) scripts/check-floors $(UNIT) $(SANITIZED) $(FUZZERS) \
+		--alone $(BPF_TEST) tests/e2e/run.mjs
+
+test-unit: ## unit tests and include floors: quick, no root, no network (SAN=asan or SAN=tsan: under that sanitizer)
+	$(Q)$(SUBMAKE) unit
+	$(Q)scripts/run-tests -j $(JOBS) scripts/check-floors $(UNIT)
+
+test-fuzz: ## each fuzzer for FUZZ_SECONDS (5)
+	$(Q)$(SUBMAKE) fuzzers
+	$(Q)scripts/run-tests -j $(JOBS) $(FUZZERS)
+
+test-bpf: ## the filter: BPF_PROG_TEST_RUN and live veth (root)
+	$(Q)$(SUBMAKE) all bpf-tests
+	$(Q)scripts/run-tests $(BPF_TEST)
+
+test-e2e: ## the npm clients and facilitator through the daemon
+	$(Q)scripts/install-deps build test
+	$(Q)$(SUBMAKE) all tools
+	$(Q)scripts/run-tests tests/e2e/run.mjs
+
+fuzz: ## FUZZ=NAME: fuzz one parser until stopped
+	$(Q)scripts/install-deps build test
+	$(Q)$(if $(FUZZ),$(SUBMAKE) build/fuzz/fuzz_$(FUZZ))
+	$(Q)scripts/fuzz.sh $(FUZZ)
+
+bench: ## measure; also writes build/bench.json
+	$(Q)scripts/install-deps build test bench
+	$(Q)$(SUBMAKE) all tools $(BENCH)
+	$(Q)scripts/bench.sh
+
+lint: ## format, clang-tidy, cppcheck, include floors, house rules
+	$(Q)scripts/install-deps build test lint
+	$(Q)$(SUBMAKE) build/gate.bpf.o
+	$(Q)scripts/lint.sh
+
+format: ## rewrite the C files in the house format
+	$(Q)clang-format -i $(wildcard user/*.[ch] user/*/*.[ch] bpf/*.[ch] include/*.h tests/*.h tests/*/*.[ch])
+
+clean: ## remove everything built
+	$(Q)rm -rf build

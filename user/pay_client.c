@@ -202,8 +202,8 @@ const struct pay_offer *pay_choose(const struct pay_challenge *challenge, enum m
 	return NULL;
 }
 
-void pay_fill(struct payment *payment, const struct pay_offer *offer, const struct address *from, const struct word *nonce,
-	      uint64_t now_s, uint64_t valid_for_s)
+void pay_fill(struct payment *payment, const struct pay_offer *offer, const struct address *from,
+	      const struct word *nonce, uint64_t now_s, uint64_t valid_for_s)
 {
 	const struct offer *terms = &offer->offer;
 
@@ -292,8 +292,8 @@ static void write_span(struct json_writer *writer, struct span text)
 	writer->at[writer->used] = 0;
 }
 
-size_t pay_write_header(char out[PAY_HEADER_BYTES_MAX], const struct pay_challenge *challenge, const struct pay_offer *offer,
-			const struct payment *payment)
+size_t pay_write_header(char out[PAY_HEADER_BYTES_MAX], const struct pay_challenge *challenge,
+			const struct pay_offer *offer, const struct payment *payment)
 {
 	char text[PAYMENT_JSON_BYTES_MAX + 1];
 	struct json_writer writer;

@@ -43,8 +43,8 @@ const struct pay_offer *pay_choose(const struct pay_challenge *challenge, enum m
 
 /* pay_fill: the payment for an offer, without its signature.  deadline is now_s + valid_for_s; 0 stands for all the
  * time the offer gives. */
-void pay_fill(struct payment *payment, const struct pay_offer *offer, const struct address *from, const struct word *nonce,
-	      uint64_t now_s, uint64_t valid_for_s);
+void pay_fill(struct payment *payment, const struct pay_offer *offer, const struct address *from,
+	      const struct word *nonce, uint64_t now_s, uint64_t valid_for_s);
 
 /* pay_sign: fills in the payment's signature.  False as sign_digest. */
 bool pay_sign(struct payment *payment, const struct pay_offer *offer, const struct signer *signer)
@@ -55,8 +55,8 @@ bool pay_sign(struct payment *payment, const struct pay_offer *offer, const stru
 
 /* pay_write_header: value of PAYMENT-SIGNATURE (v2) or X-PAYMENT (v1), zero-terminated.  Returns its length, 0 when it
  * would be longer than a server must accept. */
-size_t pay_write_header(char out[PAY_HEADER_BYTES_MAX], const struct pay_challenge *challenge, const struct pay_offer *offer,
-			const struct payment *payment);
+size_t pay_write_header(char out[PAY_HEADER_BYTES_MAX], const struct pay_challenge *challenge,
+			const struct pay_offer *offer, const struct payment *payment);
 
 /* Name of the header that carries it. */
 const char *pay_header_name(unsigned version);

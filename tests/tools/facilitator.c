@@ -20,13 +20,27 @@ struct job {
 	bool settle;
 };
 
-#include "serve.h"
+#include "report.h"
 
-enum mode { MODE_OK, MODE_REFUSE, MODE_VERIFY_REFUSE, MODE_ERROR, MODE_ACCEPTED, MODE_GARBAGE, MODE_EMPTY, MODE_PENDING,
-	    MODE_HANG, MODE_LATE, MODE_RESET, MODE_DELAY, MODE_CNT };
+enum mode {
+	MODE_OK,
+	MODE_REFUSE,
+	MODE_VERIFY_REFUSE,
+	MODE_ERROR,
+	MODE_ACCEPTED,
+	MODE_GARBAGE,
+	MODE_EMPTY,
+	MODE_PENDING,
+	MODE_HANG,
+	MODE_LATE,
+	MODE_RESET,
+	MODE_DELAY,
+	MODE_CNT
+};
 
 static const char *const mode_words[MODE_CNT] = {
-	"ok", "refuse", "verify-refuse", "error", "accepted", "garbage", "empty", "pending", "hang", "late", "reset", "delay",
+	"ok",	 "refuse",  "verify-refuse", "error", "accepted", "garbage",
+	"empty", "pending", "hang",	     "late",  "reset",	  "delay",
 };
 
 enum { NONCES_MAX = 1 << 21 }; /* power of two; a bench settles a few hundred thousand */
@@ -35,7 +49,7 @@ static enum mode mode;
 static uint64_t delay_ns;
 static struct {
 	uint64_t tag, cnt;
-} *nonces;
+} * nonces;
 static struct {
 	uint64_t verify, settle, settled, distinct, repeated, gone;
 } seen;
@@ -99,22 +113,24 @@ static void answer_payment(struct conn *conn, bool settle)
 	char json[512];
 
 	if (!settle) {
-		snprintf(json, sizeof(json), "{\"isValid\":%s,%s\"payer\":\"%.*s\"}", mode == MODE_VERIFY_REFUSE ? "false" : "true",
-			 mode == MODE_VERIFY_REFUSE ? "\"invalidReason\":\"insufficient_funds\"," : "", (int)payer.bytes, payer.at);
+		snprintf(json, sizeof(json), "{\"isValid\":%s,%s\"payer\":\"%.*s\"}",
+			 mode == MODE_VERIFY_REFUSE ? "false" : "true",
+			 mode == MODE_VERIFY_REFUSE ? "\"invalidReason\":\"insufficient_funds\"," : "",
+			 (int)payer.bytes, payer.at);
 		answer_json(conn, "200 OK", json);
 		return;
 	}
 	/* the same payment always gets the same transaction */
 	uint64_t tag = nonce_tag(body_string(conn->body, "\"nonce\""));
-	const char *outcome = mode == MODE_REFUSE  ? "false,\"errorReason\":\"insufficient_funds\"" :
-			      mode == MODE_PENDING ? "false,\"errorReason\":\"settlement_pending\"" :
-						     "true";
+	const char *outcome = mode == MODE_REFUSE    ? "false,\"errorReason\":\"insufficient_funds\""
+			      : mode == MODE_PENDING ? "false,\"errorReason\":\"settlement_pending\""
+						     : "true";
 	char transaction[67] = "";
 	if (mode != MODE_REFUSE)
 		snprintf(transaction, sizeof(transaction), "0x%016llx%016llx%016llx%016llx", (unsigned long long)tag,
 			 (unsigned long long)tag * 3, (unsigned long long)tag * 5, (unsigned long long)tag * 7);
-	snprintf(json, sizeof(json), "{\"success\":%s,\"transaction\":\"%s\",\"network\":\"%.*s\",\"payer\":\"%.*s\"}", outcome,
-		 transaction, (int)network.bytes, network.at, (int)payer.bytes, payer.at);
+	snprintf(json, sizeof(json), "{\"success\":%s,\"transaction\":\"%s\",\"network\":\"%.*s\",\"payer\":\"%.*s\"}",
+		 outcome, transaction, (int)network.bytes, network.at, (int)payer.bytes, payer.at);
 	answer_json(conn, "200 OK", json);
 }
 

@@ -91,7 +91,8 @@ static void put_ip4(struct frame *frame, uint8_t protocol, size_t payload_bytes)
 }
 
 /* extension_cnt destination-options headers of 8 bytes stand before the payload. */
-static void put_ip6(struct frame *frame, uint8_t protocol, size_t payload_bytes, size_t extension_cnt, uint8_t extension)
+static void put_ip6(struct frame *frame, uint8_t protocol, size_t payload_bytes, size_t extension_cnt,
+		    uint8_t extension)
 {
 	uint8_t *ip = frame->at + frame->l3;
 
@@ -397,7 +398,8 @@ enum { KIND_CNT = sizeof(kinds) / sizeof(kinds[0]) };
 
 static _Noreturn void usage(void)
 {
-	fprintf(stderr, "usage: frames --interface IF --to-mac MAC --port P [--to-ip A] [--to-ip6 A] [--from-ip A] [--from-ip6 A]\n"
+	fprintf(stderr, "usage: frames --interface IF --to-mac MAC --port P [--to-ip A] [--to-ip6 A] [--from-ip A] "
+			"[--from-ip6 A]\n"
 			"              [--count N] KIND...   (all: every kind the given addresses allow)\n"
 			"       frames --list\n");
 	exit(2);
@@ -409,7 +411,8 @@ static int open_interface(const char *interface, struct sockaddr_ll *to)
 	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
 
 	snprintf(request.ifr_name, IFNAMSIZ, "%s", interface);
-	*to = (struct sockaddr_ll){.sll_family = AF_PACKET, .sll_ifindex = (int)if_nametoindex(interface), .sll_halen = 6};
+	*to = (struct sockaddr_ll){
+		.sll_family = AF_PACKET, .sll_ifindex = (int)if_nametoindex(interface), .sll_halen = 6};
 	memcpy(to->sll_addr, target.to_mac, 6);
 	if (fd < 0 || to->sll_ifindex == 0 || ioctl(fd, SIOCGIFHWADDR, &request) != 0) {
 		perror(interface);
@@ -449,7 +452,8 @@ static void send_named(int fd, const struct sockaddr_ll *to, const char *name, u
 		if (reachable) {
 			send_kind(fd, to, &kinds[i], count);
 		} else if (!all) {
-			fprintf(stderr, "%s needs --to-ip%s and --from-ip%s\n", name, kinds[i].six ? "6" : "", kinds[i].six ? "6" : "");
+			fprintf(stderr, "%s needs --to-ip%s and --from-ip%s\n", name, kinds[i].six ? "6" : "",
+				kinds[i].six ? "6" : "");
 			exit(2);
 		}
 	}
@@ -479,8 +483,10 @@ static void read_mac(const char *words)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"interface", 1, 0, 'i'}, {"to-mac", 1, 0, 'm'},  {"to-ip", 1, 0, '4'}, {"to-ip6", 1, 0, '6'},
-		{"from-ip", 1, 0, 'f'},	  {"from-ip6", 1, 0, 'F'}, {"port", 1, 0, 'p'},	 {"count", 1, 0, 'c'},
+		{"interface", 1, 0, 'i'}, {"to-mac", 1, 0, 'm'},
+		{"to-ip", 1, 0, '4'},	  {"to-ip6", 1, 0, '6'},
+		{"from-ip", 1, 0, 'f'},	  {"from-ip6", 1, 0, 'F'},
+		{"port", 1, 0, 'p'},	  {"count", 1, 0, 'c'},
 		{"list", 0, 0, 'l'},	  {0, 0, 0, 0},
 	};
 	const char *interface = NULL;

@@ -30,18 +30,13 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/epoll.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "base/base64.h"
-#include "base/clock.h"
-#include "base/hex.h"
-#include "pay_client.h"
-#include "sign.h"
+#include "load_payments.h"
 
-enum { CONNECTIONS_MAX = 8192, IN_BYTES = 65536, HEADERS_MAX = 16, LATENCIES_MAX = 1 << 24 };
+enum { CONNECTIONS_MAX = 8192, HEADERS_MAX = 16, LATENCIES_MAX = 1 << 24 };
 
 enum part { PART_HEAD, PART_LENGTH, PART_SIZE_LINE, PART_CHUNK, PART_CHUNK_END, PART_TRAILER, PART_CLOSE };
 
@@ -65,53 +60,16 @@ static struct {
 	uint64_t requests, stop_ns;
 } want = {.connections = 1, .expect = 200};
 
-/* Request bytes around the payment header's line. */
-static char request_head[16384], *request_rest;
-static size_t request_head_bytes, request_rest_bytes;
-
-static struct {
-	struct span *lines; /* "NAME: VALUE\r\n" */
-	size_t cnt, used;
-} payments;
-
 static struct {
 	uint64_t started, completed, ok, errors, events, bytes, status[600];
 	uint32_t *latency_us, *first_us;
 	size_t latency_cnt;
 } result;
 
+static struct load_request request;
 static int epoll_fd;
 static uint64_t now_ns;
 static unsigned open_cnt;
-
-static _Noreturn void fail(const char *what)
-{
-	fprintf(stderr, "load: %s: %s\n", what, errno != 0 ? strerror(errno) : "bad");
-	exit(2);
-}
-
-static void *allocate(size_t bytes)
-{
-	void *at = calloc(1, bytes);
-	if (at == NULL)
-		fail("memory");
-	return at;
-}
-
-static char *read_file(const char *path, size_t *bytes)
-{
-	FILE *file = fopen(path, "r");
-	char *at = NULL;
-	size_t room = 0;
-
-	errno = 0;
-	if (file == NULL)
-		fail(path);
-	ssize_t got = getdelim(&at, &room, EOF, file);
-	fclose(file);
-	*bytes = got < 0 ? 0 : (size_t)got;
-	return at;
-}
 
 /* --- the requests --- */
 
@@ -119,140 +77,21 @@ static void make_request(void)
 {
 	size_t used = 0;
 
-	used += (size_t)snprintf(request_head, sizeof(request_head), "%s %s HTTP/1.1\r\nHost: %s\r\n",
+	used += (size_t)snprintf(request.head, sizeof(request.head), "%s %s HTTP/1.1\r\nHost: %s\r\n",
 				 want.body != NULL ? "POST" : "GET", want.path, want.host);
 	if (want.body != NULL)
-		used += (size_t)snprintf(request_head + used, sizeof(request_head) - used,
+		used += (size_t)snprintf(request.head + used, sizeof(request.head) - used,
 					 "Content-Type: application/json\r\nContent-Length: %zu\r\n", want.body_bytes);
-	for (size_t i = 0; i < want.header_cnt && used < sizeof(request_head); i++)
-		used += (size_t)snprintf(request_head + used, sizeof(request_head) - used, "%s\r\n", want.headers[i]);
-	if (used >= sizeof(request_head))
+	for (size_t i = 0; i < want.header_cnt && used < sizeof(request.head); i++)
+		used += (size_t)snprintf(request.head + used, sizeof(request.head) - used, "%s\r\n", want.headers[i]);
+	if (used >= sizeof(request.head))
 		fail("head too long");
-	request_head_bytes = used;
-	request_rest_bytes = 2 + want.body_bytes;
-	request_rest = allocate(request_rest_bytes);
-	memcpy(request_rest, "\r\n", 2);
+	request.head_bytes = used;
+	request.rest_bytes = 2 + want.body_bytes;
+	request.rest = allocate(request.rest_bytes);
+	memcpy(request.rest, "\r\n", 2);
 	if (want.body != NULL)
-		memcpy(request_rest + 2, want.body, want.body_bytes);
-}
-
-/* --- payments --- */
-
-static char *fetch_challenge(void)
-{
-	static char answer[IN_BYTES];
-	size_t got = 0;
-	ssize_t more;
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct iovec parts[] = {
-		{request_head, request_head_bytes}, {"Connection: close\r\n", 19}, {request_rest, request_rest_bytes}};
-
-	if (connect(fd, (struct sockaddr *)&want.address, sizeof(want.address)) != 0 || writev(fd, parts, 3) < 0)
-		fail("challenge");
-	while (got < sizeof(answer) - 1 && (more = read(fd, answer + got, sizeof(answer) - 1 - got)) > 0)
-		got += (size_t)more;
-	close(fd);
-	return answer;
-}
-
-static void read_challenge(struct pay_challenge *challenge)
-{
-	static uint8_t json[IN_BYTES];
-	char *answer = fetch_challenge(), *at = strcasestr(answer, "\r\nPAYMENT-REQUIRED:"), *body = strstr(answer, "\r\n\r\n");
-
-	errno = 0;
-	if (at != NULL && at < body) {
-		at += 19 + strspn(at + 19, " ");
-		ssize_t bytes = base64_decode(json, sizeof(json), span_of(at, strcspn(at, "\r")));
-		if (bytes > 0 && pay_read_challenge(challenge, span_of(json, (size_t)bytes), 2))
-			return;
-	} else if (body != NULL && pay_read_challenge(challenge, span_str(body + 4), 1)) {
-		return;
-	}
-	fprintf(stderr, "%.*s\n", 400, answer);
-	fail("no challenge");
-}
-
-static struct signer *read_key(const char *path)
-{
-	uint8_t key[32], seed[32];
-	size_t bytes;
-	char *text = read_file(path, &bytes);
-
-	if (bytes < 66 || !hex_decode(key, 32, span_of(text, 66)) || getrandom(seed, 32, 0) != 32)
-		fail(path);
-	struct signer *signer = sign_init(key, seed);
-	if (signer == NULL)
-		fail(path);
-	free(text);
-	return signer;
-}
-
-static void add_payment(const char *name, const char *value)
-{
-	char *line = NULL;
-	int bytes = asprintf(&line, "%s: %s\r\n", name, value);
-
-	if (bytes < 0)
-		fail("memory");
-	payments.lines[payments.cnt++] = span_of(line, (size_t)bytes);
-}
-
-static void sign_payments(size_t cnt, const char *key_file, enum method method)
-{
-	static struct pay_challenge challenge;
-	static char header[PAY_HEADER_BYTES_MAX];
-	struct payment payment;
-	struct address from;
-	struct word nonce;
-	struct signer *signer = read_key(key_file);
-	bool too_dear;
-
-	read_challenge(&challenge);
-	const struct pay_offer *offer = pay_choose(&challenge, method, NULL, &too_dear);
-	if (offer == NULL || getrandom(nonce.at, 32, 0) != 32)
-		fail("no offer to pay");
-	sign_address(signer, &from);
-	payments.lines = allocate(cnt * sizeof(*payments.lines));
-	for (size_t i = 0; i < cnt; i++) {
-		for (size_t digit = 32; digit-- > 0 && ++nonce.at[digit] == 0;)
-			;
-		pay_fill(&payment, offer, &from, &nonce, clock_unix_s(), 0);
-		if (!pay_sign(&payment, offer, signer) || pay_write_header(header, &challenge, offer, &payment) == 0)
-			fail("signing");
-		add_payment(pay_header_name(challenge.version), header);
-	}
-	sign_fini(signer);
-}
-
-static void load_payments(const char *path)
-{
-	size_t bytes, lines = 1;
-	char *text = read_file(path, &bytes), *rest = text;
-
-	for (size_t i = 0; i < bytes; i++)
-		lines += text[i] == '\n';
-	payments.lines = allocate(lines * sizeof(*payments.lines));
-	for (char *line; (line = strsep(&rest, "\n")) != NULL;) {
-		char *colon = strstr(line, ": ");
-		if (colon == NULL)
-			continue;
-		*colon = 0;
-		add_payment(line, colon + 2);
-	}
-	free(text);
-}
-
-static void save_payments(const char *path)
-{
-	FILE *file = fopen(path, "w");
-
-	if (file == NULL)
-		fail(path);
-	for (size_t i = 0; i < payments.cnt; i++)
-		fprintf(file, "%.*s\n", (int)payments.lines[i].bytes - 2, (const char *)payments.lines[i].at);
-	if (fclose(file) != 0)
-		fail(path);
+		memcpy(request.rest + 2, want.body, want.body_bytes);
 }
 
 /* --- connections --- */
@@ -287,16 +126,16 @@ static void conn_open(struct conn *conn)
 
 static void start_request(struct conn *conn)
 {
-	struct iovec parts[3] = {{request_head, request_head_bytes}};
+	struct iovec parts[3] = {{request.head, request.head_bytes}};
 	struct msghdr message = {.msg_iov = parts, .msg_iovlen = 1};
-	size_t bytes = request_head_bytes + request_rest_bytes;
+	size_t bytes = request.head_bytes + request.rest_bytes;
 
 	if (payments.lines != NULL) {
 		struct span line = payments.lines[payments.used++];
 		parts[message.msg_iovlen++] = (struct iovec){(void *)(uintptr_t)line.at, line.bytes};
 		bytes += line.bytes;
 	}
-	parts[message.msg_iovlen++] = (struct iovec){request_rest, request_rest_bytes};
+	parts[message.msg_iovlen++] = (struct iovec){request.rest, request.rest_bytes};
 	conn->part = PART_HEAD;
 	conn->open = conn->fresh = true;
 	conn->head_bytes = 0;
@@ -310,7 +149,8 @@ static void start_request(struct conn *conn)
 		for (size_t i = 0, skip = (size_t)sent; i < message.msg_iovlen; i++) {
 			size_t part_skip = skip < parts[i].iov_len ? skip : parts[i].iov_len;
 			skip -= part_skip;
-			if (send(conn->fd, (char *)parts[i].iov_base + part_skip, parts[i].iov_len - part_skip, MSG_NOSIGNAL) < 0)
+			if (send(conn->fd, (char *)parts[i].iov_base + part_skip, parts[i].iov_len - part_skip,
+				 MSG_NOSIGNAL) < 0)
 				break;
 		}
 		fcntl(conn->fd, F_SETFL, O_NONBLOCK);
@@ -518,8 +358,8 @@ static uint32_t percentile(uint32_t *at, unsigned percent)
 
 static void print_result(double seconds)
 {
-	printf("completed %llu\nok %llu\nerrors %llu\n", (unsigned long long)result.completed, (unsigned long long)result.ok,
-	       (unsigned long long)result.errors);
+	printf("completed %llu\nok %llu\nerrors %llu\n", (unsigned long long)result.completed,
+	       (unsigned long long)result.ok, (unsigned long long)result.errors);
 	for (unsigned i = 0; i < 600; i++)
 		if (result.status[i] != 0)
 			printf("status_%03u %llu\n", i, (unsigned long long)result.status[i]);
@@ -535,7 +375,8 @@ static _Noreturn void usage(void)
 {
 	fprintf(stderr,
 		"usage: load [--connections C] [--requests N | --seconds T] [--data TEXT|@FILE] [--header 'K: V']\n"
-		"            [--expect STATUS] [--pay N --key FILE [--method M] | --headers-file F] [--save-headers F] URL\n");
+		"            [--expect STATUS] [--pay N --key FILE [--method M] | --headers-file F] [--save-headers F] "
+		"URL\n");
 	exit(2);
 }
 
@@ -554,7 +395,8 @@ static void read_url(const char *url)
 
 static enum method read_method(const char *word)
 {
-	static const char *const words[] = {[METHOD_EIP3009] = "eip3009", [METHOD_PERMIT2] = "permit2", [METHOD_UPTO] = "upto"};
+	static const char *const words[] = {
+		[METHOD_EIP3009] = "eip3009", [METHOD_PERMIT2] = "permit2", [METHOD_UPTO] = "upto"};
 
 	for (size_t i = 1; i < sizeof(words) / sizeof(words[0]); i++)
 		if (strcmp(word, words[i]) == 0)
@@ -571,9 +413,10 @@ struct paying {
 static void read_options(int argc, char **argv, struct paying *paying, double *seconds)
 {
 	static const struct option options[] = {
-		{"connections", 1, 0, 'c'}, {"requests", 1, 0, 'n'}, {"seconds", 1, 0, 's'},	   {"data", 1, 0, 'd'},
-		{"header", 1, 0, 'H'},	    {"expect", 1, 0, 'e'},   {"pay", 1, 0, 'p'},	   {"key", 1, 0, 'k'},
-		{"method", 1, 0, 'm'},	    {"headers-file", 1, 0, 'f'}, {"save-headers", 1, 0, 'S'}, {0, 0, 0, 0},
+		{"connections", 1, 0, 'c'},  {"requests", 1, 0, 'n'},	  {"seconds", 1, 0, 's'},
+		{"data", 1, 0, 'd'},	     {"header", 1, 0, 'H'},	  {"expect", 1, 0, 'e'},
+		{"pay", 1, 0, 'p'},	     {"key", 1, 0, 'k'},	  {"method", 1, 0, 'm'},
+		{"headers-file", 1, 0, 'f'}, {"save-headers", 1, 0, 'S'}, {0, 0, 0, 0},
 	};
 
 	for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -633,7 +476,7 @@ int main(int argc, char **argv)
 	read_options(argc, argv, &paying, &seconds);
 	make_request();
 	if (paying.cnt != 0)
-		sign_payments(paying.cnt, paying.key_file, paying.method);
+		sign_payments(paying.cnt, paying.key_file, paying.method, &want.address, &request);
 	else if (paying.headers_file != NULL)
 		load_payments(paying.headers_file);
 	if (paying.save_file != NULL) {

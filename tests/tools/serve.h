@@ -197,7 +197,8 @@ static char *grow(char *buffer, size_t *room, size_t need)
 static void conn_flush(struct conn *conn)
 {
 	while (conn->out_from < conn->out_bytes) {
-		ssize_t sent = send(conn->fd, conn->out + conn->out_from, conn->out_bytes - conn->out_from, MSG_NOSIGNAL);
+		ssize_t sent =
+			send(conn->fd, conn->out + conn->out_from, conn->out_bytes - conn->out_from, MSG_NOSIGNAL);
 		if (sent < 0 && errno == EAGAIN)
 			return;
 		if (sent < 0) {
@@ -249,8 +250,8 @@ static void conn_answer(struct conn *conn, const char *status, const char *body,
 {
 	char head[256];
 	int head_bytes = snprintf(head, sizeof(head),
-				  "HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n%s\r\n", status,
-				  body_bytes, conn->close_when_done ? "Connection: close\r\n" : "");
+				  "HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n%s\r\n",
+				  status, body_bytes, conn->close_when_done ? "Connection: close\r\n" : "");
 
 	conn_send(conn, head, (size_t)head_bytes);
 	conn_send(conn, body, body_bytes);
@@ -449,7 +450,9 @@ static void serve_loop(int listen_fd)
 	if (epoll_fd < 0 || epoll_ctl(epoll_fd, EPOLL_CTL_ADD, listen_fd, &listener) != 0)
 		fail("epoll");
 	while (!stopping) {
-		uint64_t left_ns = heap_cnt == 0 ? 1000000000u : heap[1]->due_ns <= now_ns ? 0 : heap[1]->due_ns - now_ns;
+		uint64_t left_ns = heap_cnt == 0	       ? 1000000000u
+				   : heap[1]->due_ns <= now_ns ? 0
+							       : heap[1]->due_ns - now_ns;
 		wait = (struct timespec){(time_t)(left_ns / 1000000000u), (long)(left_ns % 1000000000u)};
 		int cnt = epoll_pwait2(epoll_fd, events, 256, &wait, NULL);
 		now_ns = read_clock();
@@ -469,7 +472,7 @@ static int serve_listen(const char *address, const char *port, const char *port_
 {
 	struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
 	struct addrinfo *found;
-	struct sockaddr_in6 bound;
+	struct sockaddr_in6 bound = {0};
 	socklen_t bound_bytes = sizeof(bound);
 	struct rlimit files;
 	struct sigaction stop = {.sa_handler = on_stop_signal};
@@ -511,94 +514,6 @@ static int serve_listen(const char *address, const char *port, const char *port_
 	}
 	now_ns = read_clock();
 	return fd;
-}
-
-/* --- what the tools say about what they saw --- */
-
-/* A growing JSON text, reused. */
-struct report {
-	char *at;
-	size_t bytes, room;
-};
-
-static void report_raw(struct report *report, const char *at, size_t bytes)
-{
-	if (report->room < report->bytes + bytes + 1)
-		report->at = grow(report->at, &report->room, report->bytes + bytes + 1);
-	memcpy(report->at + report->bytes, at, bytes);
-	report->bytes += bytes;
-	report->at[report->bytes] = 0;
-}
-
-static void report_words(struct report *report, const char *words)
-{
-	report_raw(report, words, strlen(words));
-}
-
-/* Bytes as a JSON string; anything outside printable ASCII as \u00xx, so one byte is one character. */
-static void report_string(struct report *report, struct text text)
-{
-	char escaped[8];
-
-	report_raw(report, "\"", 1);
-	for (size_t i = 0; i < text.bytes; i++) {
-		unsigned char byte = (unsigned char)text.at[i];
-		if (byte >= 0x20 && byte < 0x7f && byte != '"' && byte != '\\') {
-			report_raw(report, text.at + i, 1);
-			continue;
-		}
-		snprintf(escaped, sizeof(escaped), "\\u%04x", byte);
-		report_raw(report, escaped, 6);
-	}
-	report_raw(report, "\"", 1);
-}
-
-static void report_number(struct report *report, const char *name, uint64_t value)
-{
-	char words[96];
-	snprintf(words, sizeof(words), "\"%s\":%llu,", name, (unsigned long long)value);
-	report_words(report, words);
-}
-
-/* The last request that mattered, kept whole: {"target":..,"headers":[[name,value]..],"body":..}. */
-static struct conn last_seen;
-
-static void remember(const struct conn *conn)
-{
-	size_t bytes = conn->request_bytes;
-	char *in = last_seen.in;
-	size_t room = last_seen.in_room;
-
-	if (room < bytes)
-		in = grow(in, &room, bytes);
-	memcpy(in, conn->in, bytes);
-	last_seen.in = in;
-	last_seen.in_room = room;
-	last_seen.in_bytes = bytes;
-	last_seen.head = (struct text){in, conn->head.bytes};
-	last_seen.body = (struct text){in + conn->head.bytes + 2, conn->body.bytes};
-}
-
-static void report_last(struct report *report)
-{
-	if (last_seen.in == NULL) {
-		report_words(report, "\"last\":null");
-		return;
-	}
-	split_head(&last_seen, last_seen.head.at, last_seen.head.at + last_seen.head.bytes);
-	report_words(report, "\"last\":{\"target\":");
-	report_string(report, last_seen.target);
-	report_words(report, ",\"headers\":[");
-	for (size_t i = 0; i < last_seen.field_cnt; i++) {
-		report_words(report, i == 0 ? "[" : ",[");
-		report_string(report, last_seen.fields[i].name);
-		report_words(report, ",");
-		report_string(report, last_seen.fields[i].value);
-		report_words(report, "]");
-	}
-	report_words(report, "],\"body\":");
-	report_string(report, last_seen.body);
-	report_words(report, "}");
 }
 
 #endif

@@ -20,8 +20,19 @@
 #include <stdint.h>
 
 enum fault {
-	FAULT_NONE, FAULT_STATUS, FAULT_RESET, FAULT_RESET_MID, FAULT_HANG, FAULT_HANG_MID, FAULT_GARBAGE, FAULT_TRUNCATE,
-	FAULT_HUGE, FAULT_HUGE_HEAD, FAULT_NO_USAGE, FAULT_CLOSE_DELIMITED, FAULT_PAYMENT_HEADERS,
+	FAULT_NONE,
+	FAULT_STATUS,
+	FAULT_RESET,
+	FAULT_RESET_MID,
+	FAULT_HANG,
+	FAULT_HANG_MID,
+	FAULT_GARBAGE,
+	FAULT_TRUNCATE,
+	FAULT_HUGE,
+	FAULT_HUGE_HEAD,
+	FAULT_NO_USAGE,
+	FAULT_CLOSE_DELIMITED,
+	FAULT_PAYMENT_HEADERS,
 };
 
 struct job {
@@ -31,12 +42,19 @@ struct job {
 	uint64_t tick_ns;
 };
 
-#include "serve.h"
+#include "report.h"
 
 static const char *const fault_words[] = {
-	[FAULT_RESET] = "reset", [FAULT_RESET_MID] = "reset-mid", [FAULT_HANG] = "hang", [FAULT_HANG_MID] = "hang-mid",
-	[FAULT_GARBAGE] = "garbage", [FAULT_TRUNCATE] = "truncate", [FAULT_HUGE] = "huge", [FAULT_HUGE_HEAD] = "huge-head",
-	[FAULT_NO_USAGE] = "no-usage", [FAULT_CLOSE_DELIMITED] = "close-delimited",
+	[FAULT_RESET] = "reset",
+	[FAULT_RESET_MID] = "reset-mid",
+	[FAULT_HANG] = "hang",
+	[FAULT_HANG_MID] = "hang-mid",
+	[FAULT_GARBAGE] = "garbage",
+	[FAULT_TRUNCATE] = "truncate",
+	[FAULT_HUGE] = "huge",
+	[FAULT_HUGE_HEAD] = "huge-head",
+	[FAULT_NO_USAGE] = "no-usage",
+	[FAULT_CLOSE_DELIMITED] = "close-delimited",
 	[FAULT_PAYMENT_HEADERS] = "payment-headers",
 };
 
@@ -54,7 +72,7 @@ static struct {
 } seen;
 
 /* Token N is " t" and five digits: all events of a stream have one length. */
-#define EVENT_HEAD(object, id) \
+#define EVENT_HEAD(object, id)                                                                              \
 	"data: {\"id\":\"" id "\",\"object\":\"" object "\",\"created\":1700000000,\"model\":\"stand-in\"," \
 	"\"system_fingerprint\":\"fp_stand_in_model_server\",\"choices\":["
 static const char chat_head[] = EVENT_HEAD("chat.completion.chunk", "chatcmpl-0123456789abcdef");
@@ -70,11 +88,12 @@ static void make_event_templates(void)
 	for (int chat = 0; chat < 2; chat++) {
 		char event[EVENT_BYTES_MAX];
 		const char *opening = chat ? "{\"index\":0,\"delta\":{\"content\":\"" : "{\"index\":0,\"text\":\"";
-		int event_bytes = snprintf(event, sizeof(event), "%s%s t00000\"%s,\"logprobs\":null,\"finish_reason\":null}]}\n\n",
+		int event_bytes = snprintf(event, sizeof(event),
+					   "%s%s t00000\"%s,\"logprobs\":null,\"finish_reason\":null}]}\n\n",
 					   chat ? chat_head : text_head, opening, chat ? "}" : "");
 		int line_bytes = snprintf(event_template[chat].at, EVENT_BYTES_MAX, "%x\r\n", (unsigned)event_bytes);
-		int rest_bytes = snprintf(event_template[chat].at + line_bytes, EVENT_BYTES_MAX - (size_t)line_bytes, "%s\r\n",
-					  event);
+		int rest_bytes = snprintf(event_template[chat].at + line_bytes, EVENT_BYTES_MAX - (size_t)line_bytes,
+					  "%s\r\n", event);
 		event_template[chat].line_bytes = (size_t)line_bytes;
 		event_template[chat].bytes = (size_t)(line_bytes + rest_bytes);
 		event_template[chat].token_at =
@@ -141,10 +160,11 @@ static void send_stream_end(struct conn *conn)
 
 	send_chunk(conn, event, (size_t)bytes);
 	if (job->with_usage && job->fault != FAULT_NO_USAGE) {
-		bytes = snprintf(event, sizeof(event),
-				 "%s],\"usage\":{\"prompt_tokens\":%u,\"completion_tokens\":%u,\"total_tokens\":%u}}\n\n",
-				 job->chat ? chat_head : text_head, job->prompt_tokens, job->completion_tokens,
-				 job->prompt_tokens + job->completion_tokens);
+		bytes = snprintf(
+			event, sizeof(event),
+			"%s],\"usage\":{\"prompt_tokens\":%u,\"completion_tokens\":%u,\"total_tokens\":%u}}\n\n",
+			job->chat ? chat_head : text_head, job->prompt_tokens, job->completion_tokens,
+			job->prompt_tokens + job->completion_tokens);
 		send_chunk(conn, event, (size_t)bytes);
 	}
 	send_chunk(conn, "data: [DONE]\n\n", 14);
@@ -235,7 +255,8 @@ static void make_answer(struct report *answer, const struct job *job)
 	}
 	report_words(answer, job->chat ? "\"},\"finish_reason\":\"stop\"}]" : "\",\"finish_reason\":\"stop\"}]");
 	if (job->fault != FAULT_NO_USAGE) {
-		snprintf(words, sizeof(words), ",\"usage\":{\"prompt_tokens\":%u,\"completion_tokens\":%u,\"total_tokens\":%u}",
+		snprintf(words, sizeof(words),
+			 ",\"usage\":{\"prompt_tokens\":%u,\"completion_tokens\":%u,\"total_tokens\":%u}",
 			 job->prompt_tokens, job->completion_tokens, job->prompt_tokens + job->completion_tokens);
 		report_words(answer, words);
 	}
@@ -244,8 +265,8 @@ static void make_answer(struct report *answer, const struct job *job)
 
 static bool is_usual(const struct job *job)
 {
-	return job->fault != FAULT_NO_USAGE && job->tokens == usual.tokens && job->prompt_tokens == usual.prompt_tokens &&
-	       job->completion_tokens == usual.completion_tokens;
+	return job->fault != FAULT_NO_USAGE && job->tokens == usual.tokens &&
+	       job->prompt_tokens == usual.prompt_tokens && job->completion_tokens == usual.completion_tokens;
 }
 
 static void send_json(struct conn *conn)
@@ -269,7 +290,8 @@ static void send_json(struct conn *conn)
 	report_words(&message, "\r\n");
 	size_t head_bytes = message.bytes;
 	report_raw(&message, answer->at, answer->bytes);
-	if (conn->job.fault == FAULT_RESET_MID || conn->job.fault == FAULT_TRUNCATE || conn->job.fault == FAULT_HANG_MID) {
+	if (conn->job.fault == FAULT_RESET_MID || conn->job.fault == FAULT_TRUNCATE ||
+	    conn->job.fault == FAULT_HANG_MID) {
 		conn_send(conn, message.at, head_bytes + answer->bytes / 2);
 		fail_midway(conn);
 		return;
@@ -281,8 +303,10 @@ static void send_json(struct conn *conn)
 static void send_status(struct conn *conn, unsigned status)
 {
 	char body[256], words[64];
-	int bytes = snprintf(body, sizeof(body),
-			     "{\"error\":{\"message\":\"asked for\",\"type\":\"stand_in_error\",\"param\":null,\"code\":%u}}", status);
+	int bytes = snprintf(
+		body, sizeof(body),
+		"{\"error\":{\"message\":\"asked for\",\"type\":\"stand_in_error\",\"param\":null,\"code\":%u}}",
+		status);
 
 	close_job(conn);
 	snprintf(words, sizeof(words), "%u Fault", status);
@@ -293,8 +317,9 @@ static void send_huge(struct conn *conn)
 {
 	static char filler[HUGE_BYTES];
 	char head[128];
-	int bytes = snprintf(head, sizeof(head),
-			     "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", HUGE_BYTES);
+	int bytes =
+		snprintf(head, sizeof(head),
+			 "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", HUGE_BYTES);
 
 	memset(filler, ' ', sizeof(filler));
 	memcpy(filler, "{}", 2);
@@ -488,17 +513,18 @@ static void on_request(struct conn *conn)
 
 static _Noreturn void usage(void)
 {
-	fprintf(stderr, "usage: upstream [--bind ADDR] [--port N] [--port-file F] [--tokens N] [--tick-us N] [--delay-ms N]\n"
-			"                [--usage P,C] [--log FILE: one line per model request, its body]\n");
+	fprintf(stderr,
+		"usage: upstream [--bind ADDR] [--port N] [--port-file F] [--tokens N] [--tick-us N] [--delay-ms N]\n"
+		"                [--usage P,C] [--log FILE: one line per model request, its body]\n");
 	exit(2);
 }
 
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"port", 1, 0, 'p'},   {"port-file", 1, 0, 'f'}, {"tokens", 1, 0, 't'}, {"tick-us", 1, 0, 'k'},
-		{"delay-ms", 1, 0, 'd'}, {"bind", 1, 0, 'b'},	 {"usage", 1, 0, 'u'},	{"log", 1, 0, 'l'},
-		{0, 0, 0, 0},
+		{"port", 1, 0, 'p'},	{"port-file", 1, 0, 'f'}, {"tokens", 1, 0, 't'},
+		{"tick-us", 1, 0, 'k'}, {"delay-ms", 1, 0, 'd'},  {"bind", 1, 0, 'b'},
+		{"usage", 1, 0, 'u'},	{"log", 1, 0, 'l'},	  {0, 0, 0, 0},
 	};
 	const char *address = "127.0.0.1", *port = "0", *port_file = NULL, *usage_words = NULL;
 

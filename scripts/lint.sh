@@ -1,0 +1,59 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Everything that judges the source without running it.  `make lint` installs what it needs and calls it.
+# Named steps only: scripts/lint.sh [format] [tidy] [cppcheck] [rules] [shell]
+# shellcheck disable=SC2317 # the steps are called by name
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit
+
+mapfile -t all < <(git ls-files -co --exclude-standard -- '*.c' '*.h' ':!vmlinux/vmlinux.h')
+mapfile -t user < <(printf '%s\n' "${all[@]}" | grep -E '^(user|tests/(tools|bench|unit|bpf))/.*\.c$')
+flags=(-std=gnu11 -D_GNU_SOURCE -Iinclude -Iuser -Itests -Ibpf -Ibuild)
+failed=0
+
+step() { # name command...
+	local name=$1 start=$SECONDS
+	shift
+	if "$@"; then
+		echo "lint: $name ok ($((SECONDS - start)) s)"
+	else
+		echo "lint: $name FAILED"
+		failed=1
+	fi
+}
+
+format() { clang-format --dry-run -Werror "${all[@]}"; }
+
+tidy() {
+	printf '%s\n' "${user[@]}" | xargs -P "$(nproc)" -I{} sh -c 'clang-tidy --quiet "$@" 2>/dev/null' sh {} -- "${flags[@]}"
+}
+
+cppcheck_all() {
+	cppcheck --quiet --std=c11 --language=c --enable=warning,portability,performance --inline-suppr --error-exitcode=1 -j "$(nproc)" \
+		--suppress=missingIncludeSystem --suppress=internalAstError --suppress=unknownMacro \
+		-D_GNU_SOURCE -D__x86_64__ -Iinclude -Iuser -Itests -Ibpf "${user[@]}"
+}
+
+rules() {
+	local status=0
+	scripts/check-floors || status=1
+	scripts/tidy || status=1
+	return "$status"
+}
+
+shell() {
+	local files
+	mapfile -t files < <(git ls-files -co --exclude-standard -- scripts .ci | xargs grep -lE '^#!/bin/(ba)?sh')
+	shellcheck "${files[@]}"
+}
+
+for name in "${@:-format rules shell cppcheck tidy}"; do
+	for one in $name; do
+		case $one in
+		format | tidy | rules | shell) step "$one" "$one" ;;
+		cppcheck) step cppcheck cppcheck_all ;;
+		*) echo "lint: no step '$one'" >&2; exit 2 ;;
+		esac
+	done
+done
+exit $failed
