@@ -1,24 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Some of jansson's names are ours too: it gets others here. */
-#define JSON_OBJECT JANSSON_OBJECT
-#define JSON_ARRAY JANSSON_ARRAY
-#define JSON_STRING JANSSON_STRING
-#define JSON_TRUE JANSSON_TRUE
-#define JSON_FALSE JANSSON_FALSE
-#define JSON_NULL JANSSON_NULL
-#include <jansson.h>
-#undef JSON_OBJECT
-#undef JSON_ARRAY
-#undef JSON_STRING
-#undef JSON_TRUE
-#undef JSON_FALSE
-#undef JSON_NULL
-#undef JSON_STRICT
-
 #include "base/json.c"
 
 #include "check.h"
 #include "guard.h"
+#include "jansson_oracle.h"
 #include "random.h"
 
 static enum json_error check_text(struct span text, unsigned depth_max, enum json_mode mode)
@@ -353,26 +338,6 @@ TEST(numbers)
 
 /* --- against jansson --- */
 
-/* jansson holds numbers in 64 bits and refuses others; we pass numbers over as text. */
-static int agrees_with_jansson(struct span text)
-{
-	enum json_error ours = check_text(text, 16, JSON_STRICT);
-	json_error_t error;
-	json_t *theirs;
-
-	if (memchr(text.at, 0, text.bytes) != NULL)
-		return ours != JSON_OK; /* jansson passes over some zero bytes */
-	if (ours == JSON_DEPTH || ours == JSON_NAMES)
-		return -1;
-	theirs =
-		json_loadb((const char *)text.at, text.bytes,
-			   JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, &error);
-	if (theirs == NULL && json_error_code(&error) == json_error_numeric_overflow)
-		return -1;
-	json_decref(theirs);
-	return (theirs != NULL) == (ours == JSON_OK);
-}
-
 static void random_json(char *text, size_t *used, unsigned depth)
 {
 	static const char *const scalars[] = {
@@ -426,8 +391,9 @@ TEST(random_texts_agree_with_jansson)
 				random_below(2) ? structure[random_below(sizeof(structure))] : (char)random_below(256);
 		struct guard guard;
 		struct span copy = guard_copy(&guard, text, used);
-		CHECK_ROW(agrees_with_jansson(copy) != 0, text);
-		if (check_text(copy, 16, JSON_STRICT) == JSON_OK)
+		enum json_error error = check_text(copy, 16, JSON_STRICT);
+		CHECK_ROW(jansson_agrees(copy, error), text);
+		if (error == JSON_OK)
 			good++;
 		else
 			bad++;
