@@ -3,6 +3,8 @@
 #define TOLLBAR_SETTLE_H
 /* settle.h: owed claims → facilitator.  One thread, many requests at a time.  A timeout is not a failure, a 202 is not a
  * success, and a body without a boolean `success` is neither. */
+#include <stddef.h>
+
 #include "settlement.h"
 
 struct settler;

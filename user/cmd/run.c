@@ -2,6 +2,7 @@
 /* run: the daemon.  Start with privilege, then signals and the admin listener until told to end. */
 #include <errno.h>
 #include <getopt.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -131,6 +132,16 @@ static bool take_signal(int fd, struct node *node)
 	return false;
 }
 
+/* Serves the admin listener, if there is one, until a signal is there (true) or the time is over. */
+static bool wait_for_signal(struct admin *admin, int signal_fd, int wait_ms)
+{
+	struct pollfd poll_fd = {.fd = signal_fd, .events = POLLIN};
+
+	if (admin != NULL)
+		return admin_serve(admin, wait_ms);
+	return poll(&poll_fd, 1, wait_ms) == 1;
+}
+
 static void drain(struct node *node, struct admin *admin, int signal_fd)
 {
 	uint64_t until_ns = clock_ns() + (uint64_t)config.timeouts.drain_ms * 1000000u;
@@ -138,26 +149,27 @@ static void drain(struct node *node, struct admin *admin, int signal_fd)
 	log_info("event=drain drain_ms=%u", config.timeouts.drain_ms);
 	node_drain(node);
 	while (!node_drained(node) && clock_ns() < until_ns)
-		if (admin_serve(admin, 50) && take_signal(signal_fd, node)) /* told twice */
+		if (wait_for_signal(admin, signal_fd, 50) && take_signal(signal_fd, node)) /* told twice */
 			break;
 }
 
 static int serve(struct node *node, int signal_fd)
 {
-	struct admin *admin;
+	struct admin *admin = NULL;
 	struct admin_config admin_config = {
 		.address = config.admin, .look = node_look, .look_ctx = node, .stop_fd = signal_fd};
-	int error = admin_open(&admin, &admin_config);
+	int error = config.admin.ss_family != AF_UNSPEC ? admin_open(&admin, &admin_config) : 0;
 
 	if (error < 0) {
 		log_error("event=admin_open error=%d", -error);
 		return error;
 	}
 	log_info("event=running");
-	while (!(admin_serve(admin, -1) && take_signal(signal_fd, node)))
+	while (!(wait_for_signal(admin, signal_fd, -1) && take_signal(signal_fd, node)))
 		;
 	drain(node, admin, signal_fd);
-	admin_close(admin);
+	if (admin != NULL)
+		admin_close(admin);
 	return 0;
 }
 
