@@ -23,8 +23,11 @@ struct claim_wait {
 	struct mail mail;
 	struct mailbox *box; /* the worker's */
 	struct claim *claim;
-	int error;		  /* durable: 0, or -errno of the commit (the claim is then released already) */
-	enum claim_state outcome; /* settled: CLAIM_SETTLED, CLAIM_REFUSED or CLAIM_UNKNOWN */
+	/* durable: 0, or -errno of the commit (the claim is then released already).  settled: 0, or the same when the
+	 * claim never became durable, or -EBADMSG when its record went bad on disk */
+	int error;
+	/* settled: CLAIM_SETTLED, CLAIM_REFUSED or CLAIM_UNKNOWN; CLAIM_RELEASED when it never became durable */
+	enum claim_state outcome;
 	bool has_transaction;
 	struct word transaction;
 	char word[SETTLE_WORD_BYTES_MAX];
@@ -35,7 +38,9 @@ struct ledger_config {
 	size_t claims_max;	/* table entries; full means LEDGER_FULL */
 	size_t map_bytes_max;	/* journal size limit */
 	size_t settlements_max; /* lent to settle at one time; the rest wait as owed */
-	uint64_t keep_s;	/* final records stay on disk this long after their deadline (also: today's spend at start) */
+	/* Final records stay on disk this long after their deadline (also: today's spend at start); less when the
+	 * journal is three quarters full, but never while the payment could be presented again. */
+	uint64_t keep_s;
 	/* Takes a settlement for the settlement thread; it comes back by ledger_settled. */
 	void (*submit)(void *submit_ctx, struct settlement *settlement);
 	void *submit_ctx;
@@ -45,29 +50,36 @@ struct ledger_config {
 	void *recovered_ctx;
 };
 
-struct ledger_stats { /* monotonic counts but for the gauges */
+struct ledger_stats {	      /* monotonic counts but for the gauges */
 	uint64_t by_state[9]; /* gauge: claims in each state, indexed by enum claim_state */
 	uint64_t commits, commit_errors, records;
 	uint64_t settled, refused, unknown, released;
 	uint64_t unknown_expired; /* gauge: past their deadline and still without an answer: an operator must look */
-	bool store_down; /* the last commit failed */
+	uint64_t corrupt;	  /* records that were not trusted: an operator must look */
+	bool store_down;	  /* the last commit failed */
+	bool journal_full;	  /* no room for new claims until old records may go */
 };
 
 /* ledger_open: opens the journal, rebuilds the table, resolves what a crash left (see claim.c), starts the thread.
  * 0 or -errno; on error nothing is left open.  A journal in use by another process is -EBUSY. */
 int ledger_open(struct ledger **ledger, const struct ledger_config *config);
-/* Stops taking, waits until everything in memory is on disk, joins the thread.  Settlements still lent are left as they
- * stand on disk (settling), and go on at the next start. */
+/* config.submit is not called any more once this returned; what is owed waits on disk.  Order at the end:
+ * ledger_stop_asking, settle_stop (which gives back what was lent), ledger_close. */
+void ledger_stop_asking(struct ledger *ledger);
+/* Stops taking, waits until everything in memory is on disk (or the store fails for good), joins the thread.
+ * Settlements still lent are left as they stand on disk (settling), and go on at the next start; they must not come
+ * back after this. */
 void ledger_close(struct ledger *ledger);
 void ledger_stats(struct ledger *ledger, struct ledger_stats *stats);
-/* Claims owed, settling or unknown: what a drain waits for. */
+/* Claims owed, settling or unknown, but for unknown ones past their deadline: what a drain waits for. */
 size_t ledger_unsettled(struct ledger *ledger);
 
 /* Read-only and cheap: is this key taken?  For the early out before verify; the answer that counts is claim_take's. */
 bool claim_seen(struct ledger *ledger, const struct claim_key *key);
 
 /* claim_take: atomic over all threads; of two calls with one key exactly one gets REASON_OK.
- * Out: durable->claim, and durable will be mailed once (error 0 or -errno).
+ * Out: durable->claim, and durable will be mailed once (error 0 or -errno), also when the claim is released before.
+ * The permit's offer must live as long as the claim has a user.
  * Refuses: REPLAYED, LEDGER_FULL, STORE_DOWN (the last commit failed; tried again by the ledger thread itself). */
 enum reason claim_take(struct ledger *ledger, const struct permit *permit, const struct payment *payment,
 		       struct claim_wait *durable) __attribute__((warn_unused_result));

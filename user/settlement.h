@@ -13,8 +13,8 @@ enum claim_state {
 	CLAIM_OWED = 3,
 	CLAIM_SETTLING = 4, /* the facilitator may have been asked */
 	CLAIM_SETTLED = 5,
-	CLAIM_REFUSED = 6, /* the facilitator said no; kept, with its words */
-	CLAIM_UNKNOWN = 7, /* asked, no answer: asked again, never assumed */
+	CLAIM_REFUSED = 6,  /* the facilitator said no; kept, with its words */
+	CLAIM_UNKNOWN = 7,  /* asked, no answer: asked again, never assumed */
 	CLAIM_RELEASED = 8, /* nothing served, nothing charged; the payment may be used again */
 };
 
@@ -28,10 +28,12 @@ struct settlement {
 	struct offer offer;	/* as it was when the claim was taken */
 	struct word amount_due; /* atomic units, at most offer.amount */
 	unsigned attempts;	/* asked so far, counting restarts */
+	bool in_doubt;		/* an earlier attempt may have gone through */
 	/* out: set by settle */
 	enum claim_state outcome; /* CLAIM_SETTLED, CLAIM_REFUSED or CLAIM_UNKNOWN */
+	bool not_sent;		  /* with CLAIM_UNKNOWN: for certain the facilitator never saw this attempt */
 	bool has_transaction;
-	struct word transaction; /* hash of the settling transaction */
+	struct word transaction;	  /* hash of the settling transaction */
 	char word[SETTLE_WORD_BYTES_MAX]; /* facilitator's errorReason, or ours when it gave none */
 };
 

@@ -4,11 +4,12 @@
 /* store.h: an ordered table on disk, 64-bit key → bytes, changed in durable transactions.  The daemon's only user of
  * LMDB.
  *
- * One thread at a time, one transaction at a time: reads happen inside it too.  A commit that came back with 0 is on the
- * disk (fdatasync); one that failed has changed nothing that a later transaction sees, or, when the very last write was
- * torn by an error, all of it: callers never use a key again after a failed commit.
+ * One thread at a time, one transaction at a time: reads happen inside it too.  A commit that came back with 0 is on
+ * the disk (fdatasync); one that failed has changed nothing that a later transaction sees, or, when the very last write
+ * was torn by an error, all of it: callers never use a key again after a failed commit.
  *
- * Memory: LMDB allocates inside write transactions (copies of the pages it dirties); nothing here does after store_open. */
+ * Memory: LMDB allocates inside write transactions (copies of the pages it dirties); nothing here does after
+ * store_open. */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -20,13 +21,13 @@ struct store;
 #define STORE_VALUE_BYTES_MAX 1984 /* larger values would go to pages of their own */
 #define STORE_BYTES_MIN 65536
 
-/* store_open: makes `directory` (mode 0700) when it is missing, its parent must exist.  bytes_max: the most the table may
- * grow to, at least STORE_BYTES_MIN.  0 or -errno; -EBUSY when another process (or this one) has it open. */
+/* store_open: makes `directory` (mode 0700) when it is missing, its parent must exist.  bytes_max: the most the table
+ * may grow to, at least STORE_BYTES_MIN.  0 or -errno; -EBUSY when another process (or this one) has it open. */
 int store_open(struct store **store, const char *directory, size_t bytes_max);
 void store_close(struct store *store);
 
-/* 0 or -errno.  begin..commit or begin..abort; a failed commit has ended the transaction.  -ENOSPC stands for a full disk
- * and for a table at bytes_max. */
+/* 0 or -errno.  begin..commit or begin..abort; a failed commit has ended the transaction.  -ENOSPC stands for a full
+ * disk and for a table at bytes_max. */
 int store_begin(struct store *store);
 int store_commit(struct store *store);
 void store_abort(struct store *store);

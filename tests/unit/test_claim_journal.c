@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: Apache-2.0
+/* test_claim_journal.c: what a crash left and what becomes of it; records that are not trusted; a journal that is
+ * full. */
+#include "../../user/claim_journal.c"
+
+#include "claim_fixture.h"
+
+/* --- what a crash left --- */
+
+static void write_record(struct store *store, uint64_t id, const struct record *record)
+{
+	uint8_t bytes[RECORD_BYTES];
+
+	record_encode(bytes, record);
+	CHECK_EQ(store_put(store, id, bytes, sizeof bytes), 0);
+}
+
+static struct record record_of(const struct sale *sale, uint64_t id, enum claim_state state, uint64_t amount)
+{
+	return (struct record){.id = id,
+			       .state = state,
+			       .taken_s = clock_unix_s(),
+			       .deadline_s = sale->permit.deadline_s,
+			       .key = sale->permit.key,
+			       .amount_due = word_of(amount),
+			       .payment = sale->payment,
+			       .offer = *sale->permit.offer,
+			       .attempts = state == CLAIM_SETTLING || state == CLAIM_UNKNOWN};
+}
+
+TEST(claim_recovery_table)
+{
+	static const struct {
+		const char *name;
+		enum method method;
+		enum claim_state state;
+		uint64_t amount;
+		int64_t expires_in_s;
+		enum claim_state want;
+		bool taken, asked, in_doubt;
+	} rows[] = {
+		{"taken eip3009", METHOD_EIP3009, CLAIM_TAKEN, 0, 60, CLAIM_RELEASED, false, false, false},
+		{"taken permit2", METHOD_PERMIT2, CLAIM_TAKEN, 0, 60, CLAIM_RELEASED, false, false, false},
+		{"taken upto", METHOD_UPTO, CLAIM_TAKEN, 0, 60, CLAIM_SETTLED, true, false, false},
+		{"forwarded", METHOD_UPTO, CLAIM_FORWARDED, 12, 60, CLAIM_OWED, true, true, false},
+		{"forwarded nothing", METHOD_UPTO, CLAIM_FORWARDED, 0, 60, CLAIM_SETTLED, true, false, false},
+		{"owed", METHOD_EIP3009, CLAIM_OWED, 1000, 60, CLAIM_OWED, true, true, false},
+		{"owed expired", METHOD_EIP3009, CLAIM_OWED, 1000, -600, CLAIM_OWED, true, true, false},
+		{"settling", METHOD_EIP3009, CLAIM_SETTLING, 1000, 60, CLAIM_UNKNOWN, true, true, true},
+		{"unknown", METHOD_UPTO, CLAIM_UNKNOWN, 44, 60, CLAIM_UNKNOWN, true, true, false},
+		{"settled", METHOD_EIP3009, CLAIM_SETTLED, 1000, 60, CLAIM_SETTLED, true, false, false},
+		{"settled expired", METHOD_EIP3009, CLAIM_SETTLED, 1000, -600, CLAIM_SETTLED, false, false, false},
+		{"refused", METHOD_PERMIT2, CLAIM_REFUSED, 1000, 60, CLAIM_REFUSED, true, false, false},
+		{"released", METHOD_EIP3009, CLAIM_RELEASED, 0, 60, CLAIM_RELEASED, false, false, false},
+	};
+	const size_t cnt = sizeof rows / sizeof *rows;
+	struct store *store;
+	struct sale sale;
+
+	setup();
+	config.settlements_max = 32;
+	start();
+	stop();
+	CHECK_EQ(store_open(&store, directory, 64 << 20), 0);
+	CHECK_EQ(store_begin(store), 0);
+	for (size_t i = 0; i < cnt; i++) {
+		sale_init(&sale, rows[i].method, i + 1, rows[i].expires_in_s);
+		struct record record = record_of(&sale, i + 1, rows[i].state, rows[i].amount);
+		write_record(store, i + 1, &record);
+	}
+	CHECK_EQ(store_commit(store), 0);
+	store_close(store);
+	start();
+	for (int i = 0; i < 5; i++)
+		CHECK(next_asked(5000) != NULL);
+	restart(); /* a second time: recovery changes nothing it has decided */
+	CHECK_EQ(seen_cnt, cnt);
+	bool was_asked[32] = {false}, doubt[32] = {false};
+	for (struct settlement *settlement; (settlement = next_asked(100)) != NULL;) {
+		uint64_t number = sale_number(&settlement->payment);
+		CHECK(!was_asked[number]);
+		was_asked[number] = true;
+		doubt[number] = settlement->in_doubt;
+		CHECK_EQ(settlement->claim_id, number);
+	}
+	for (size_t i = 0; i < cnt; i++) {
+		sale_init(&sale, rows[i].method, i + 1, 60);
+		/* asked in the first start, so in the second it is one that was asked */
+		enum claim_state want = rows[i].asked ? CLAIM_UNKNOWN : rows[i].want;
+		CHECK_ROW(seen[i + 1].state == want && seen[i + 1].records == 1, rows[i].name);
+		CHECK_ROW(claim_seen(ledger, &sale.permit.key) == rows[i].taken, rows[i].name);
+		CHECK_ROW(was_asked[i + 1] == rows[i].asked, rows[i].name);
+		CHECK_ROW(doubt[i + 1] == rows[i].asked, rows[i].name);
+	}
+	stop();
+	cleanup();
+}
+
+/* The same records, first start only: what they become. */
+TEST(claim_recovery_is_in_doubt_only_when_it_was_asked)
+{
+	struct store *store;
+	struct sale sale;
+
+	setup();
+	start();
+	stop();
+	CHECK_EQ(store_open(&store, directory, 64 << 20), 0);
+	CHECK_EQ(store_begin(store), 0);
+	static const enum claim_state states[] = {CLAIM_OWED, CLAIM_FORWARDED, CLAIM_SETTLING};
+	for (uint64_t i = 0; i < 3; i++) {
+		sale_init(&sale, METHOD_UPTO, i, 60);
+		struct record record = record_of(&sale, i + 1, states[i], 5);
+		write_record(store, i + 1, &record);
+	}
+	CHECK_EQ(store_commit(store), 0);
+	store_close(store);
+	start();
+	for (int i = 0; i < 3; i++) {
+		struct settlement *settlement = next_asked(5000);
+		CHECK(settlement != NULL);
+		uint64_t number = sale_number(&settlement->payment);
+		CHECK_EQ(settlement->in_doubt, number == 2);
+		CHECK_EQ(settlement->attempts, number == 2 ? 2 : 1);
+	}
+	stop();
+	cleanup();
+}
+
+TEST(claim_corrupt_record_is_reported_and_not_trusted)
+{
+	struct ledger_stats stats;
+	struct store *store;
+	struct span value;
+	struct sale sale;
+	uint8_t bytes[RECORD_BYTES];
+
+	setup();
+	config.recovered = note_recovered;
+	start();
+	for (uint64_t i = 1; i <= 4; i++) {
+		sale_init(&sale, METHOD_EIP3009, i, 60);
+		take_durably(&sale);
+		ledger_stop_asking(ledger);
+		owe(&sale, 1000);
+	}
+	CHECK(comes_to(CLAIM_OWED, 4));
+	stop();
+	CHECK_EQ(store_open(&store, directory, 64 << 20), 0);
+	CHECK_EQ(store_begin(store), 0);
+	CHECK_EQ(store_get(store, 2, &value), 0); /* one bit */
+	memcpy(bytes, value.at, sizeof bytes);
+	bytes[300] ^= 0x10;
+	CHECK_EQ(store_put(store, 2, bytes, sizeof bytes), 0);
+	CHECK_EQ(store_put(store, 3, bytes, 100), 0); /* cut */
+	CHECK_EQ(store_get(store, 1, &value), 0);     /* another claim's */
+	memcpy(bytes, value.at, sizeof bytes);
+	CHECK_EQ(store_put(store, 4, bytes, sizeof bytes), 0);
+	CHECK_EQ(store_commit(store), 0);
+	store_close(store);
+	expect_errors();
+	memset(seen, 0, sizeof seen);
+	seen_cnt = 0;
+	start();
+	CHECK_EQ(seen_cnt, 1);
+	ledger_stats(ledger, &stats);
+	CHECK_EQ(stats.corrupt, 3);
+	struct settlement *settlement = next_asked(5000);
+	CHECK(settlement != NULL && sale_number(&settlement->payment) == 1);
+	CHECK(next_asked(20) == NULL);
+	sale_init(&sale, METHOD_EIP3009, 50, 60); /* and the ledger works */
+	take_durably(&sale);
+	stop();
+	cleanup();
+}
+
+TEST(claim_foreign_journal_is_refused)
+{
+	struct ledger *second;
+	struct store *store;
+
+	setup();
+	start();
+	CHECK_EQ(ledger_open(&second, &config), -EBUSY);
+	CHECK(second == NULL);
+	stop();
+	CHECK_EQ(store_open(&store, directory, 64 << 20), 0);
+	CHECK_EQ(store_begin(store), 0);
+	CHECK_EQ(store_put(store, 0, "something else", 14), 0);
+	CHECK_EQ(store_commit(store), 0);
+	store_close(store);
+	expect_errors();
+	CHECK_EQ(ledger_open(&second, &config), -EPROTO);
+	cleanup();
+}
+
+TEST(claim_record_prefixes_and_bits)
+{
+	struct sale sale;
+	struct record record, back;
+	uint8_t bytes[RECORD_BYTES];
+
+	setup();
+	sale_init(&sale, METHOD_UPTO, 77, 60);
+	record = record_of(&sale, 9, CLAIM_REFUSED, 999);
+	record.has_transaction = true;
+	record.transaction = word_of(3);
+	snprintf(record.word, sizeof record.word, "some_reason");
+	record_encode(bytes, &record);
+	CHECK(record_decode(&back, 9, span_of(bytes, sizeof bytes)));
+	CHECK_BYTES(&back.payment, &record.payment, sizeof record.payment);
+	CHECK(strcmp(back.word, record.word) == 0 && strcmp(back.offer.name, record.offer.name) == 0);
+	CHECK_EQ(back.state, CLAIM_REFUSED);
+	CHECK_EQ(back.deadline_s, record.deadline_s);
+	CHECK_BYTES(&back.amount_due, &record.amount_due, 32);
+	CHECK(!record_decode(&back, 10, span_of(bytes, sizeof bytes)));
+	for (size_t n = 0; n < sizeof bytes; n++)
+		CHECK(!record_decode(&back, 9, span_of(bytes, n)));
+	for (size_t bit = 0; bit < sizeof bytes * 8; bit++) {
+		bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		CHECK(!record_decode(&back, 9, span_of(bytes, sizeof bytes)));
+		bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
+	}
+	cleanup();
+}
+
+/* --- no room --- */
+
+TEST(claim_small_journal_refuses_and_makes_room)
+{
+	struct sale sale;
+	uint64_t number = 0;
+	enum reason reason;
+	struct ledger_stats stats;
+
+	setup();
+	config.map_bytes_max = 512 << 10;
+	config.claims_max = 8192;
+	config.settlements_max = 1;
+	expect_errors();
+	start();
+	for (;; number++) {
+		sale_init(&sale, METHOD_UPTO, number, number < 200 ? -600 : 60);
+		reason = take_sale(&sale);
+		if (reason != REASON_OK)
+			break;
+		owe(&sale, 0);
+		CHECK(mailed(&sale.durable));
+		CHECK_EQ(sale.durable.error, 0);
+		CHECK(mailed(&sale.settled));
+	}
+	CHECK_EQ(reason, LEDGER_FULL);
+	/* 512 KiB hold about 440; the 200 that had expired made room as it went */
+	CHECK(number > 500 && number < 900);
+	ledger_stats(ledger, &stats);
+	CHECK(stats.journal_full && !stats.store_down);
+	CHECK_EQ(stats.commit_errors, 0);
+	restart();
+	for (uint64_t i = 200; i < number; i++)
+		CHECK_EQ(seen[i].state, CLAIM_SETTLED);
+	CHECK_EQ(take_sale(&sale), LEDGER_FULL);
+	stop();
+	cleanup();
+}
+
+TEST(claim_old_records_are_trimmed_but_never_open_ones)
+{
+	struct store *store;
+	struct sale sale;
+	struct span value;
+
+	setup();
+	config.settlements_max = 1;
+	start();
+	stop();
+	CHECK_EQ(store_open(&store, directory, 64 << 20), 0);
+	CHECK_EQ(store_begin(store), 0);
+	for (uint64_t id = 1; id <= 1000; id++) {
+		sale_init(&sale, METHOD_EIP3009, id, id <= 900 ? -4000 : -3000);
+		struct record record = record_of(&sale, id, id % 100 == 0 ? CLAIM_OWED : CLAIM_SETTLED, 1000);
+		write_record(store, id, &record);
+	}
+	CHECK_EQ(store_commit(store), 0);
+	store_close(store);
+	start();
+	ledger_stop_asking(ledger);
+	usleep(200000);
+	stop();
+	CHECK_EQ(store_open(&store, directory, 64 << 20), 0);
+	CHECK_EQ(store_begin(store), 0);
+	for (uint64_t id = 1; id <= 1000; id++)
+		CHECK_EQ(store_get(store, id, &value), id > 900 || id % 100 == 0 ? 0 : -ENOENT);
+	store_abort(store);
+	store_close(store);
+	cleanup();
+}
+
+CHECK_MAIN

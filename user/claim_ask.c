@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: Apache-2.0
+/* claim_ask.c: what happens to a claim after claim_owe.
+ *
+ *   owed ──► settling ──► settled
+ *    no slot: FIFO  │ ├──► refused
+ *                   │ └──► unknown ──► wheel ──► FIFO ──► settling again, until the deadline has passed
+ *
+ * `settling` is on disk before the facilitator can have heard of it, the outcome before anybody is told. */
+#include "claim_ledger.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/siphash.h"
+#include "limits.h"
+
+#define TICKS_PER_BACKOFF 4
+#define LAST_ASK_S (SETTLE_MARGIN_S + 2) /* before the deadline: facilitators refuse later ones */
+
+unsigned ledger_backoff_ms = 1000;
+
+int ask_init(struct ledger *ledger)
+{
+	size_t cnt = ledger->config.settlements_max;
+
+	ledger->slots = calloc(cnt, sizeof *ledger->slots);
+	if (ledger->slots == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < cnt; i++)
+		ledger->slots[i].next = i + 1 < cnt ? &ledger->slots[i + 1] : NULL;
+	ledger->slot_free = ledger->slots;
+	memset(ledger->wheel.slots, 0xff, sizeof ledger->wheel.slots);
+	ledger->wheel.start_ns = clock_ns();
+	return 0;
+}
+
+void ask_fini(struct ledger *ledger)
+{
+	free(ledger->slots);
+}
+
+/* --- slots --- */
+
+static bool may_ask(struct ledger *ledger)
+{
+	pthread_mutex_lock(&ledger->ask_lock);
+	bool may = ledger->asking;
+	pthread_mutex_unlock(&ledger->ask_lock);
+	return may;
+}
+
+static void begin(struct ledger *ledger, struct claim *claim)
+{
+	struct slot *slot = ledger->slot_free;
+
+	ledger->slot_free = slot->next;
+	slot->claim = claim;
+	slot->lent = slot->answered = false;
+	claim->slot = slot;
+	claim->attempts++;
+	claim_set_state(ledger, claim, CLAIM_SETTLING);
+}
+
+bool ask_begin(struct ledger *ledger, struct claim *claim)
+{
+	/* Nobody overtakes those who wait. */
+	if (ledger->slot_free == NULL || ledger->owed.first != CLAIM_NONE || !may_ask(ledger))
+		return false;
+	begin(ledger, claim);
+	return true;
+}
+
+void ask_wait(struct ledger *ledger, struct claim *claim)
+{
+	fifo_push(&ledger->table, &ledger->owed, claim);
+}
+
+/* By turns: a client may be waiting for a first answer, and an unknown one runs towards its deadline. */
+static struct claim *next_waiting(struct ledger *ledger)
+{
+	struct fifo *first = ledger->again_next ? &ledger->again : &ledger->owed;
+	struct fifo *second = ledger->again_next ? &ledger->owed : &ledger->again;
+	struct claim *claim = fifo_pop(&ledger->table, first);
+
+	ledger->again_next = !ledger->again_next;
+	return claim != NULL ? claim : fifo_pop(&ledger->table, second);
+}
+
+bool ask_ready(struct ledger *ledger)
+{
+	bool wait = ledger->owed.first != CLAIM_NONE || ledger->again.first != CLAIM_NONE;
+
+	return wait && ledger->slot_free != NULL && may_ask(ledger);
+}
+
+void ask_assign(struct ledger *ledger)
+{
+	while (ask_ready(ledger)) {
+		struct claim *claim = next_waiting(ledger);
+		begin(ledger, claim);
+		ledger_work(ledger, claim);
+	}
+}
+
+void ask_fill(struct claim *claim, const struct record *record)
+{
+	struct settlement *settlement = &claim->slot->settlement;
+
+	*settlement = (struct settlement){
+		.claim_id = record->id,
+		.payment = record->payment,
+		.offer = record->offer,
+		.amount_due = record->amount_due,
+		.attempts = record->attempts,
+		.in_doubt = record->in_doubt,
+	};
+}
+
+void ask_give(struct ledger *ledger, struct claim *claim)
+{
+	struct slot *slot = claim->slot;
+
+	if (slot == NULL)
+		return;
+	ASSERT(!slot->lent);
+	memset(&slot->settlement, 0, sizeof slot->settlement); /* a signature is spendable until its deadline */
+	claim->slot = NULL;
+	slot->claim = NULL;
+	slot->next = ledger->slot_free;
+	ledger->slot_free = slot;
+}
+
+void ask_submit(struct ledger *ledger, struct claim *claim)
+{
+	struct slot *slot = claim->slot;
+
+	pthread_mutex_lock(&ledger->ask_lock);
+	bool asking = ledger->asking;
+	slot->lent = true;
+	if (asking)
+		ledger->config.submit(ledger->config.submit_ctx, &slot->settlement);
+	pthread_mutex_unlock(&ledger->ask_lock);
+	if (asking)
+		return;
+	slot->settlement.outcome = CLAIM_UNKNOWN;
+	slot->settlement.not_sent = true;
+	ask_answered(ledger, slot);
+}
+
+/* --- answers --- */
+
+/* Refusals that judge the payment by its bytes alone: an earlier attempt that went through cannot be their cause.  Any
+ * other word can be the echo of our own success: the nonce is used, the balance or allowance spent, the simulation or
+ * the transfer fails, time has passed. */
+static const char *const plain_refusals[] = {
+	"invalid_exact_evm_scheme",
+	"invalid_exact_evm_network_mismatch",
+	"invalid_exact_evm_missing_eip712_domain",
+	"invalid_exact_evm_recipient_mismatch",
+	"invalid_exact_evm_signature",
+	"invalid_exact_evm_payload_signature",
+	"invalid_exact_evm_payload_recipient_mismatch",
+	"invalid_exact_evm_payload_authorization_value_mismatch",
+	"invalid_exact_evm_token_name_mismatch",
+	"invalid_exact_evm_token_version_mismatch",
+	"invalid_exact_evm_eip3009_not_supported",
+	"invalid_upto_evm_scheme",
+	"invalid_upto_evm_network_mismatch",
+	"invalid_upto_evm_payload_settlement_exceeds_amount",
+	"upto_facilitator_mismatch",
+	"upto_amount_exceeds_permitted",
+	"invalid_permit2_spender",
+	"invalid_permit2_recipient_mismatch",
+	"invalid_permit2_signature",
+	"permit2_amount_mismatch",
+	"permit2_token_mismatch",
+	"asset_not_deployed_contract",
+	"unsupported_payload_type",
+	"unsupported_scheme",
+	"invalid_scheme",
+	"invalid_network",
+	"invalid_payload",
+	"invalid_payment_requirements",
+	"invalid_x402_version",
+};
+
+static bool refusal_is_plain(const char *word)
+{
+	for (size_t i = 0; i < sizeof plain_refusals / sizeof *plain_refusals; i++)
+		if (strcmp(plain_refusals[i], word) == 0)
+			return true;
+	return false;
+}
+
+/* A refusal of a claim in doubt proves nothing unless it is plain: the claim stays unknown, with the word. */
+static enum claim_state judge(struct claim *claim, const struct settlement *settlement)
+{
+	switch (settlement->outcome) {
+	case CLAIM_SETTLED:
+		return CLAIM_SETTLED;
+	case CLAIM_REFUSED:
+		return !claim->in_doubt || refusal_is_plain(settlement->word) ? CLAIM_REFUSED : CLAIM_UNKNOWN;
+	default:
+		ASSERT(settlement->outcome == CLAIM_UNKNOWN);
+		if (!settlement->not_sent)
+			claim->in_doubt = true;
+		return CLAIM_UNKNOWN;
+	}
+}
+
+void ask_answered(struct ledger *ledger, struct slot *slot)
+{
+	struct settlement *settlement = &slot->settlement;
+
+	ASSERT(slot->lent && slot->claim != NULL && slot->claim->slot == slot);
+	slot->lent = false;
+	slot->answered = true;
+	settlement->word[sizeof settlement->word - 1] = 0;
+	claim_set_state(ledger, slot->claim, judge(slot->claim, settlement));
+	ledger_work(ledger, slot->claim);
+}
+
+static void count_outcome(struct ledger *ledger, enum claim_state outcome)
+{
+	if (outcome == CLAIM_SETTLED)
+		count(&ledger->counts.settled);
+	else
+		count(outcome == CLAIM_REFUSED ? &ledger->counts.refused : &ledger->counts.unknown);
+}
+
+void ask_done(struct ledger *ledger, struct claim *claim, enum claim_state outcome)
+{
+	struct claim_wait *settled = claim->settled;
+
+	count_outcome(ledger, outcome);
+	claim->settled = NULL;
+	if (settled != NULL)
+		ledger_mail(settled, 0, outcome, claim->slot != NULL ? &claim->slot->settlement : NULL);
+	ask_give(ledger, claim);
+	if (outcome == CLAIM_UNKNOWN)
+		ask_later(ledger, claim, clock_unix_s());
+	else
+		ask_keep(ledger, claim, clock_unix_s());
+}
+
+/* --- time --- */
+
+unsigned ask_tick_ms(void)
+{
+	return ledger_backoff_ms >= TICKS_PER_BACKOFF ? ledger_backoff_ms / TICKS_PER_BACKOFF : 1;
+}
+
+static uint64_t tick_now(const struct ledger *ledger)
+{
+	return (clock_ns() - ledger->wheel.start_ns) / (UINT64_C(1000000) * ask_tick_ms());
+}
+
+static void wheel_link(struct ledger *ledger, struct claim *claim)
+{
+	uint32_t *head = &ledger->wheel.slots[claim->due_tick % WHEEL_SLOTS];
+
+	claim->list_next = *head;
+	*head = table_index(&ledger->table, claim);
+	ledger->wheel.cnt++;
+}
+
+static void wheel_arm(struct ledger *ledger, struct claim *claim, uint64_t delay_ms)
+{
+	claim->due_tick = tick_now(ledger) + delay_ms / ask_tick_ms() + 1;
+	/* A slot that has been run in this turn already must not be taken for it. */
+	if (claim->due_tick <= ledger->wheel.tick)
+		claim->due_tick = ledger->wheel.tick + 1;
+	wheel_link(ledger, claim);
+}
+
+void ask_keep(struct ledger *ledger, struct claim *claim, uint64_t now_s)
+{
+	uint64_t until_s = claim->deadline_s + CLAIM_MARGIN_S + 1;
+
+	wheel_arm(ledger, claim, until_s > now_s ? (until_s - now_s) * 1000 : 0);
+}
+
+void ask_give_up(struct ledger *ledger, struct claim *claim)
+{
+	claim->given_up = true;
+	count(&ledger->counts.unknown_expired);
+	log_warn("event=settlement_unknown claim=%llu attempts=%u", (unsigned long long)claim->id, claim->attempts);
+}
+
+/* 1, 2, 4 .. 60 steps, and up to a quarter more so that claims that failed together do not come back together. */
+static uint64_t backoff_ms(const struct ledger *ledger, const struct claim *claim)
+{
+	unsigned doublings = claim->attempts > 6 ? 6 : claim->attempts > 0 ? claim->attempts - 1 : 0;
+	uint64_t steps = UINT64_C(1) << doublings;
+	uint64_t seed[2] = {claim->id, claim->attempts};
+
+	if (steps > BACKOFF_STEPS_MAX)
+		steps = BACKOFF_STEPS_MAX;
+	uint64_t delay_ms = steps * ledger_backoff_ms;
+	return delay_ms + siphash(ledger->table.hash_key, seed, sizeof seed) % (delay_ms / 4 + 1);
+}
+
+void ask_later(struct ledger *ledger, struct claim *claim, uint64_t now_s)
+{
+	uint64_t delay_ms = backoff_ms(ledger, claim);
+
+	if (now_s > claim->deadline_s) {
+		ask_give_up(ledger, claim);
+		return;
+	}
+	/* One last question while a facilitator can still say yes. */
+	if (now_s + LAST_ASK_S < claim->deadline_s) {
+		uint64_t last_ms = (claim->deadline_s - LAST_ASK_S - now_s) * 1000;
+		if (delay_ms > last_ms)
+			delay_ms = last_ms;
+	}
+	wheel_arm(ledger, claim, delay_ms);
+}
+
+static void due(struct ledger *ledger, struct claim *claim, uint64_t now_s)
+{
+	if (claim->state == CLAIM_UNKNOWN && now_s > claim->deadline_s) {
+		ask_give_up(ledger, claim);
+	} else if (claim->state == CLAIM_UNKNOWN) {
+		fifo_push(&ledger->table, &ledger->again, claim);
+	} else if (now_s <= claim->deadline_s + CLAIM_MARGIN_S) {
+		ask_keep(ledger, claim, now_s); /* the clock was set back */
+	} else {
+		ledger_free(ledger, claim);
+	}
+}
+
+static void run_tick(struct ledger *ledger, uint64_t now_s)
+{
+	struct wheel *wheel = &ledger->wheel;
+	uint32_t index = wheel->slots[wheel->tick % WHEEL_SLOTS];
+
+	wheel->slots[wheel->tick % WHEEL_SLOTS] = CLAIM_NONE;
+	while (index != CLAIM_NONE) {
+		struct claim *claim = &ledger->table.claims[index];
+		index = claim->list_next;
+		wheel->cnt--;
+		if (claim->due_tick > wheel->tick)
+			wheel_link(ledger, claim); /* another turn */
+		else
+			due(ledger, claim, now_s);
+	}
+}
+
+void ask_timers(struct ledger *ledger)
+{
+	uint64_t now = tick_now(ledger), now_s = clock_unix_s();
+
+	if (ledger->wheel.cnt == 0) {
+		ledger->wheel.tick = now;
+		return;
+	}
+	/* After a long stall one whole turn visits every slot once. */
+	if (now - ledger->wheel.tick > WHEEL_SLOTS)
+		ledger->wheel.tick = now - WHEEL_SLOTS;
+	while (ledger->wheel.tick < now) {
+		ledger->wheel.tick++;
+		run_tick(ledger, now_s);
+	}
+}

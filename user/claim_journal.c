@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+/* claim_journal.c: claims on disk.  Key 0 is the journal's own header, every other key a claim's id; ids grow, so new
+ * records go to the end and old ones leave at the front.  An id whose first commit failed is not used again: a commit
+ * that failed in its last write may be on the disk after all, and its claims are resolved at the next start like any
+ * other. */
+#include "claim_ledger.h"
+
+#include <errno.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/u256.h"
+#include "limits.h"
+
+#define HEADER_KEY 0
+#define TRIM_MAX 256
+#define TRIM_PAUSE_S 10
+#define TRIM_PAUSE_PRESSED_S 1
+
+/* Of map_bytes_max: above the first, records go as soon as their payment has expired; above the second no new claim is
+ * taken, so that what was taken can still be brought to its end. */
+#define PRESSED_EIGHTHS 6
+#define FULL_EIGHTHS 7
+
+static const uint8_t header[16] = {'t', 'o', 'l', 'l', 'b', 'a', 'r', ' ', 'l', 'e', 'd', 'g', 'e', 'r', 1, 0};
+
+int journal_probe(struct ledger *ledger)
+{
+	return store_put(ledger->store, HEADER_KEY, header, sizeof header);
+}
+
+/* --- write --- */
+
+static int read_record(struct ledger *ledger, const struct claim *claim, struct record *record)
+{
+	struct span stored;
+	int err = store_get(ledger->store, claim->id, &stored);
+
+	if (err == -ENOENT)
+		return -EBADMSG;
+	if (err == 0 && !record_decode(record, claim->id, stored))
+		return -EBADMSG;
+	return err;
+}
+
+static void new_record(struct ledger *ledger, const struct claim *claim, struct record *record, uint64_t now_s)
+{
+	*record = (struct record){
+		.id = claim->id,
+		.taken_s = now_s,
+		.deadline_s = claim->deadline_s,
+		.key = claim->key,
+		.payment = ledger->table.staged[claim->staged].payment,
+		.offer = *claim->offer,
+	};
+}
+
+int journal_write(struct ledger *ledger, struct claim *claim, struct record *record, enum claim_state state,
+		  const struct word *amount_due, uint64_t now_s)
+{
+	bool fresh = claim->staged != CLAIM_NONE;
+	uint8_t bytes[RECORD_BYTES];
+
+	if (fresh) {
+		claim->id = ledger->next_id++;
+		new_record(ledger, claim, record, now_s);
+	} else {
+		int err = read_record(ledger, claim, record);
+		if (err != 0)
+			return err;
+	}
+	record->state = state;
+	record->changed_s = now_s;
+	record->amount_due = *amount_due;
+	record->attempts = claim->attempts;
+	record->in_doubt = claim->in_doubt;
+	if (claim->slot != NULL && claim->slot->answered) {
+		const struct settlement *settlement = &claim->slot->settlement;
+		if (settlement->has_transaction) { /* an earlier one is kept: it may be all that can be traced */
+			record->has_transaction = true;
+			record->transaction = settlement->transaction;
+		}
+		memcpy(record->word, settlement->word, sizeof record->word);
+	}
+	record_encode(bytes, record);
+	return fresh ? store_append(ledger->store, claim->id, bytes, sizeof bytes)
+		     : store_put(ledger->store, claim->id, bytes, sizeof bytes);
+}
+
+/* --- room --- */
+
+/* Until when the record must stay: while its payment could be presented again, and as long as it is wanted. */
+static uint64_t stays_until_s(const struct ledger *ledger, const struct record *record)
+{
+	uint64_t keep_s = ledger->config.keep_s;
+
+	if (ledger->pressed || keep_s < CLAIM_MARGIN_S)
+		keep_s = CLAIM_MARGIN_S;
+	return record->deadline_s + keep_s;
+}
+
+/* A pass goes from the first record to the first final one that must stay: deadlines follow ids closely. */
+int journal_trim(struct ledger *ledger, uint64_t now_s, size_t *deleted)
+{
+	uint64_t id = ledger->trim_id;
+
+	for (size_t i = 0; i < TRIM_MAX; i++, id++) {
+		struct span stored;
+		struct record record;
+		if (id == HEADER_KEY)
+			id++;
+		int err = store_seek(ledger->store, &id, &stored);
+		if (err != 0 && err != -ENOENT)
+			return err;
+		bool good = err == 0 && record_decode(&record, id, stored);
+		if (err == -ENOENT || (good && record_final(record.state) && stays_until_s(ledger, &record) >= now_s)) {
+			ledger->trim_id = 0;
+			ledger->trim_due_s = now_s + (ledger->pressed ? TRIM_PAUSE_PRESSED_S : TRIM_PAUSE_S);
+			ledger->trim_more = false;
+			return 0;
+		}
+		if (!good || !record_final(record.state))
+			continue;
+		err = store_del(ledger->store, id);
+		if (err != 0)
+			return err;
+		++*deleted;
+	}
+	ledger->trim_id = id;
+	ledger->trim_more = true;
+	return 0;
+}
+
+int journal_room(struct ledger *ledger)
+{
+	size_t used, eighth = ledger->config.map_bytes_max / 8;
+	int err = store_used(ledger->store, &used);
+
+	if (err != 0)
+		return err;
+	bool pressed = used > PRESSED_EIGHTHS * eighth;
+	if (pressed && !ledger->pressed) {
+		log_warn("event=journal_pressed used=%zu bytes_max=%zu", used, ledger->config.map_bytes_max);
+		ledger->trim_due_s = 0;
+	}
+	ledger->pressed = pressed;
+	bool full = used > FULL_EIGHTHS * eighth;
+	if (atomic_exchange(&ledger->journal_full, full) != full)
+		log_warn("event=%s used=%zu bytes_max=%zu", full ? "journal_full" : "journal_room", used,
+			 ledger->config.map_bytes_max);
+	return 0;
+}
+
+/* --- start --- */
+
+/* What a crash left → what is known of it (claim.c says why). */
+static void resolve(struct record *record)
+{
+	static const struct word zero;
+
+	switch (record->state) {
+	case CLAIM_TAKEN:
+		record->state = record->payment.method == METHOD_UPTO ? CLAIM_SETTLED : CLAIM_RELEASED;
+		record->amount_due = zero;
+		break;
+	case CLAIM_FORWARDED:
+		record->state = u256_compare(record->amount_due.at, zero.at) == 0 ? CLAIM_SETTLED : CLAIM_OWED;
+		break;
+	case CLAIM_SETTLING:
+		record->state = CLAIM_UNKNOWN;
+		record->in_doubt = true;
+		break;
+	default:
+		break;
+	}
+}
+
+static struct claim *rebuild(struct ledger *ledger, const struct record *record)
+{
+	uint64_t hash = table_hash(&ledger->table, &record->key);
+	struct claim *claim = table_claim(&ledger->table, &record->key, hash, NULL);
+
+	if (claim == NULL)
+		return NULL;
+	claim->id = record->id;
+	claim->deadline_s = record->deadline_s;
+	claim->amount_due = record->amount_due;
+	claim->attempts = record->attempts;
+	claim->in_doubt = record->in_doubt;
+	claim_set_state(ledger, claim, record->state);
+	if (record->state != CLAIM_RELEASED)
+		table_link(&ledger->table, claim);
+	return claim;
+}
+
+/* Puts one record's claim where it goes on from. */
+static int recover(struct ledger *ledger, struct record *record, uint64_t now_s)
+{
+	enum claim_state before = record->state;
+
+	resolve(record);
+	if (ledger->config.recovered != NULL)
+		ledger->config.recovered(ledger->config.recovered_ctx, &record->payment, &record->offer, record->state,
+					 &record->amount_due, record->taken_s);
+	bool changed = record->state != before;
+	if (record_final(record->state) && !changed &&
+	    (record->state == CLAIM_RELEASED || record->deadline_s + CLAIM_MARGIN_S < now_s))
+		return 0;
+	struct claim *claim = rebuild(ledger, record);
+	if (claim == NULL) {
+		log_error("event=ledger_small claims_max=%zu", ledger->config.claims_max);
+		return -ENOBUFS;
+	}
+	if (record->state == CLAIM_UNKNOWN) /* asked at once, even past its deadline: the facilitator may remember */
+		fifo_push(&ledger->table, &ledger->again, claim);
+	else if (record->state == CLAIM_OWED && !changed)
+		ask_wait(ledger, claim);
+	else if (changed)
+		ledger_work(ledger, claim);
+	else
+		ask_keep(ledger, claim, now_s);
+	return 0;
+}
+
+static int recover_all(struct ledger *ledger)
+{
+	uint64_t now_s = clock_unix_s(), id = HEADER_KEY + 1;
+	struct span stored;
+	struct record record;
+	int err;
+
+	for (; (err = store_seek(ledger->store, &id, &stored)) == 0; id++) {
+		if (!record_decode(&record, id, stored)) {
+			log_error("event=claim_record_bad claim=%llu bytes=%zu", (unsigned long long)id, stored.bytes);
+			count(&ledger->counts.corrupt);
+			continue;
+		}
+		err = recover(ledger, &record, now_s);
+		if (err != 0)
+			return err;
+	}
+	return err == -ENOENT ? 0 : err;
+}
+
+static int check_header(struct ledger *ledger)
+{
+	struct span stored;
+	uint64_t last;
+	int err = store_last(ledger->store, &last);
+
+	if (err != 0)
+		return err;
+	ledger->next_id = last + 1;
+	err = store_get(ledger->store, HEADER_KEY, &stored);
+	if (err == -ENOENT && last == 0)
+		return journal_probe(ledger);
+	if (err == 0 && span_equal(stored, span_of(header, sizeof header)))
+		return 0;
+	log_error("event=journal_foreign directory=%s", ledger->config.directory);
+	return err != 0 && err != -ENOENT ? err : -EPROTO;
+}
+
+int journal_open(struct ledger *ledger)
+{
+	int err = store_open(&ledger->store, ledger->config.directory, ledger->config.map_bytes_max);
+
+	if (err != 0)
+		return err;
+	err = store_begin(ledger->store);
+	if (err != 0)
+		return err;
+	err = check_header(ledger);
+	if (err == 0)
+		err = recover_all(ledger);
+	if (err == 0)
+		err = journal_room(ledger);
+	if (err != 0) {
+		store_abort(ledger->store);
+		return err;
+	}
+	return store_commit(ledger->store);
+}

@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: Apache-2.0
+/* claim_ledger.c: the ledger thread.  It writes what has changed in one transaction, commits, and acts on it; while one
+ * commit runs the next batch gathers.  It waits for nobody: no timer delays a commit to fill it.
+ *
+ * When a commit fails the claims that were new in it are released and their requests told; changes to claims that are
+ * on disk already are kept and tried again, with a growing pause, and no new claim is taken until the store works. */
+#include "claim_ledger.h"
+
+#include <errno.h>
+#include <poll.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+#define STORE_DELAY_MS_MIN 50
+#define STORE_DELAY_MS_MAX 2000
+#define CLOSE_FAILURES_MAX 3
+#define IDLE_MS 1000 /* trimming is looked at this often when nothing else happens */
+
+void ledger_mail(struct claim_wait *wait, int error, enum claim_state outcome, const struct settlement *settlement)
+{
+	wait->error = error;
+	wait->outcome = outcome;
+	wait->has_transaction = settlement != NULL && settlement->has_transaction;
+	wait->word[0] = 0;
+	memset(&wait->transaction, 0, sizeof wait->transaction);
+	if (settlement != NULL) {
+		wait->transaction = settlement->transaction;
+		memcpy(wait->word, settlement->word, sizeof wait->word);
+	}
+	mailbox_push(wait->box, &wait->mail);
+}
+
+void ledger_work(struct ledger *ledger, struct claim *claim)
+{
+	table_lock(&ledger->table, claim->hash);
+	bool queued = claim->queued;
+	claim->queued = true;
+	table_unlock(&ledger->table, claim->hash);
+	if (queued)
+		return; /* a request mailed it meanwhile: it arrives by that */
+	claim->mail.next = NULL;
+	*ledger->work_last = &claim->mail;
+	ledger->work_last = &claim->mail.next;
+}
+
+static struct claim *work_pop(struct ledger *ledger)
+{
+	struct mail *mail = ledger->work;
+
+	ledger->work = mail->next;
+	if (ledger->work == NULL)
+		ledger->work_last = &ledger->work;
+	return claim_of_mail(mail);
+}
+
+void ledger_free(struct ledger *ledger, struct claim *claim)
+{
+	table_lock(&ledger->table, claim->hash);
+	table_unlink(&ledger->table, claim);
+	claim_set_state(ledger, claim, 0);
+	table_unlock(&ledger->table, claim->hash);
+	table_unstage(&ledger->table, claim);
+	table_free(&ledger->table, claim);
+}
+
+/* A new claim that could not be written.  The entry stays a while, unlinked: its request may call for it until it has
+ * read the mail that says it is gone. */
+static void fail_fresh(struct ledger *ledger, struct claim *claim, int error)
+{
+	ask_give(ledger, claim);
+	table_lock(&ledger->table, claim->hash);
+	struct claim_wait *durable = claim->durable, *settled = claim->settled;
+	claim->durable = claim->settled = NULL;
+	claim->error = error;
+	claim_set_state(ledger, claim, CLAIM_RELEASED);
+	table_unlink(&ledger->table, claim);
+	table_unlock(&ledger->table, claim->hash);
+	table_unstage(&ledger->table, claim);
+	count(&ledger->counts.released);
+	ask_keep(ledger, claim, clock_unix_s());
+	ledger_mail(durable, error, CLAIM_RELEASED, NULL);
+	if (settled != NULL)
+		ledger_mail(settled, error, CLAIM_RELEASED, NULL);
+}
+
+static bool is_fresh(const struct claim *claim)
+{
+	return claim->staged != CLAIM_NONE;
+}
+
+/* Takes the claim off the work list; false: it failed and is of no interest any more. */
+static bool take_snapshot(struct ledger *ledger, struct claim *claim, enum claim_state *state, struct word *amount_due)
+{
+	table_lock(&ledger->table, claim->hash);
+	claim->queued = false;
+	*state = (enum claim_state)claim->state;
+	*amount_due = claim->amount_due;
+	int error = claim->error;
+	table_unlock(&ledger->table, claim->hash);
+	return error == 0;
+}
+
+/* Released before it was ever written: there is nothing to remember. */
+static void drop_fresh(struct ledger *ledger, struct claim *claim)
+{
+	struct claim_wait *durable = claim->durable;
+
+	count(&ledger->counts.released);
+	ledger_free(ledger, claim);
+	ledger_mail(durable, 0, CLAIM_RELEASED, NULL);
+}
+
+/* Its record cannot be read back, so nothing can be written or asked with it.  The key stays taken. */
+static void lose(struct ledger *ledger, struct claim *claim)
+{
+	log_error("event=claim_record_bad claim=%llu state=%u", (unsigned long long)claim->id, claim->state);
+	count(&ledger->counts.corrupt);
+	ask_give(ledger, claim);
+	claim_set_state(ledger, claim, CLAIM_UNKNOWN);
+	ask_give_up(ledger, claim);
+	if (claim->settled != NULL)
+		ledger_mail(claim->settled, -EBADMSG, CLAIM_UNKNOWN, NULL);
+	claim->settled = NULL;
+}
+
+/* Writes one claim into the running transaction. */
+static int write_one(struct ledger *ledger, struct claim *claim, uint64_t now_s)
+{
+	enum claim_state state;
+	struct word amount_due;
+	struct record record;
+
+	if (!take_snapshot(ledger, claim, &state, &amount_due))
+		return 0;
+	if (is_fresh(claim) && state == CLAIM_RELEASED) {
+		drop_fresh(ledger, claim);
+		return 0;
+	}
+	if (state == CLAIM_OWED && claim->slot == NULL && ask_begin(ledger, claim))
+		state = CLAIM_SETTLING;
+	ledger->batch[ledger->batch_cnt++] = (struct batch_item){claim, state, is_fresh(claim)};
+	int err = journal_write(ledger, claim, &record, state, &amount_due, now_s);
+	if (err == -EBADMSG && !is_fresh(claim) && (state == CLAIM_FORWARDED || state == CLAIM_RELEASED)) {
+		/* Its request still knows it, or nothing is due: it is lost when something is. */
+		log_error("event=claim_record_bad claim=%llu state=%u", (unsigned long long)claim->id, state);
+		return 0;
+	}
+	if (err == -EBADMSG) {
+		ledger->batch_cnt--;
+		lose(ledger, claim);
+		return 0;
+	}
+	if (err == 0 && state == CLAIM_SETTLING)
+		ask_fill(claim, &record);
+	return err;
+}
+
+/* Its state is on disk: act on it. */
+static void act(struct ledger *ledger, const struct batch_item *item)
+{
+	struct claim *claim = item->claim;
+
+	if (item->fresh) {
+		struct claim_wait *durable = claim->durable;
+		claim->durable = NULL;
+		table_unstage(&ledger->table, claim);
+		ledger_mail(durable, 0, item->state, NULL);
+	}
+	switch (item->state) {
+	case CLAIM_TAKEN:
+	case CLAIM_FORWARDED:
+		break;
+	case CLAIM_RELEASED:
+		count(&ledger->counts.released);
+		ledger_free(ledger, claim);
+		break;
+	case CLAIM_OWED:
+		ask_wait(ledger, claim);
+		break;
+	case CLAIM_SETTLING:
+		ask_submit(ledger, claim);
+		break;
+	case CLAIM_SETTLED:
+	case CLAIM_REFUSED:
+	case CLAIM_UNKNOWN:
+		ask_done(ledger, claim, item->state);
+		break;
+	}
+}
+
+static void succeed(struct ledger *ledger, bool written)
+{
+	if (written) {
+		count(&ledger->counts.commits);
+		atomic_fetch_add(&ledger->counts.records, ledger->batch_cnt);
+		if (atomic_exchange(&ledger->store_down, false))
+			log_warn("event=store_up");
+		ledger->store_delay_ms = 0;
+		ledger->close_failures = 0;
+		if (ledger->batch_max < BATCH_MAX)
+			ledger->batch_max *= 2;
+	}
+	for (size_t i = 0; i < ledger->batch_cnt; i++)
+		act(ledger, &ledger->batch[i]);
+}
+
+/* New claims on the work list would only wait for the next failure. */
+static void fail_waiting(struct ledger *ledger, int error)
+{
+	struct mail *mail = ledger->work;
+
+	ledger->work = NULL;
+	ledger->work_last = &ledger->work;
+	while (mail != NULL) {
+		struct claim *claim = claim_of_mail(mail);
+		enum claim_state state;
+		struct word amount_due;
+		mail = mail->next;
+		if (!take_snapshot(ledger, claim, &state, &amount_due))
+			continue;
+		if (is_fresh(claim))
+			fail_fresh(ledger, claim, error);
+		else
+			ledger_work(ledger, claim);
+	}
+}
+
+static void fail(struct ledger *ledger, int error)
+{
+	count(&ledger->counts.commit_errors);
+	if (!atomic_exchange(&ledger->store_down, true))
+		log_error("event=store_down error=%d records=%zu", -error, ledger->batch_cnt);
+	ledger->store_error = error;
+	for (size_t i = 0; i < ledger->batch_cnt; i++) {
+		if (ledger->batch[i].fresh)
+			fail_fresh(ledger, ledger->batch[i].claim, error);
+		else
+			ledger_work(ledger, ledger->batch[i].claim);
+	}
+	fail_waiting(ledger, error);
+	/* What does not fit at once may fit in pieces: pages a small change frees are room for the next. */
+	if (ledger->batch_max > 1)
+		ledger->batch_max /= 2;
+	ledger->store_delay_ms = ledger->store_delay_ms == 0 ? STORE_DELAY_MS_MIN : ledger->store_delay_ms * 2;
+	if (ledger->store_delay_ms > STORE_DELAY_MS_MAX)
+		ledger->store_delay_ms = STORE_DELAY_MS_MAX;
+	ledger->store_retry_ns = clock_ns() + UINT64_C(1000000) * ledger->store_delay_ms;
+	ledger->close_failures++;
+}
+
+/* Everything between begin and commit.  *written: there is something to commit. */
+static int fill_transaction(struct ledger *ledger, bool *written)
+{
+	uint64_t now_s = clock_unix_s();
+	size_t trimmed = 0;
+	int err = 0;
+
+	while (err == 0 && ledger->work != NULL && ledger->batch_cnt < ledger->batch_max)
+		err = write_one(ledger, work_pop(ledger), now_s);
+	if (err == 0 && now_s >= ledger->trim_due_s)
+		err = journal_trim(ledger, now_s, &trimmed);
+	bool probe = atomic_load(&ledger->store_down) && ledger->batch_cnt == 0 && trimmed == 0;
+	if (err == 0 && probe)
+		err = journal_probe(ledger);
+	if (err == 0)
+		err = journal_room(ledger);
+	*written = ledger->batch_cnt > 0 || trimmed > 0 || probe;
+	return err;
+}
+
+/* One transaction, if there is anything to do. */
+static void cycle(struct ledger *ledger)
+{
+	bool down = atomic_load(&ledger->store_down), written = false;
+
+	ask_assign(ledger);
+	if (ledger->work == NULL && !down && clock_unix_s() < ledger->trim_due_s)
+		return;
+	if (down && clock_ns() < ledger->store_retry_ns)
+		return;
+	ledger->batch_cnt = 0;
+	int err = store_begin(ledger->store);
+	if (err == 0) {
+		err = fill_transaction(ledger, &written);
+		if (err != 0 || !written)
+			store_abort(ledger->store);
+		else
+			err = store_commit(ledger->store);
+	}
+	if (err == 0)
+		succeed(ledger, written);
+	else
+		fail(ledger, err);
+}
+
+static void take_mail(struct ledger *ledger)
+{
+	bool down = atomic_load(&ledger->store_down);
+
+	mailbox_clear(&ledger->changed);
+	mailbox_clear(&ledger->outcomes);
+	struct mail *mail = mailbox_take(&ledger->changed);
+	if (mail != NULL) {
+		*ledger->work_last = mail;
+		while (mail->next != NULL)
+			mail = mail->next;
+		ledger->work_last = &mail->next;
+		if (down)
+			fail_waiting(ledger, ledger->store_error);
+	}
+	for (mail = mailbox_take(&ledger->outcomes); mail != NULL;) {
+		struct slot *slot = (struct slot *)mail; /* first member's first member */
+		mail = mail->next;
+		ask_answered(ledger, slot);
+	}
+}
+
+static int wait_ms(struct ledger *ledger)
+{
+	uint64_t now_ns = clock_ns(), ms = ledger->wheel.cnt > 0 ? ask_tick_ms() : IDLE_MS;
+
+	if (atomic_load(&ledger->store_down)) {
+		uint64_t pause_ms =
+			ledger->store_retry_ns > now_ns ? (ledger->store_retry_ns - now_ns) / 1000000 + 1 : 0;
+		return (int)(pause_ms < ms ? pause_ms : ms);
+	}
+	return ledger->work != NULL || ledger->trim_more || ask_ready(ledger) ? 0 : (int)ms;
+}
+
+/* While closing: everything is on disk, or will not be. */
+static bool finished(const struct ledger *ledger)
+{
+	if (ledger->work == NULL)
+		return true;
+	if (ledger->close_failures < CLOSE_FAILURES_MAX)
+		return false;
+	log_error("event=ledger_close error=%d unsaved=yes", -ledger->store_error);
+	return true;
+}
+
+void *ledger_main(void *arg)
+{
+	struct ledger *ledger = arg;
+	bool closing = false;
+
+	for (;;) {
+		take_mail(ledger);
+		ask_timers(ledger);
+		cycle(ledger);
+		if (closing && finished(ledger))
+			return NULL;
+		if (!closing && atomic_load(&ledger->closing)) {
+			/* What was sent before is in the mailboxes now: one more round finds it. */
+			closing = true;
+			ledger->close_failures = 0;
+			ledger->store_retry_ns = 0;
+			continue;
+		}
+		struct pollfd fds[2] = {{.fd = ledger->changed.event_fd, .events = POLLIN},
+					{.fd = ledger->outcomes.event_fd, .events = POLLIN}};
+		poll(fds, 2, wait_ms(ledger));
+	}
+}

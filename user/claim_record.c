@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "claim_record.h"
+
+#include "base/assert.h"
+#include "base/siphash.h"
+#include "base/u256.h"
+
+/* One walk over the fields serves both directions, so that encode and decode cannot disagree on the layout. */
+struct codec {
+	uint8_t *at, *end;
+	bool decode;
+	bool bad;
+};
+
+static void bytes(struct codec *codec, void *field, size_t cnt)
+{
+	ASSERT(cnt <= (size_t)(codec->end - codec->at));
+	if (codec->decode)
+		memcpy(field, codec->at, cnt);
+	else
+		memcpy(codec->at, field, cnt);
+	codec->at += cnt;
+}
+
+static uint64_t number(struct codec *codec, uint64_t value, size_t cnt)
+{
+	uint8_t little[8];
+
+	for (size_t i = 0; i < cnt; i++)
+		little[i] = (uint8_t)(value >> 8 * i);
+	bytes(codec, little, cnt);
+	value = 0;
+	for (size_t i = cnt; i-- > 0;)
+		value = value << 8 | little[i];
+	return value;
+}
+
+static void number64(struct codec *codec, uint64_t *field)
+{
+	*field = number(codec, *field, 8);
+}
+
+static void number8(struct codec *codec, uint8_t *field)
+{
+	*field = (uint8_t)number(codec, *field, 1);
+}
+
+static void number128(struct codec *codec, unsigned __int128 *field)
+{
+	uint64_t low = number(codec, (uint64_t)*field, 8);
+	uint64_t high = number(codec, (uint64_t)(*field >> 64), 8);
+
+	*field = (unsigned __int128)high << 64 | low;
+}
+
+/* Zero-terminated, padded with zeros: what stands behind the end of a string in memory stays there. */
+static void text(struct codec *codec, char *field, size_t cnt)
+{
+	size_t used = codec->decode ? 0 : strnlen(field, cnt - 1);
+
+	memset(field + used, 0, cnt - used);
+	bytes(codec, field, cnt);
+	if (field[cnt - 1] != 0)
+		codec->bad = true;
+}
+
+static bool flag(struct codec *codec, bool value)
+{
+	uint64_t got = number(codec, value, 1);
+
+	if (got > 1)
+		codec->bad = true;
+	return got == 1;
+}
+
+static void payment_fields(struct codec *codec, struct payment *payment)
+{
+	number8(codec, &payment->version);
+	number8(codec, &payment->method);
+	bytes(codec, &payment->from, sizeof payment->from);
+	bytes(codec, &payment->to, sizeof payment->to);
+	bytes(codec, &payment->amount, sizeof payment->amount);
+	bytes(codec, &payment->valid_after, sizeof payment->valid_after);
+	bytes(codec, &payment->deadline, sizeof payment->deadline);
+	bytes(codec, &payment->nonce, sizeof payment->nonce);
+	bytes(codec, &payment->token, sizeof payment->token);
+	bytes(codec, &payment->spender, sizeof payment->spender);
+	bytes(codec, &payment->facilitator, sizeof payment->facilitator);
+	bytes(codec, payment->signature, sizeof payment->signature);
+}
+
+static void offer_fields(struct codec *codec, struct offer *offer)
+{
+	text(codec, offer->name, sizeof offer->name);
+	number8(codec, &offer->method);
+	number64(codec, &offer->chain_id);
+	bytes(codec, &offer->asset, sizeof offer->asset);
+	bytes(codec, &offer->pay_to, sizeof offer->pay_to);
+	bytes(codec, &offer->facilitator, sizeof offer->facilitator);
+	bytes(codec, &offer->amount, sizeof offer->amount);
+	number64(codec, &offer->max_timeout_s);
+	text(codec, offer->token_name, sizeof offer->token_name);
+	text(codec, offer->token_version, sizeof offer->token_version);
+	number128(codec, &offer->input_per_mtok);
+	number128(codec, &offer->output_per_mtok);
+	bytes(codec, &offer->domain_separator, sizeof offer->domain_separator);
+}
+
+static void record_fields(struct codec *codec, struct record *record)
+{
+	record->state = (enum claim_state)number(codec, record->state, 1);
+	record->in_doubt = flag(codec, record->in_doubt);
+	record->has_transaction = flag(codec, record->has_transaction);
+	record->attempts = (uint32_t)number(codec, record->attempts, 4);
+	number64(codec, &record->taken_s);
+	number64(codec, &record->changed_s);
+	number64(codec, &record->deadline_s);
+	number64(codec, &record->key.chain_id);
+	bytes(codec, &record->key.token, sizeof record->key.token);
+	bytes(codec, &record->key.from, sizeof record->key.from);
+	bytes(codec, &record->key.nonce, sizeof record->key.nonce);
+	bytes(codec, &record->amount_due, sizeof record->amount_due);
+	bytes(codec, &record->transaction, sizeof record->transaction);
+	text(codec, record->word, sizeof record->word);
+	payment_fields(codec, &record->payment);
+	offer_fields(codec, &record->offer);
+}
+
+/* version 2, bytes 2, checksum 8; then the fields, which with the id are what the checksum is of */
+#define HEAD_BYTES 12
+
+static uint64_t checksum(uint64_t id, const uint8_t *record)
+{
+	/* A constant: whoever reads the journal elsewhere needs it. */
+	uint8_t key[16] = "tollbar claim";
+
+	for (unsigned i = 0; i < 8; i++)
+		key[8 + i] ^= (uint8_t)(id >> 8 * i);
+	return siphash(key, record + HEAD_BYTES, RECORD_BYTES - HEAD_BYTES);
+}
+
+static struct codec head(uint8_t *record, bool decode)
+{
+	return (struct codec){.at = record, .end = record + RECORD_BYTES, .decode = decode};
+}
+
+/* What permit and claim saw to when the record was made. */
+static bool coherent(const struct record *record)
+{
+	const struct payment *payment = &record->payment;
+	const struct offer *offer = &record->offer;
+	uint64_t deadline_s;
+
+	return record->state >= CLAIM_TAKEN && record->state <= CLAIM_RELEASED && payment->version >= 1 &&
+	       payment->version <= 2 && payment->method >= METHOD_EIP3009 && payment->method <= METHOD_UPTO &&
+	       payment->method == offer->method && u256_to_u64(&deadline_s, payment->deadline.at) &&
+	       deadline_s == record->deadline_s && record->key.chain_id == offer->chain_id &&
+	       memcmp(&record->key.from, &payment->from, sizeof payment->from) == 0 &&
+	       memcmp(&record->key.nonce, &payment->nonce, sizeof payment->nonce) == 0 &&
+	       u256_compare(record->amount_due.at, offer->amount.at) <= 0;
+}
+
+void record_encode(uint8_t out[RECORD_BYTES], const struct record *record)
+{
+	struct record copy = *record; /* the walk writes back what it reads */
+	struct codec codec = head(out, false);
+
+	ASSERT(coherent(record));
+	codec.at += HEAD_BYTES;
+	record_fields(&codec, &copy);
+	ASSERT(codec.at == codec.end);
+	codec = head(out, false);
+	number(&codec, RECORD_VERSION, 2);
+	number(&codec, RECORD_BYTES, 2);
+	number(&codec, checksum(record->id, out), 8);
+}
+
+bool record_decode(struct record *record, uint64_t id, struct span stored)
+{
+	uint8_t copy[RECORD_BYTES];
+
+	if (stored.bytes != RECORD_BYTES)
+		return false;
+	memcpy(copy, stored.at, RECORD_BYTES);
+	struct codec codec = head(copy, true);
+	if (number(&codec, 0, 2) != RECORD_VERSION || number(&codec, 0, 2) != RECORD_BYTES ||
+	    number(&codec, 0, 8) != checksum(id, copy))
+		return false;
+	memset(record, 0, sizeof *record);
+	record->id = id;
+	record_fields(&codec, record);
+	return !codec.bad && coherent(record);
+}

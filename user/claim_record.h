@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TOLLBAR_CLAIM_RECORD_H
+#define TOLLBAR_CLAIM_RECORD_H
+/* claim_record.h: a claim as it stands in the journal: fixed layout, little-endian, with version and checksum.
+ * The checksum finds bytes that a disk lost or a person edited, and a record that stands under another claim's id; it
+ * is no protection against somebody who may write the file. */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/span.h"
+#include "payment.h"
+#include "settlement.h"
+
+#define RECORD_VERSION 1
+#define RECORD_BYTES 943 /* four to an LMDB page; counted by record_encode */
+
+struct record {
+	uint64_t id;
+	enum claim_state state;
+	bool in_doubt; /* an attempt to settle may have gone through without our knowing */
+	bool has_transaction;
+	uint32_t attempts;
+	uint64_t taken_s, changed_s, deadline_s;
+	struct claim_key key;
+	struct word amount_due;
+	struct word transaction;
+	char word[SETTLE_WORD_BYTES_MAX];
+	struct payment payment; /* all but `accepted`, which was never a value */
+	struct offer offer;	/* as it was when the claim was taken */
+};
+
+void record_encode(uint8_t out[RECORD_BYTES], const struct record *record);
+
+/* False: wrong length, version or checksum, not the record of this id, or fields that contradict each other.  Nothing
+ * of *record may then be used. */
+bool record_decode(struct record *record, uint64_t id, struct span bytes) __attribute__((warn_unused_result));
+
+/* Nothing will change any more. */
+static inline bool record_final(enum claim_state state)
+{
+	return state == CLAIM_SETTLED || state == CLAIM_REFUSED || state == CLAIM_RELEASED;
+}
+
+#endif

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "claim_table.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/assert.h"
+#include "base/siphash.h"
+
+static void lists_init(struct table *table)
+{
+	for (uint32_t i = 0; i < table->claims_max; i++)
+		table->claims[i].list_next = i + 1 < table->claims_max ? i + 1 : CLAIM_NONE;
+	for (uint32_t i = 0; i < table->staged_max; i++)
+		table->staged[i].next = i + 1 < table->staged_max ? i + 1 : CLAIM_NONE;
+	table->claim_free = table->staged_free = 0;
+	memset(table->buckets, 0xff, (table->bucket_mask + 1) * sizeof *table->buckets);
+}
+
+int table_init(struct table *table, size_t claims_max, size_t staged_max)
+{
+	size_t bucket_cnt = TABLE_SHARDS;
+
+	if (claims_max == 0 || staged_max == 0 || claims_max >= CLAIM_NONE || staged_max >= CLAIM_NONE)
+		return -EINVAL;
+	while (bucket_cnt < claims_max)
+		bucket_cnt *= 2;
+	table->claims_max = claims_max;
+	table->staged_max = staged_max;
+	table->bucket_mask = bucket_cnt - 1;
+	table->claims = calloc(claims_max, sizeof *table->claims);
+	table->staged = calloc(staged_max, sizeof *table->staged);
+	table->buckets = calloc(bucket_cnt, sizeof *table->buckets);
+	for (size_t i = 0; i < TABLE_SHARDS; i++)
+		pthread_mutex_init(&table->shards[i].lock, NULL);
+	pthread_mutex_init(&table->free_lock, NULL);
+	if (table->claims == NULL || table->staged == NULL || table->buckets == NULL)
+		return -ENOMEM;
+	if (getrandom(table->hash_key, sizeof table->hash_key, 0) != sizeof table->hash_key)
+		return -EIO;
+	lists_init(table);
+	return 0;
+}
+
+void table_fini(struct table *table)
+{
+	for (size_t i = 0; i < TABLE_SHARDS; i++)
+		pthread_mutex_destroy(&table->shards[i].lock);
+	pthread_mutex_destroy(&table->free_lock);
+	free(table->buckets);
+	free(table->staged);
+	free(table->claims);
+}
+
+uint64_t table_hash(const struct table *table, const struct claim_key *key)
+{
+	return siphash(table->hash_key, key, sizeof *key);
+}
+
+/* A bucket is in exactly one shard: the shard number is the low bits of the bucket number. */
+void table_lock(struct table *table, uint64_t hash)
+{
+	pthread_mutex_lock(&table->shards[hash % TABLE_SHARDS].lock);
+}
+
+void table_unlock(struct table *table, uint64_t hash)
+{
+	pthread_mutex_unlock(&table->shards[hash % TABLE_SHARDS].lock);
+}
+
+bool table_find(const struct table *table, const struct claim_key *key, uint64_t hash)
+{
+	for (uint32_t i = table->buckets[hash & table->bucket_mask]; i != CLAIM_NONE;) {
+		const struct claim *claim = &table->claims[i];
+		if (claim->hash == hash && memcmp(&claim->key, key, sizeof *key) == 0)
+			return true;
+		i = claim->chain_next;
+	}
+	return false;
+}
+
+void table_link(struct table *table, struct claim *claim)
+{
+	uint32_t *head = &table->buckets[claim->hash & table->bucket_mask];
+
+	ASSERT(!claim->linked);
+	claim->chain_next = *head;
+	claim->linked = true;
+	*head = table_index(table, claim);
+}
+
+void table_unlink(struct table *table, struct claim *claim)
+{
+	uint32_t *at = &table->buckets[claim->hash & table->bucket_mask];
+	uint32_t index = table_index(table, claim);
+
+	if (!claim->linked)
+		return;
+	while (*at != index) {
+		ASSERT(*at != CLAIM_NONE);
+		at = &table->claims[*at].chain_next;
+	}
+	*at = claim->chain_next;
+	claim->linked = false;
+}
+
+/* Both or nothing. */
+static struct claim *take_free(struct table *table, bool staged, uint32_t *staged_index)
+{
+	struct claim *claim = NULL;
+
+	*staged_index = CLAIM_NONE;
+	pthread_mutex_lock(&table->free_lock);
+	if (table->claim_free != CLAIM_NONE && (!staged || table->staged_free != CLAIM_NONE)) {
+		claim = &table->claims[table->claim_free];
+		table->claim_free = claim->list_next;
+		if (staged) {
+			*staged_index = table->staged_free;
+			table->staged_free = table->staged[*staged_index].next;
+		}
+	}
+	pthread_mutex_unlock(&table->free_lock);
+	return claim;
+}
+
+struct claim *table_claim(struct table *table, const struct claim_key *key, uint64_t hash,
+			  const struct payment *payment)
+{
+	uint32_t staged;
+	struct claim *claim = take_free(table, payment != NULL, &staged);
+
+	if (claim == NULL)
+		return NULL;
+	*claim = (struct claim){
+		.key = *key, .hash = hash, .staged = staged, .chain_next = CLAIM_NONE, .list_next = CLAIM_NONE};
+	if (payment != NULL)
+		table->staged[staged].payment = *payment;
+	return claim;
+}
+
+void table_unstage(struct table *table, struct claim *claim)
+{
+	if (claim->staged == CLAIM_NONE)
+		return;
+	struct staged *staged = &table->staged[claim->staged];
+	memset(&staged->payment, 0, sizeof staged->payment); /* a signature is spendable until its deadline */
+	pthread_mutex_lock(&table->free_lock);
+	staged->next = table->staged_free;
+	table->staged_free = claim->staged;
+	pthread_mutex_unlock(&table->free_lock);
+	claim->staged = CLAIM_NONE;
+}
+
+void table_free(struct table *table, struct claim *claim)
+{
+	ASSERT(!claim->linked && claim->staged == CLAIM_NONE);
+	claim->state = 0;
+	pthread_mutex_lock(&table->free_lock);
+	claim->list_next = table->claim_free;
+	table->claim_free = table_index(table, claim);
+	pthread_mutex_unlock(&table->free_lock);
+}
+
+void fifo_push(struct table *table, struct fifo *fifo, struct claim *claim)
+{
+	uint32_t index = table_index(table, claim);
+
+	claim->list_next = CLAIM_NONE;
+	if (fifo->last == CLAIM_NONE)
+		fifo->first = index;
+	else
+		table->claims[fifo->last].list_next = index;
+	fifo->last = index;
+}
+
+struct claim *fifo_pop(struct table *table, struct fifo *fifo)
+{
+	if (fifo->first == CLAIM_NONE)
+		return NULL;
+	struct claim *claim = &table->claims[fifo->first];
+	fifo->first = claim->list_next;
+	if (fifo->first == CLAIM_NONE)
+		fifo->last = CLAIM_NONE;
+	claim->list_next = CLAIM_NONE;
+	return claim;
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TOLLBAR_CLAIM_TABLE_H
+#define TOLLBAR_CLAIM_TABLE_H
+/* claim_table.h: the claims in memory: a hash of fixed-size entries, and a small pool of payments on their way to the
+ * journal.  Everything is allocated at init; running out is NULL.
+ *
+ * A shard lock covers the entries of its buckets: their place in the chain and the fields marked (lock).  Fields marked
+ * (ledger) belong to the ledger thread alone. */
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/mailbox.h"
+#include "claim.h"
+#include "payment.h"
+#include "settlement.h"
+
+#define CLAIM_NONE UINT32_MAX
+#define TABLE_SHARDS 64
+
+struct slot;
+
+struct claim {
+	struct mail mail; /* to the ledger thread, or its work list; in one of them while `queued` */
+	struct claim_key key;
+	uint64_t hash;
+	struct word amount_due;	    /* (lock) */
+	const struct offer *offer;  /* NULL when rebuilt from the journal: nobody can owe more on it */
+	struct claim_wait *durable; /* mailed once, then NULL */
+	struct claim_wait *settled; /* (lock) same */
+	uint64_t deadline_s;
+	uint64_t id;	     /* (ledger) journal key, 0 until it is on disk */
+	uint64_t due_tick;   /* (ledger) while it waits in the wheel */
+	struct slot *slot;   /* (ledger) settlement that is prepared, lent or come back */
+	uint32_t staged;     /* (ledger) its payment in the pool, CLAIM_NONE once it is on disk */
+	uint32_t attempts;   /* (ledger) */
+	uint32_t chain_next; /* (lock) */
+	uint32_t list_next;  /* (ledger) wheel or FIFO; free list */
+	int error;	     /* (lock) -errno of the commit that should have made it durable; it is released */
+	uint8_t state;	     /* (lock) enum claim_state, 0 when free */
+	bool queued;	     /* (lock) */
+	bool linked;	     /* (lock) in its chain: the key is taken */
+	bool in_doubt;	     /* (ledger) an attempt to settle may have gone through without our knowing */
+	bool given_up;	     /* (ledger) unknown past its deadline: not asked again */
+};
+
+struct staged {
+	struct payment payment;
+	uint32_t next;
+};
+
+struct table {
+	struct {
+		pthread_mutex_t lock;
+	} __attribute__((aligned(64))) shards[TABLE_SHARDS];
+	pthread_mutex_t free_lock; /* of the two free lists; taken inside a shard lock, never around one */
+	uint8_t hash_key[16];
+	uint64_t bucket_mask;
+	uint32_t *buckets;
+	struct claim *claims;
+	uint32_t claim_free;
+	size_t claims_max;
+	struct staged *staged;
+	uint32_t staged_free;
+	size_t staged_max;
+};
+
+/* 0 or -errno; table_fini is for half-made and zeroed tables too. */
+int table_init(struct table *table, size_t claims_max, size_t staged_max);
+void table_fini(struct table *table);
+
+uint64_t table_hash(const struct table *table, const struct claim_key *key);
+/* The lock of the shard that keys with this hash live in. */
+void table_lock(struct table *table, uint64_t hash);
+void table_unlock(struct table *table, uint64_t hash);
+
+/* Under the lock: is the key taken? */
+bool table_find(const struct table *table, const struct claim_key *key, uint64_t hash);
+/* Under the lock: makes the key taken, or free again. */
+void table_link(struct table *table, struct claim *claim);
+void table_unlink(struct table *table, struct claim *claim);
+
+/* An entry that is not linked yet, with key and hash set, the rest zero; with a payment in the pool unless payment is
+ * NULL.  NULL when either is used up. */
+struct claim *table_claim(struct table *table, const struct claim_key *key, uint64_t hash,
+			  const struct payment *payment);
+/* Gives the pooled payment back. */
+void table_unstage(struct table *table, struct claim *claim);
+/* Gives the entry back; it must be unlinked, and nobody may know it any more. */
+void table_free(struct table *table, struct claim *claim);
+
+static inline uint32_t table_index(const struct table *table, const struct claim *claim)
+{
+	return (uint32_t)(claim - table->claims);
+}
+
+/* Entries linked by list_next, first in, first out.  Ledger thread only. */
+struct fifo {
+	uint32_t first, last;
+};
+
+#define FIFO_EMPTY ((struct fifo){CLAIM_NONE, CLAIM_NONE})
+
+void fifo_push(struct table *table, struct fifo *fifo, struct claim *claim);
+struct claim *fifo_pop(struct table *table, struct fifo *fifo); /* NULL when empty */
+
+#endif
