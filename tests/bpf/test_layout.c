@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The object's BTF against abi.h as this compiler lays it out, and the object's maps against what the daemon looks for.
+ * Reads the file only: needs no privilege. */
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include "abi.h"
+#include "check.h"
+#include "reasons.h"
+
+#define OBJECT "build/gate.bpf.o"
+
+struct field {
+	const char *name;
+	size_t offset, bytes;
+};
+
+#define FIELD(type, name)                                                                  \
+	{                                                                                  \
+		#name, offsetof(struct type, name), sizeof(((struct type *)0)->name)       \
+	}
+
+static const struct layout {
+	const char *name;
+	size_t bytes;
+	struct field fields[5];
+} layouts[] = {
+	{"tollbar_address", sizeof(struct tollbar_address), {FIELD(tollbar_address, bytes)}},
+	{"tollbar_prefix",
+	 sizeof(struct tollbar_prefix),
+	 {FIELD(tollbar_prefix, bits), FIELD(tollbar_prefix, address)}},
+	{"tollbar_policy",
+	 sizeof(struct tollbar_policy),
+	 {FIELD(tollbar_policy, word), FIELD(tollbar_policy, zero), FIELD(tollbar_policy, tcp_ports),
+	  FIELD(tollbar_policy, udp_ports)}},
+	{"tollbar_standing", sizeof(struct tollbar_standing), {FIELD(tollbar_standing, until_ns)}},
+	{"tollbar_counters",
+	 sizeof(struct tollbar_counters),
+	 {FIELD(tollbar_counters, packets), FIELD(tollbar_counters, observed)}},
+};
+
+static size_t field_cnt(const struct layout *layout)
+{
+	size_t cnt = 0;
+
+	while (cnt < 5 && layout->fields[cnt].name != NULL)
+		cnt++;
+	return cnt;
+}
+
+static void layout_compare(const struct btf *btf, const struct layout *layout)
+{
+	int id = btf__find_by_name_kind(btf, layout->name, BTF_KIND_STRUCT);
+
+	CHECK_ROW(id > 0, layout->name);
+	if (id <= 0)
+		return;
+	const struct btf_type *type = btf__type_by_id(btf, (__u32)id);
+	CHECK_EQ(type->size, layout->bytes);
+	CHECK_EQ(btf_vlen(type), field_cnt(layout)); /* every field is in the table above */
+	for (size_t i = 0; i < field_cnt(layout) && i < btf_vlen(type); i++) {
+		const struct btf_member *member = btf_members(type) + i;
+		CHECK_ROW(strcmp(btf__name_by_offset(btf, member->name_off), layout->fields[i].name) == 0,
+			  layout->fields[i].name);
+		CHECK_EQ(btf_member_bit_offset(type, (__u32)i), layout->fields[i].offset * 8);
+		CHECK_EQ(btf__resolve_size(btf, member->type), layout->fields[i].bytes);
+	}
+}
+
+TEST(structs)
+{
+	struct btf *btf = btf__parse(OBJECT, NULL);
+
+	CHECK(btf != NULL);
+	for (size_t i = 0; btf != NULL && i < sizeof layouts / sizeof *layouts; i++)
+		layout_compare(btf, &layouts[i]);
+	btf__free(btf);
+}
+
+/* Kernel reasons index tollbar_counters, and their number alone tells whether they drop. */
+TEST(reasons)
+{
+	static const struct {
+		const char *name;
+		int number;
+	} rows[] = {
+#define K(number, name, word) {#name, number},
+		REASONS_KERNEL(K)
+#undef K
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		CHECK_ROW(rows[i].number > 0 && rows[i].number < (int)TOLLBAR_REASON_CNT, rows[i].name);
+		CHECK_ROW((strncmp(rows[i].name, "PASS_", 5) != 0) == REASON_DROPS(rows[i].number), rows[i].name);
+	}
+}
+
+TEST(maps)
+{
+	static const struct {
+		const char *name;
+		enum bpf_map_type type;
+		size_t key_bytes, value_bytes, entries;
+	} rows[] = {
+		{TOLLBAR_MAP_ABI, BPF_MAP_TYPE_ARRAY, 4, 4, 1},
+		{TOLLBAR_MAP_POLICY, BPF_MAP_TYPE_ARRAY, 4, sizeof(struct tollbar_policy), 1},
+		{TOLLBAR_MAP_COUNTERS, BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct tollbar_counters), 1},
+		{TOLLBAR_MAP_STANDING, BPF_MAP_TYPE_HASH, sizeof(struct tollbar_address), sizeof(struct tollbar_standing),
+		 TOLLBAR_STANDING_MAX},
+		{TOLLBAR_MAP_EXACT, BPF_MAP_TYPE_ARRAY_OF_MAPS, 4, 4, TOLLBAR_GENERATIONS},
+		{TOLLBAR_MAP_PREFIX, BPF_MAP_TYPE_ARRAY_OF_MAPS, 4, 4, TOLLBAR_GENERATIONS},
+	};
+	struct bpf_object *object = bpf_object__open_file(OBJECT, NULL);
+
+	CHECK(object != NULL);
+	for (size_t i = 0; object != NULL && i < sizeof rows / sizeof *rows; i++) {
+		struct bpf_map *map = bpf_object__find_map_by_name(object, rows[i].name);
+		CHECK_ROW(map != NULL, rows[i].name);
+		CHECK_ROW(strlen(rows[i].name) < BPF_OBJ_NAME_LEN, rows[i].name);
+		if (map == NULL)
+			continue;
+		CHECK_ROW(bpf_map__type(map) == rows[i].type, rows[i].name);
+		CHECK_ROW(bpf_map__key_size(map) == rows[i].key_bytes, rows[i].name);
+		CHECK_ROW(bpf_map__value_size(map) == rows[i].value_bytes, rows[i].name);
+		CHECK_ROW(bpf_map__max_entries(map) == rows[i].entries, rows[i].name);
+	}
+	bpf_object__close(object);
+}
+
+TEST(program)
+{
+	struct bpf_object *object = bpf_object__open_file(OBJECT, NULL);
+	struct bpf_program *program = object == NULL ? NULL : bpf_object__find_program_by_name(object, TOLLBAR_PROGRAM);
+
+	CHECK(program != NULL && strlen(TOLLBAR_PROGRAM) < BPF_OBJ_NAME_LEN);
+	CHECK(program != NULL && strcmp(bpf_program__section_name(program), TOLLBAR_SECTION) == 0);
+	CHECK(program != NULL && bpf_program__type(program) == BPF_PROG_TYPE_XDP);
+	bpf_object__close(object);
+}
+
+TEST(abi_version)
+{
+	struct bpf_object *object = bpf_object__open_file(OBJECT, NULL);
+	struct bpf_map *map = object == NULL ? NULL : bpf_object__find_map_by_name(object, TOLLBAR_MAP_ABI);
+	size_t bytes = 0;
+	const __u32 *value = map == NULL ? NULL : bpf_map__initial_value(map, &bytes);
+
+	CHECK(value != NULL && bytes == 4 && *value == TOLLBAR_ABI);
+	bpf_object__close(object);
+}
+
+CHECK_MAIN

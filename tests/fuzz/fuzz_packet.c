@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The frame parser on any bytes: never outside the frame, and what it says holds against the bytes themselves. */
+#include "../../bpf/packet.bpf.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MUST(expression) ((expression) ? (void)0 : abort())
+
+/* Everything that can be known of an accepted packet without following the parser's way to it. */
+static void accepted_check(const struct packet *packet, const uint8_t *data, const uint8_t *end)
+{
+	struct tollbar_address source __attribute__((aligned(8)));
+	size_t fixed_bytes = packet->version == 4 ? 20 : 40, kept_at = packet->version == 4 ? 12 : 8;
+	size_t kept_bytes = packet->version == 4 ? 4 : 16;
+
+	MUST(packet->version == 4 || packet->version == 6);
+	MUST(packet->protocol == 6 || packet->protocol == 17);
+	MUST(packet->ip >= data + 14 && packet->ip + fixed_bytes <= packet->l4);
+	MUST(packet->ip[0] >> 4 == packet->version);
+	MUST(packet->l4_bytes >= 4 && packet->l4_bytes <= (size_t)(end - packet->l4));
+	packet_source(&source, packet);
+	MUST(memcmp(source.bytes + 16 - kept_bytes, packet->ip + kept_at, kept_bytes) == 0);
+}
+
+static enum reason frame_judge(const uint8_t *data, size_t bytes)
+{
+	uint8_t *copy = malloc(bytes == 0 ? 1 : bytes); /* of its own, so that the sanitizer sees its end */
+	struct packet packet;
+
+	MUST(copy != NULL);
+	memcpy(copy, data, bytes);
+	enum reason reason = packet_locate(&packet, copy, copy + bytes);
+	if (reason == REASON_OK) {
+		accepted_check(&packet, copy, copy + bytes);
+		reason = packet_check(&packet, copy + bytes);
+		if (reason == REASON_OK && packet.protocol == 17)
+			MUST(((unsigned)packet.l4[4] << 8 | packet.l4[5]) == packet.l4_bytes);
+		if (reason == REASON_OK && packet.protocol == 6)
+			MUST((packet.l4[12] >> 4) * 4u >= 20 && (packet.l4[12] >> 4) * 4u <= packet.l4_bytes);
+	}
+	free(copy);
+	return reason;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
+{
+	uint8_t padded[4096 + 32] = {0};
+
+	if (bytes > 4096)
+		return 0;
+	enum reason reason = frame_judge(data, bytes);
+	MUST(reason == REASON_OK || reason == PASS_OTHER || (reason >= FRAME_SHORT && reason < RATE));
+	/* Padding after the packet changes nothing, unless bytes were missing. */
+	memcpy(padded, data, bytes);
+	enum reason reason_padded = frame_judge(padded, bytes + 32);
+	MUST(reason_padded == reason || reason == FRAME_SHORT || reason == IP4_LENGTH || reason == IP6_LENGTH);
+	return 0;
+}
