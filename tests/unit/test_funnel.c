@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "funnel.c"
+
+#include <stdlib.h>
+
+#include "admin.h"
+#include "check.h"
+#include "guard.h"
+
+static char out[FUNNEL_BYTES_MAX], json[ADMIN_TEXT_BYTES_MAX];
+static struct admin_view view; /* 100 KiB */
+
+static void add(struct histogram *histogram, uint64_t ns, unsigned cnt)
+{
+	while (cnt-- > 0)
+		histogram_add(histogram, ns);
+}
+
+static void fill_view(void)
+{
+	memset(&view, 0, sizeof view);
+	view.ready = true;
+	view.uptime_s = 2 * 3600 + 5 * 60 + 59;
+	view.worker_cnt = 2;
+	view.kernel.attached = true;
+	strcpy(view.kernel.interface, "veth-node");
+	view.kernel.packets[PASS_OPEN] = 90000;
+	view.kernel.packets[TCP_FLAGS] = 7;
+	view.kernel.packets[NOT_ALLOWED] = 3;
+	view.total.connections_accepted = 40;
+	view.total.connections_open = 3;
+	view.total.requests = 1000;
+	view.total.refused[PAYMENT_MISSING] = 80;
+	view.total.refused[REPLAYED] = 40;
+	view.total.verified = 880;
+	view.total.claimed = 879;
+	view.total.queued = 878;
+	view.total.forwarded = 877;
+	view.total.served = 870;
+	view.total.free_served = 5;
+	view.total.cancelled = 2;
+	view.has_ledger = true;
+	view.ledger.settled = 860;
+	view.ledger.refused = 4;
+	view.ledger.released = 9;
+	view.ledger.by_state[CLAIM_OWED] = 3;
+	view.ledger.by_state[CLAIM_SETTLING] = 2;
+	view.ledger.by_state[CLAIM_UNKNOWN] = 1;
+	add(&view.total.steps[STEP_HEAD], 800, 1000);
+	add(&view.total.steps[STEP_PARSE], 15, 999);
+	add(&view.total.steps[STEP_VERIFY], 48000, 880);
+	add(&view.total.steps[STEP_CLAIM], 3000, 879);
+	add(&view.total.steps[STEP_FIRST_BYTE], 35000000, 877);
+	add(&view.total.overhead, 142000, 860);
+	add(&view.total.overhead, 310000, 17);
+	add(&view.total.first_token, 35100000, 870);
+}
+
+/* The text of the view, by way of the JSON a daemon would serve. */
+static const char *text_of_view(void)
+{
+	size_t json_bytes = admin_status(json, sizeof json, &view);
+
+	CHECK(json_bytes > 0);
+	CHECK(funnel_text(out, sizeof out, span_of(json, json_bytes)) == strlen(out));
+	return out;
+}
+
+TEST(a_busy_node)
+{
+	static const char want[] =
+		"ready, up 2h05m, 2 workers\n"
+		"\n"
+		"  packets in              90010   filter on veth-node\n"
+		"    dropped                  10   tcp_flags 7, not_allowed 3\n"
+		"  connections                40   open 3\n"
+		"  requests                 1000\n"
+		"    refused                 120   payment_missing 80, replayed 40\n"
+		"  verified                  880\n"
+		"  claimed                   879\n"
+		"  queued                    878\n"
+		"  forwarded                 877\n"
+		"  served                    870   and 5 free, cancelled 2\n"
+		"  settled                   860   owed 3, settling 2, unknown 1, refused 4, released 9\n"
+		"\n"
+		"  step                    count        p50        p99\n"
+		"  head                     1000     831 ns     831 ns\n"
+		"  parse                     999      15 ns      15 ns\n"
+		"  verify                    880    49.2 us    49.2 us\n"
+		"  claim                     879     3.1 us     3.1 us\n"
+		"  first_byte                877    35.7 ms    35.7 ms\n"
+		"  overhead                  877     147 us     311 us\n"
+		"  first token               870    35.7 ms    35.7 ms\n"
+		"\n"
+		"overhead: 147 us p50, 311 us p99 before the model starts = 0.4 % of the time to first token "
+		"(p50 35.7 ms); parse 15 ns, verify 49.2 us, claim 3.1 us\n";
+
+	fill_view();
+	CHECK(strcmp(text_of_view(), want) == 0);
+	if (strcmp(out, want) != 0)
+		printf("%s", out);
+}
+
+TEST(a_node_that_just_began)
+{
+	memset(&view, 0, sizeof view);
+	view.not_ready = "store_down";
+	CHECK(strncmp(text_of_view(), "not ready: store_down, up 0h00m, 0 workers\n", 43) == 0);
+	CHECK(strstr(out, "  packets in                  -   no filter\n") != NULL);
+	CHECK(strstr(out, "\noverhead: no paid request was answered yet\n") != NULL);
+	CHECK(strstr(out, "settled") == NULL);
+}
+
+TEST(observed_packets_and_what_an_operator_must_look_at)
+{
+	fill_view();
+	view.kernel.observed[TCP_FLAGS] = 6;
+	view.ledger.unknown_expired = 11;
+	view.ledger.corrupt = 12;
+	view.ledger.store_down = true;
+	view.ledger.journal_full = true;
+	text_of_view();
+	CHECK(strstr(out, "  packets in              90010 ") != NULL);
+	CHECK(strstr(out, "    dropped                   4   tcp_flags 1, not_allowed 3\n") != NULL);
+	CHECK(strstr(out, "    observed                  6   tcp_flags 6\n") != NULL);
+	CHECK(strstr(out, "look: 11 settlements are past their deadline") != NULL);
+	CHECK(strstr(out, "look: 12 journal records") != NULL);
+	CHECK(strstr(out, "look: the journal cannot be written\n") != NULL);
+	CHECK(strstr(out, "look: the journal is full\n") != NULL);
+}
+
+TEST(durations)
+{
+	static const struct {
+		uint64_t ns;
+		const char *text;
+	} rows[] = {
+		{0, "0 ns"},
+		{999, "999 ns"},
+		{1000, "1.0 us"},
+		{1049, "1.0 us"},
+		{1050, "1.1 us"},
+		{99949, "99.9 us"},
+		{99950, "100 us"},
+		{999499, "999 us"},
+		{999500, "1.0 ms"},
+		{35100000, "35.1 ms"},
+		{999500000, "1.0 s"},
+		{61000000000, "61.0 s"},
+		{1000000000000, "1000 s"},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		char cell[32];
+		struct text text;
+
+		text_init(&text, cell, sizeof cell);
+		put_duration(&text, rows[i].ns);
+		CHECK_ROW(strcmp(cell, rows[i].text) == 0, cell);
+	}
+}
+
+TEST(what_is_not_a_status)
+{
+	static const char *const rows[] = {
+		"",
+		"null",
+		"[]",
+		"{}",
+		"{\"ready\":true}",
+		"{\"requests\":{}",
+		"{\"requests\":{}} x",
+		"<html>",
+		"{\"requests\":{}}{}",
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		CHECK_ROW(funnel_text(out, sizeof out, span_str(rows[i])) == 0, rows[i]);
+}
+
+TEST(wrong_types_count_as_zero_and_strings_are_made_safe)
+{
+	static const char text[] =
+		"{\"ready\":1,\"not_ready\":\"\\u001b[31mred\\n\",\"uptime_s\":-1,\"workers\":\"2\","
+		"\"kernel\":{\"attached\":true,\"interface\":\"a\\u0007\xc3\xa9\",\"packets_dropped\":1,"
+		"\"dropped\":{\"\\u001b]0;\":1,\"x\":null}},\"requests\":{\"refused\":[1],\"verified\":1.5},\"steps\":["
+		"]}";
+
+	CHECK(funnel_text(out, sizeof out, SPAN(text)) > 0);
+	CHECK(strncmp(out, "not ready: ?[31mred?, up 0h00m, 0 workers\n", 42) == 0);
+	CHECK(strstr(out, "filter on a???\n") != NULL);
+	CHECK(strstr(out, "    dropped                   1   ?]0; 1\n") != NULL);
+	CHECK(strstr(out, "  verified                    0\n") != NULL);
+	for (const char *at = out; *at != '\0'; at++)
+		CHECK(*at == '\n' || (*at >= ' ' && *at <= '~'));
+}
+
+TEST(every_prefix_is_refused)
+{
+	struct guard guard;
+	size_t json_bytes;
+
+	fill_view();
+	json_bytes = admin_status(json, sizeof json, &view);
+	while (json[json_bytes - 1] != '}')
+		json_bytes--;
+	for (size_t bytes = 0; bytes < json_bytes; bytes++) {
+		CHECK_EQ(funnel_text(out, sizeof out, guard_copy(&guard, json, bytes)), 0);
+		guard_free(&guard);
+	}
+}
+
+TEST(the_largest_status_fits)
+{
+	memset(&view, 0, sizeof view);
+	memset(&view.total, 0xff, sizeof view.total);
+	memset(&view.kernel.packets, 0xff, sizeof view.kernel.packets);
+	memset(&view.kernel.observed, 0x7f, sizeof view.kernel.observed);
+	memset(view.kernel.interface, 'x', sizeof view.kernel.interface - 1);
+	view.kernel.attached = view.has_ledger = true;
+	memset(&view.ledger.by_state, 0xff, sizeof view.ledger.by_state);
+	CHECK(strlen(text_of_view()) < FUNNEL_BYTES_MAX / 2);
+}
+
+CHECK_MAIN

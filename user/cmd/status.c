@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+/* status.c: tollbar status: asks a running daemon how it does. */
+#include <errno.h>
+#include <getopt.h>
+#include <netdb.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "cmd/cmd.h"
+#include "config.h"
+#include "funnel.h"
+#include "parse.h"
+
+#define ANSWER_BYTES_MAX (HEAD_BYTES_MAX + 262144)
+#define PATIENCE_NS (5 * UINT64_C(1000000000)) /* for connecting, asking and the whole answer */
+
+static const char usage_text[] =
+	"usage: tollbar status [-a ADDRESS] [-c FILE] [--json]\n\n"
+	"The funnel, how long each step takes, and what it adds to the time to first token.\n\n"
+	"  -a ADDRESS  host:port of the daemon's admin listener; default 127.0.0.1:9402\n"
+	"  -c FILE     take the address from the daemon's configuration\n"
+	"  --json      print the daemon's own JSON\n\n"
+	"Exit status: 0, 1 the daemon cannot be reached, 2 usage or configuration.\n";
+
+struct target {
+	struct sockaddr_storage address;
+	socklen_t address_bytes;
+	char shown[256];
+};
+
+/* --- where to --- */
+
+/* "host:port" or "[v6]:port"; the host may be left out. */
+static bool target_of_text(struct target *target, const char *text)
+{
+	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+	const char *colon = strrchr(text, ':'), *host = text;
+	struct addrinfo *found;
+	char name[200];
+	size_t bytes;
+
+	if (colon == NULL || colon[1] == '\0')
+		return false;
+	bytes = (size_t)(colon - text);
+	if (bytes >= 2 && text[0] == '[' && text[bytes - 1] == ']') {
+		host++;
+		bytes -= 2;
+	}
+	if (bytes >= sizeof name)
+		return false;
+	snprintf(name, sizeof name, "%.*s", (int)bytes, host);
+	if (getaddrinfo(bytes > 0 ? name : "127.0.0.1", colon + 1, &hints, &found) != 0)
+		return false;
+	memcpy(&target->address, found->ai_addr, found->ai_addrlen);
+	target->address_bytes = found->ai_addrlen;
+	freeaddrinfo(found);
+	snprintf(target->shown, sizeof target->shown, "%s", text);
+	return true;
+}
+
+static bool target_of_config(struct target *target, const char *path)
+{
+	static struct config config;
+	char host[INET6_ADDRSTRLEN], port[8];
+	int mistakes = config_load(&config, path, stderr);
+
+	if (mistakes != 0) {
+		if (mistakes < 0)
+			fprintf(stderr, "tollbar: %s: %s\n", path, strerror(-mistakes));
+		return false;
+	}
+	target->address = config.admin;
+	target->address_bytes =
+		config.admin.ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+	if (getnameinfo((struct sockaddr *)&target->address, target->address_bytes, host, sizeof host, port,
+			sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) == 0)
+		snprintf(target->shown, sizeof target->shown, "%s port %s", host, port);
+	return true;
+}
+
+/* --- asking --- */
+
+/* Waits until the socket is ready, at most until end_ns: 0 or -errno. */
+static int await(int fd, short events, uint64_t end_ns)
+{
+	struct pollfd polled = {.fd = fd, .events = events};
+
+	for (;;) {
+		uint64_t now_ns = clock_ns();
+		int cnt;
+
+		if (now_ns >= end_ns)
+			return -ETIMEDOUT;
+		cnt = poll(&polled, 1, (int)((end_ns - now_ns + 999999) / 1000000));
+		if (cnt > 0)
+			return 0;
+		if (cnt < 0 && errno != EINTR)
+			return -errno;
+	}
+}
+
+static int dial(int fd, const struct target *target, uint64_t end_ns)
+{
+	socklen_t bytes = sizeof(int);
+	int error;
+
+	if (connect(fd, (const struct sockaddr *)&target->address, target->address_bytes) == 0)
+		return 0;
+	if (errno != EINPROGRESS)
+		return -errno;
+	error = await(fd, POLLOUT, end_ns);
+	if (error == 0 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &bytes) < 0)
+		return -errno;
+	return error > 0 ? -error : error;
+}
+
+/* Sends the question and reads until the daemon closes: bytes read or -errno. */
+static ssize_t exchange(int fd, char *answer, uint64_t end_ns)
+{
+	static const char question[] = "GET /status HTTP/1.1\r\nHost: tollbar\r\nConnection: close\r\n\r\n";
+	size_t used = 0;
+
+	if (send(fd, question, sizeof question - 1, MSG_NOSIGNAL) != (ssize_t)sizeof question - 1)
+		return -EIO; /* less than any new socket takes */
+	for (;;) {
+		int error = await(fd, POLLIN, end_ns);
+		ssize_t received;
+
+		if (error < 0)
+			return error;
+		received = recv(fd, answer + used, ANSWER_BYTES_MAX - used, 0);
+		if (received == 0)
+			return (ssize_t)used;
+		if (received < 0)
+			return -errno;
+		used += (size_t)received;
+		if (used == ANSWER_BYTES_MAX)
+			return -EMSGSIZE;
+	}
+}
+
+static ssize_t fetch(const struct target *target, char *answer)
+{
+	uint64_t end_ns = clock_ns() + PATIENCE_NS;
+	int fd = socket(target->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	ssize_t bytes;
+
+	if (fd < 0)
+		return -errno;
+	bytes = dial(fd, target, end_ns);
+	if (bytes == 0)
+		bytes = exchange(fd, answer, end_ns);
+	close(fd);
+	return bytes;
+}
+
+/* The body of a whole 200 answer. */
+static bool body_of(struct span *body, struct span answer)
+{
+	struct http_head head;
+
+	if (parse_response(&head, answer, 0) != PARSE_DONE || head.status != 200 || head.chunked)
+		return false;
+	*body = span_of(answer.at + head.head_bytes, answer.bytes - head.head_bytes);
+	return !head.has_length || head.content_bytes == body->bytes;
+}
+
+static int print(struct span body, bool as_json)
+{
+	static char text[FUNNEL_BYTES_MAX];
+
+	/* checked either way: what is printed as the daemon's JSON is its JSON */
+	if (funnel_text(text, sizeof text, body) == 0) {
+		fputs("tollbar: the answer is not a tollbar's\n", stderr);
+		return 1;
+	}
+	if (as_json)
+		fwrite(body.at, 1, body.bytes, stdout);
+	else
+		fputs(text, stdout);
+	return 0;
+}
+
+static int report(const struct target *target, bool as_json)
+{
+	static char answer[ANSWER_BYTES_MAX];
+	ssize_t bytes = fetch(target, answer);
+	struct span body;
+
+	if (bytes < 0) {
+		fprintf(stderr, "tollbar: %s: %s\n", target->shown, strerror((int)-bytes));
+		return 1;
+	}
+	if (!body_of(&body, span_of(answer, (size_t)bytes))) {
+		fprintf(stderr, "tollbar: %s: not a good answer\n", target->shown);
+		return 1;
+	}
+	return print(body, as_json);
+}
+
+int cmd_status(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {0}};
+	const char *address = "127.0.0.1:9402", *path = NULL;
+	struct target target;
+	bool as_json = false;
+	int option;
+
+	optind = 0; /* tests call this more than once */
+	while ((option = getopt_long(argc, argv, "a:c:h", options, NULL)) != -1) {
+		switch (option) {
+		case 'a':
+			address = optarg;
+			break;
+		case 'c':
+			path = optarg;
+			break;
+		case 'j':
+			as_json = true;
+			break;
+		default:
+			fputs(usage_text, option == 'h' ? stdout : stderr);
+			return option == 'h' ? 0 : 2;
+		}
+	}
+	if (optind != argc) {
+		fputs(usage_text, stderr);
+		return 2;
+	}
+	if (path != NULL)
+		return target_of_config(&target, path) ? report(&target, as_json) : 2;
+	if (target_of_text(&target, address))
+		return report(&target, as_json);
+	fprintf(stderr, "tollbar: '%s' is not host:port\n", address);
+	return 2;
+}
