@@ -24,7 +24,7 @@ struct packet {
 	const __u8 *l4; /* TCP or UDP header; its first four bytes are inside the frame */
 	__u32 l4_bytes; /* header and payload, by the IP header; inside the frame */
 	__u8 protocol;
-	__u8 version;	    /* 4 or 6 */
+	__u8 version;	   /* 4 or 6 */
 	__u8 ip6_fragment; /* a first fragment; later ones end as PASS_OTHER */
 };
 
@@ -236,9 +236,9 @@ static ALWAYS_INLINE enum reason packet_check_ip(const struct packet *packet)
 #define TCP_URG 16u
 
 /* Bit n is set when n is a combination that TCP (RFC 9293) can mean; scans and fingerprinting use the others. */
-#define TCP_COMBINATIONS                                                                                             \
-	(1u << TCP_SYN | 1u << (TCP_SYN | TCP_URG) | 1u << (TCP_SYN | TCP_ACK) | 1u << TCP_RST |                     \
-	 1u << (TCP_RST | TCP_ACK) | 1u << TCP_ACK | 1u << (TCP_ACK | TCP_URG) | 1u << (TCP_FIN | TCP_ACK) |         \
+#define TCP_COMBINATIONS                                                                                     \
+	(1u << TCP_SYN | 1u << (TCP_SYN | TCP_URG) | 1u << (TCP_SYN | TCP_ACK) | 1u << TCP_RST |             \
+	 1u << (TCP_RST | TCP_ACK) | 1u << TCP_ACK | 1u << (TCP_ACK | TCP_URG) | 1u << (TCP_FIN | TCP_ACK) | \
 	 1u << (TCP_FIN | TCP_ACK | TCP_URG))
 
 static ALWAYS_INLINE enum reason packet_tcp(const struct packet *packet, const void *data_end)

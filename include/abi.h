@@ -43,10 +43,10 @@ struct tollbar_prefix {
 #define TOLLBAR_GENERATIONS 2u
 
 /* Bits of tollbar_policy.word.  The program reads it once per packet; the daemon changes it with one atomic store. */
-#define TOLLBAR_ARMED 1u       /* there is a service port; without it every packet passes untouched */
-#define TOLLBAR_MODE_ALLOW 2u  /* only listed sources may reach a service port */
-#define TOLLBAR_OBSERVE 4u     /* count what would be dropped, drop nothing */
-#define TOLLBAR_HAS_EXACT 8u   /* the list maps of this generation have entries; a lookup is skipped without */
+#define TOLLBAR_ARMED 1u      /* there is a service port; without it every packet passes untouched */
+#define TOLLBAR_MODE_ALLOW 2u /* only listed sources may reach a service port */
+#define TOLLBAR_OBSERVE 4u    /* count what would be dropped, drop nothing */
+#define TOLLBAR_HAS_EXACT 8u  /* the list maps of this generation have entries; a lookup is skipped without */
 #define TOLLBAR_HAS_PREFIX 16u
 #define TOLLBAR_HAS_STANDING 32u
 #define TOLLBAR_GENERATION 64u /* slot of the list maps in force: 0 or 1 */

@@ -267,7 +267,8 @@ static bool is_all_ip4(const struct prefix *prefix)
 static size_t rules_end_ip6(struct rule *rules, size_t cnt)
 {
 	for (size_t i = 0; i < cnt; i++)
-		if (rules[i].prefix.bits < MAPPED_BITS && within(&mapped, &rules[i].prefix.address, rules[i].prefix.bits)) {
+		if (rules[i].prefix.bits < MAPPED_BITS &&
+		    within(&mapped, &rules[i].prefix.address, rules[i].prefix.bits)) {
 			rules[cnt] = (struct rule){{mapped, MAPPED_BITS}, 0};
 			return cnt + 1;
 		}

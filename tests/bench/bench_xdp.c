@@ -34,8 +34,8 @@ static _Noreturn void give_up(const char *what, int err)
 
 struct side {
 	const char *name;
-	int fd;
 	struct frame *frame;
+	int fd;
 	uint32_t action; /* what the program must answer, or the figure means nothing */
 	double ns[ROUNDS];
 };
@@ -138,8 +138,7 @@ static int xdpfilter_load(void)
 		exit(77);
 	}
 	struct bpf_map *map;
-	bpf_object__for_each_map(map, object)
-		bpf_map__set_pin_path(map, NULL); /* not into the system's bpffs */
+	bpf_object__for_each_map(map, object) bpf_map__set_pin_path(map, NULL); /* not into the system's bpffs */
 	struct bpf_program *program = bpf_object__next_program(object, NULL);
 	bpf_program__set_type(program, BPF_PROG_TYPE_XDP);
 	int err = bpf_object__load(object);
@@ -194,16 +193,25 @@ int main(void)
 	frame_build(&other, ICMP4);
 	frame_source(&stranger, NULL);
 	frame_source(&guest, &prefixes[LIST_CNT / 2].address);
-	enum { FLOOR, JUNK, OTHER, DENY, XDPFILTER_DENY, ALLOW, XDPFILTER_ALLOW, SIDE_CNT }; /* compared ones side by side */
+	enum {
+		FLOOR,
+		JUNK,
+		OTHER,
+		DENY,
+		XDPFILTER_DENY,
+		ALLOW,
+		XDPFILTER_ALLOW,
+		SIDE_CNT
+	}; /* compared ones side by side */
 	int gate_fd = gate_load(), xdpfilter_fd = xdpfilter_load();
 	struct side sides[SIDE_CNT] = {
-		[FLOOR] = {"floor", floor_load(), &junk, XDP_DROP, {0}},
-		[JUNK] = {"junk", gate_fd, &junk, XDP_DROP, {0}},
-		[OTHER] = {"other", gate_fd, &other, XDP_PASS, {0}},
-		[DENY] = {"deny", gate_fd, &stranger, XDP_DROP, {0}},
-		[ALLOW] = {"allow", gate_fd, &guest, XDP_PASS, {0}},
-		[XDPFILTER_DENY] = {"xdpfilter_deny", xdpfilter_fd, &stranger, XDP_DROP, {0}},
-		[XDPFILTER_ALLOW] = {"xdpfilter_allow", xdpfilter_fd, &guest, XDP_PASS, {0}},
+		[FLOOR] = {"floor", &junk, floor_load(), XDP_DROP, {0}},
+		[JUNK] = {"junk", &junk, gate_fd, XDP_DROP, {0}},
+		[OTHER] = {"other", &other, gate_fd, XDP_PASS, {0}},
+		[DENY] = {"deny", &stranger, gate_fd, XDP_DROP, {0}},
+		[ALLOW] = {"allow", &guest, gate_fd, XDP_PASS, {0}},
+		[XDPFILTER_DENY] = {"xdpfilter_deny", &stranger, xdpfilter_fd, XDP_DROP, {0}},
+		[XDPFILTER_ALLOW] = {"xdpfilter_allow", &guest, xdpfilter_fd, XDP_PASS, {0}},
 	};
 	int err = filter_set_ports(filter, ports, 1, NULL, 0);
 	if (err == 0)

@@ -95,7 +95,8 @@ static inline void put_ip4(struct frame *frame, enum frame_kind kind)
 
 static inline void put_ip6(struct frame *frame, enum frame_kind kind)
 {
-	static const uint8_t source[16] = {0x20, 0x01, 0x0d, 0xb8, [15] = 7}, target[16] = {0x20, 0x01, 0x0d, 0xb8, [15] = 1};
+	static const uint8_t source[16] = {0x20, 0x01, 0x0d, 0xb8, [15] = 7},
+			     target[16] = {0x20, 0x01, 0x0d, 0xb8, [15] = 1};
 	static const uint8_t first[] = {0x60, 0, 0, 0};
 	uint8_t next_hops[] = {kind == UDP6 ? 17 : kind == ICMP6 ? 58 : 6, 64};
 
@@ -261,7 +262,11 @@ static const struct frame_row frame_rows[] = {
 	{"source fe80::", TCP6, {{AT_IP6_SOURCE, 0xfe}, {AT_IP6_SOURCE + 1, 0x80}}, 0, 0, PASS_OPEN},
 	{"source ::",
 	 TCP6,
-	 {{AT_IP6_SOURCE, 0}, {AT_IP6_SOURCE + 1, 0}, {AT_IP6_SOURCE + 2, 0}, {AT_IP6_SOURCE + 3, 0}, {AT_IP6_SOURCE + 15, 0}},
+	 {{AT_IP6_SOURCE, 0},
+	  {AT_IP6_SOURCE + 1, 0},
+	  {AT_IP6_SOURCE + 2, 0},
+	  {AT_IP6_SOURCE + 3, 0},
+	  {AT_IP6_SOURCE + 15, 0}},
 	 0,
 	 0,
 	 SOURCE_MARTIAN},
@@ -331,7 +336,7 @@ struct extension_row {
 		uint8_t kind, more;
 	} chain[8];
 	size_t chain_cnt;
-	uint16_t fragment; /* offset and flag of fragment headers */
+	uint16_t fragment;  /* offset and flag of fragment headers */
 	int resize_payload; /* what the IP header says, against what is there */
 	enum reason want;
 };
@@ -347,7 +352,12 @@ static const struct extension_row extension_rows[] = {
 	{"hop-by-hop second", {{DEST, 0}, {HOP, 0}}, 2, 0, 0, IP6_EXTENSION},
 	{"hop-by-hop twice", {{HOP, 0}, {HOP, 0}}, 2, 0, 0, IP6_EXTENSION},
 	{"six", {{DEST, 0}, {DEST, 0}, {DEST, 0}, {DEST, 0}, {DEST, 0}, {DEST, 0}}, 6, 0, 0, PASS_OPEN},
-	{"seven", {{DEST, 0}, {DEST, 0}, {DEST, 0}, {DEST, 0}, {DEST, 0}, {DEST, 0}, {DEST, 0}}, 7, 0, 0, IP6_EXTENSION},
+	{"seven",
+	 {{DEST, 0}, {DEST, 0}, {DEST, 0}, {DEST, 0}, {DEST, 0}, {DEST, 0}, {DEST, 0}},
+	 7,
+	 0,
+	 0,
+	 IP6_EXTENSION},
 	{"long", {{DEST, 150}}, 1, 0, 0, PASS_OPEN},
 	{"first fragment", {{FRAG, 0}}, 1, 1, 0, FRAGMENT},
 	{"first fragment after options", {{HOP, 0}, {DEST, 3}, {FRAG, 0}}, 3, 1, 0, FRAGMENT},

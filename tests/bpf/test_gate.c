@@ -70,10 +70,10 @@ static bool gate_ready(void)
 	return true;
 }
 
-#define GATE_READY()                                 \
-	do {                                         \
-		if (!gate_ready())                   \
-			CHECK_SKIP(unavailable);     \
+#define GATE_READY()                             \
+	do {                                     \
+		if (!gate_ready())               \
+			CHECK_SKIP(unavailable); \
 	} while (0)
 
 struct outcome {
@@ -331,7 +331,7 @@ TEST(port_edges)
 	static const struct {
 		uint16_t port;
 		enum reason want;
-	} rows[] = {{0, PASS_OTHER}, {1, PASS_OPEN}, {2, PASS_OTHER}, {62, PASS_OTHER}, {63, PASS_OPEN},
+	} rows[] = {{0, PASS_OTHER}, {1, PASS_OPEN},   {2, PASS_OTHER},	    {62, PASS_OTHER},  {63, PASS_OPEN},
 		    {64, PASS_OPEN}, {65, PASS_OTHER}, {65534, PASS_OTHER}, {65535, PASS_OPEN}};
 	static const uint16_t zero[] = {0};
 
@@ -372,7 +372,8 @@ TEST(penalty)
 	for (size_t i = 0; i < 2; i++) {
 		struct in6_addr address = {.s6_addr = {[10] = 255, 255}};
 		struct frame frame, other;
-		CHECK(inet_pton(AF_INET, sources[i], &address.s6_addr[12]) == 1 || inet_pton(AF_INET6, sources[i], &address));
+		CHECK(inet_pton(AF_INET, sources[i], &address.s6_addr[12]) == 1 ||
+		      inet_pton(AF_INET6, sources[i], &address));
 		frame_from(&frame, sources[i]);
 		frame_from(&other, others[i]);
 		expect(&frame, PASS_OPEN, "before");
@@ -476,7 +477,8 @@ TEST(verifier_insns)
 	size_t series = strcspn(release, ".") + 1;
 	series += strcspn(release + series, ".");
 	bool same = strncmp(release, here.release, series) == 0;
-	unsigned low = same ? checked_in - checked_in / 50 : checked_in / 4, high = same ? checked_in + checked_in / 50 : checked_in * 4;
+	unsigned low = same ? checked_in - checked_in / 50 : checked_in / 4,
+		 high = same ? checked_in + checked_in / 50 : checked_in * 4;
 	if (verified_insns < low || verified_insns > high) {
 		printf("the BPF verifier walks %u instructions here (%s), %u are checked in (%s).\n"
 		       "If the change is meant: echo '%u %.*s' >tests/bpf/verifier_insns, and say why in the commit.\n",

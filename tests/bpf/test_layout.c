@@ -17,9 +17,9 @@ struct field {
 	size_t offset, bytes;
 };
 
-#define FIELD(type, name)                                                                  \
-	{                                                                                  \
-		#name, offsetof(struct type, name), sizeof(((struct type *)0)->name)       \
+#define FIELD(type, name)                                                            \
+	{                                                                            \
+#name, offsetof(struct type, name), sizeof(((struct type *)0)->name) \
 	}
 
 static const struct layout {
@@ -107,8 +107,8 @@ TEST(maps)
 		{TOLLBAR_MAP_ABI, BPF_MAP_TYPE_ARRAY, 4, 4, 1},
 		{TOLLBAR_MAP_POLICY, BPF_MAP_TYPE_ARRAY, 4, sizeof(struct tollbar_policy), 1},
 		{TOLLBAR_MAP_COUNTERS, BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct tollbar_counters), 1},
-		{TOLLBAR_MAP_STANDING, BPF_MAP_TYPE_HASH, sizeof(struct tollbar_address), sizeof(struct tollbar_standing),
-		 TOLLBAR_STANDING_MAX},
+		{TOLLBAR_MAP_STANDING, BPF_MAP_TYPE_HASH, sizeof(struct tollbar_address),
+		 sizeof(struct tollbar_standing), TOLLBAR_STANDING_MAX},
 		{TOLLBAR_MAP_EXACT, BPF_MAP_TYPE_ARRAY_OF_MAPS, 4, 4, TOLLBAR_GENERATIONS},
 		{TOLLBAR_MAP_PREFIX, BPF_MAP_TYPE_ARRAY_OF_MAPS, 4, 4, TOLLBAR_GENERATIONS},
 	};

@@ -4,7 +4,7 @@
 # sources.  Nothing listens: a SYN that passes is answered with a reset at once, a dropped one is not answered.
 # Needs root.  Last line: "N passed, N failed".
 set -u
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit
 
 TOLLBAR=${TOLLBAR:-build/tollbar}
 OBJECT=build/gate.bpf.o

@@ -82,7 +82,8 @@ TEST(every_prefix)
 
 TEST(fields)
 {
-	static const uint8_t source4[16] = {[10] = 0xff, 0xff, 192, 0, 2, 7}, source6[16] = {0x20, 1, 0x0d, 0xb8, [15] = 7};
+	static const uint8_t source4[16] = {[10] = 0xff, 0xff, 192, 0, 2, 7},
+			     source6[16] = {0x20, 1, 0x0d, 0xb8, [15] = 7};
 	struct tollbar_address source __attribute__((aligned(8)));
 	struct frame frame;
 	struct packet packet;

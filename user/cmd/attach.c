@@ -50,7 +50,8 @@ static bool port_add(uint16_t *ports, size_t *cnt, const char *text)
 	unsigned long port = strtoul(text, &end, 10);
 
 	if (*text < '0' || *text > '9' || *end != 0 || port == 0 || port > 65535 || *cnt == PORTS_MAX) {
-		fprintf(stderr, "tollbar attach: \"%s\" is not a port (1 to 65535, at most %d of them)\n", text, PORTS_MAX);
+		fprintf(stderr, "tollbar attach: \"%s\" is not a port (1 to 65535, at most %d of them)\n", text,
+			PORTS_MAX);
 		return false;
 	}
 	ports[(*cnt)++] = (uint16_t)port;
@@ -96,10 +97,14 @@ static bool option_take(struct request *request, int option)
 static bool request_parse(struct request *request, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"mode", required_argument, NULL, 'm'},	 {"observe", no_argument, NULL, 'o'},
-		{"tcp", required_argument, NULL, 't'},	 {"udp", required_argument, NULL, 'u'},
-		{"allow", required_argument, NULL, 'a'}, {"deny", required_argument, NULL, 'd'},
-		{"replace", no_argument, NULL, 'r'},	 {"generic", no_argument, NULL, 'g'},
+		{"mode", required_argument, NULL, 'm'},
+		{"observe", no_argument, NULL, 'o'},
+		{"tcp", required_argument, NULL, 't'},
+		{"udp", required_argument, NULL, 'u'},
+		{"allow", required_argument, NULL, 'a'},
+		{"deny", required_argument, NULL, 'd'},
+		{"replace", no_argument, NULL, 'r'},
+		{"generic", no_argument, NULL, 'g'},
 		{NULL, 0, NULL, 0},
 	};
 	int option;
@@ -131,7 +136,8 @@ static int policy_apply(struct filter *filter, const struct request *request, co
 	if (request->allow_path != NULL || request->deny_path != NULL)
 		err = filter_load_lists(filter, allow, deny);
 	if (err == 0 && (request->set_mode || request->observe))
-		filter_set_mode(filter, request->set_mode ? request->mode : filter_state(filter).mode, request->observe);
+		filter_set_mode(filter, request->set_mode ? request->mode : filter_state(filter).mode,
+				request->observe);
 	if (err == 0 && request->tcp_cnt + request->udp_cnt > 0)
 		err = filter_set_ports(filter, request->tcp, request->tcp_cnt, request->udp, request->udp_cnt);
 	return err;
@@ -169,10 +175,12 @@ int cmd_attach(int argc, char **argv)
 int cmd_detach(int argc, char **argv)
 {
 	if (argc != 2 || argv[1][0] == '-')
-		return usage("usage: tollbar detach IFACE\n\nTakes the filter off and puts back the program it replaced.\n",
-			     argc, argv);
+		return usage(
+			"usage: tollbar detach IFACE\n\nTakes the filter off and puts back the program it replaced.\n",
+			argc, argv);
 	int err = hook_detach(argv[1]);
 	if (err != 0)
-		fprintf(stderr, "tollbar detach: %s: %s\n", argv[1], err == -ENOENT ? "no filter there" : strerror(-err));
+		fprintf(stderr, "tollbar detach: %s: %s\n", argv[1],
+			err == -ENOENT ? "no filter there" : strerror(-err));
 	return err != 0;
 }

@@ -84,8 +84,8 @@ static int maps_find(struct filter *filter, int program_fd)
 	if (err == 0 && bpf_map_lookup_elem(filter->map_fds[MAP_ABI], &key, &abi) == 0 && abi != TOLLBAR_ABI)
 		err = -EPROTO;
 	if (err == -EPROTO)
-		log_error("event=filter_open error=\"the attached program speaks another version\" want=%u got=%u", TOLLBAR_ABI,
-			  abi);
+		log_error("event=filter_open error=\"the attached program speaks another version\" want=%u got=%u",
+			  TOLLBAR_ABI, abi);
 	return err;
 }
 
@@ -150,7 +150,8 @@ static void word_change(struct filter *filter, uint32_t clear, uint32_t set)
 
 	do
 		now = (was & ~clear) | set;
-	while (!__atomic_compare_exchange_n(&filter->policy->word, &was, now, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
+	while (!__atomic_compare_exchange_n(&filter->policy->word, &was, now, false, __ATOMIC_RELEASE,
+					    __ATOMIC_RELAXED));
 }
 
 static void ports_write(__u64 *words, const uint16_t *ports, size_t cnt)
@@ -206,7 +207,8 @@ static int rules_map(const struct rule *rules, size_t cnt, bool exact, uint32_t 
 	if (exact)
 		fd = bpf_map_create(BPF_MAP_TYPE_HASH, "list_exact", sizeof(struct tollbar_address), 4, room, NULL);
 	else
-		fd = bpf_map_create(BPF_MAP_TYPE_LPM_TRIE, "list_prefix", sizeof(struct tollbar_prefix), 4, room, &trie);
+		fd = bpf_map_create(BPF_MAP_TYPE_LPM_TRIE, "list_prefix", sizeof(struct tollbar_prefix), 4, room,
+				    &trie);
 	for (size_t i = 0; fd >= 0 && err == 0 && i < cnt; i++) {
 		struct tollbar_prefix key = {.bits = rules[i].prefix.bits};
 		if ((key.bits == 128) != exact)
@@ -298,8 +300,8 @@ int filter_sweep(struct filter *filter)
 	word_change(filter, TOLLBAR_HAS_STANDING, 0);
 	for (bool first = true; err == 0; first = false) {
 		uint32_t cnt = SWEEP_BATCH;
-		err = bpf_map_lookup_batch(filter->map_fds[MAP_STANDING], first ? NULL : &position, &position, keys, values,
-					   &cnt, NULL);
+		err = bpf_map_lookup_batch(filter->map_fds[MAP_STANDING], first ? NULL : &position, &position, keys,
+					   values, &cnt, NULL);
 		if (err == 0 || err == -ENOENT) /* the last batch comes with -ENOENT */
 			live += batch_sweep(filter, keys, values, cnt, now_ns);
 	}
@@ -314,7 +316,8 @@ static bool sweep_due(struct filter *filter, uint64_t now_ns)
 	uint64_t last_ns = __atomic_load_n(&filter->swept_ns, __ATOMIC_RELAXED);
 
 	return now_ns - last_ns >= SWEEP_PAUSE_NS &&
-	       __atomic_compare_exchange_n(&filter->swept_ns, &last_ns, now_ns, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+	       __atomic_compare_exchange_n(&filter->swept_ns, &last_ns, now_ns, false, __ATOMIC_RELAXED,
+					   __ATOMIC_RELAXED);
 }
 
 int filter_penalize(struct filter *filter, const struct in6_addr *source, unsigned seconds)

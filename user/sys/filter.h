@@ -21,8 +21,8 @@
 struct filter;
 
 enum filter_mode {
-	FILTER_OPEN,	    /* every source, except denied and penalised ones */
-	FILTER_ALLOW,	    /* only listed sources; an empty list lets nobody in */
+	FILTER_OPEN,  /* every source, except denied and penalised ones */
+	FILTER_ALLOW, /* only listed sources; an empty list lets nobody in */
 };
 
 /* filter_open: the program attached to iface, by `tollbar attach`, `ip link`, xdp-loader or within a dispatcher.

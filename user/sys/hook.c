@@ -49,13 +49,13 @@ static int say(const char *library, const char *format, va_list args)
 }
 
 __attribute__((format(printf, 2, 0))) static int say_libbpf(enum libbpf_print_level level, const char *format,
-							     va_list args)
+							    va_list args)
 {
 	return say("libbpf", format, args);
 }
 
 __attribute__((format(printf, 2, 0))) static int say_libxdp(enum libxdp_print_level level, const char *format,
-							     va_list args)
+							    va_list args)
 {
 	return say("libxdp", format, args);
 }
@@ -218,7 +218,8 @@ static void pin_path(char path[PIN_BYTES_MAX], const char *iface, const char *pi
 	snprintf(name, sizeof name, "%s", iface);
 	for (char *dot = strchr(name, '.'); dot != NULL; dot = strchr(dot, '.'))
 		*dot = ':';
-	snprintf(path, PIN_BYTES_MAX, BPFFS "/tollbar/%s@%lu%s%s", name, namespace_of(getpid(), "net"), *pin ? "/" : "", pin);
+	snprintf(path, PIN_BYTES_MAX, BPFFS "/tollbar/%s@%lu%s%s", name, namespace_of(getpid(), "net"), *pin ? "/" : "",
+		 pin);
 }
 
 static int pin(int fd, const char *iface, const char *name)
@@ -348,7 +349,8 @@ static int attach_instead(const char *iface, const struct place *place)
 
 static int attached(const char *iface, uint32_t flags, const char *how)
 {
-	log_info("event=attach interface=%s mode=%s how=%s", iface, flags == XDP_FLAGS_DRV_MODE ? "native" : "generic", how);
+	log_info("event=attach interface=%s mode=%s how=%s", iface, flags == XDP_FLAGS_DRV_MODE ? "native" : "generic",
+		 how);
 	return 0;
 }
 
@@ -364,7 +366,8 @@ static int attach_mode(const char *iface, const struct place *place, uint32_t fl
 	if (pins)
 		log_info("event=attach interface=%s dispatcher=no error=\"%s\" next=alone", iface, strerror(-err));
 	else
-		log_info("event=attach interface=%s dispatcher=no reason=\"no lasting " BPFFS " here\" next=alone", iface);
+		log_info("event=attach interface=%s dispatcher=no reason=\"no lasting " BPFFS " here\" next=alone",
+			 iface);
 	err = attach_alone(iface, place->ifindex, flags, pins);
 	return err == 0 ? attached(iface, flags, pins ? "link" : "netlink") : err;
 }
@@ -372,12 +375,14 @@ static int attach_mode(const char *iface, const struct place *place, uint32_t fl
 static int attach_beside(const char *iface, const struct place *place, bool pins)
 {
 	if (strcmp(place->main_name, DISPATCHER) != 0) {
-		log_error("event=attach interface=%s error=\"program %s is attached\" help=\"--replace puts it back at detach\"",
+		log_error("event=attach interface=%s error=\"program %s is attached\" help=\"--replace puts it back at "
+			  "detach\"",
 			  iface, place->main_name);
 		return -EBUSY;
 	}
 	if (!pins)
-		log_error("event=attach interface=%s error=\"the dispatcher's pins are out of sight\" help=\"nsenter --net=\"",
+		log_error("event=attach interface=%s error=\"the dispatcher's pins are out of sight\" help=\"nsenter "
+			  "--net=\"",
 			  iface);
 	return pins ? attach_mode(iface, place, place->flags, true) : -EBUSY;
 }
@@ -400,7 +405,8 @@ static int attach_free(const char *iface, const struct place *place, bool generi
 	if (err == 0 || err == -EPERM)
 		return err;
 	if (!generic)
-		log_warn("event=attach interface=%s native=no error=\"%s\" next=generic note=\"much slower; a lower MTU may help\"",
+		log_warn("event=attach interface=%s native=no error=\"%s\" next=generic note=\"much slower; a lower "
+			 "MTU may help\"",
 			 iface, strerror(-err));
 	return attach_mode(iface, place, XDP_FLAGS_SKB_MODE, pins);
 }
