@@ -4,9 +4,7 @@
 /* http_oracle.h: the same head read by http-parser 2.9.4, for comparison.  Whatever parse_request accepts, http-parser
  * must accept with the same method, target, fields and body length.  Where they differ on purpose or by nature:
  *   - methods: ours are any token, http-parser knows a list (HPE_INVALID_METHOD);
- *   - CONNECT: its target is read as host:port there, ours must begin with '/';
- *   - a field whose name only begins with Transfer-Encoding: http-parser remembers it as one and then refuses a
- *     Content-Length beside it. */
+ *   - CONNECT: its target is read as host:port there, ours must begin with '/'. */
 #include <http_parser.h>
 
 #include "parse.h"
@@ -85,18 +83,6 @@ static struct span oracle_trim(struct span value)
 	return value;
 }
 
-static bool oracle_name_goes_on(const struct http_head *head)
-{
-	const struct span start = SPAN("transfer-encoding");
-
-	for (size_t i = 0; i < head->field_cnt; i++) {
-		struct span name = head->fields[i].name;
-		if (name.bytes > start.bytes && span_equal_nocase(span_of(name.at, start.bytes), start))
-			return true;
-	}
-	return false;
-}
-
 /* NULL when both agree about a head we accepted, else what differs. */
 static const char *oracle_differs(const struct http_head *head, struct span bytes, bool request)
 {
@@ -108,8 +94,6 @@ static const char *oracle_differs(const struct http_head *head, struct span byte
 	if (err == HPE_INVALID_METHOD)
 		return NULL;
 	if (request && span_equal(head->method, SPAN("CONNECT")))
-		return NULL;
-	if (err == HPE_UNEXPECTED_CONTENT_LENGTH && oracle_name_goes_on(head))
 		return NULL;
 	if (!oracle.complete)
 		return http_errno_name(err);

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+// SPDX-License-Identifier: Apache-2.0
 /* config_check.c: what only the whole file shows: settings that are missing, names that nobody has, settings that
  * contradict each other.  Also fills what is made of several settings. */
 #include <arpa/inet.h>

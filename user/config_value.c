@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+// SPDX-License-Identifier: Apache-2.0
 /* config_value.c: the text of one setting → its value, or one mistake. */
 #include <arpa/inet.h>
 #include <ctype.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+// SPDX-License-Identifier: Apache-2.0
 /* parse.c: HTTP/1.x heads.  Two passes over the bytes: scan_head finds where the head ends, each byte once however the
  * bytes come in, and refuses every control byte on the way; then the complete head is taken apart line by line, where
  * a CR can only be the first half of a line end. */
@@ -200,6 +200,9 @@ static enum reason take_field(struct message *m, struct span name, struct span v
 			take_payment(m, &head->payment_v2, value);
 		break;
 	default:
+		/* http-parser, which servers still use, takes any longer name for Transfer-Encoding itself. */
+		if (name.bytes > 17 && span_equal_nocase(span_of(name.at, 17), SPAN("transfer-encoding")))
+			return HTTP_AMBIGUOUS;
 		break;
 	}
 	return REASON_OK;

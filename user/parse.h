@@ -44,7 +44,8 @@ struct http_head {
  * PARSE_BAD gives refusal:
  *   HTTP_BAD        syntax, control bytes, bare LF, obs-fold, space before colon, missing or repeated Host, bad target;
  *   HTTP_AMBIGUOUS  Content-Length with Transfer-Encoding; Content-Length repeated, malformed, with a leading zero or over
- *                   2^60; any Transfer-Encoding but a single chunked, or in 1.0; a tab beside the value of either;
+ *                   2^60; any Transfer-Encoding but a single chunked, or in 1.0; a tab beside the value of either; a
+ *                   longer name that begins with Transfer-Encoding;
  *   HTTP_LARGE      head or field count over the limit;
  *   HTTP_VERSION    HTTP/<digit>.<digit> other than 1.0 and 1.1;
  *   EXPECTATION     any Expect but 100-continue.

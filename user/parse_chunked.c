@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+// SPDX-License-Identifier: Apache-2.0
 /* parse_chunked.c: the chunked coding (RFC 9112 7.1), one state per place in the grammar. */
 #include "parse.h"
 #include "parse_bytes.h"

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+// SPDX-License-Identifier: Apache-2.0
 /* parse_sse.c: where server-sent events end.  Lines end with LF, CRLF or CR.  After a CR that ends an empty line the
  * event is over for a CR sender, while a CRLF sender's LF still belongs to it.  The line before tells which: so nothing
  * waits for a byte that may not come, no LF is torn off, and the answer never depends on where the bytes were cut. */

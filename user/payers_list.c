@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+// SPDX-License-Identifier: Apache-2.0
 /* payers_list.c: the payer file → a hash table of limits. */
 #include "payers_list.h"
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+// SPDX-License-Identifier: Apache-2.0
 #include <netdb.h>
 
 /* Names are not looked up while testing: only numbers and "localhost" resolve. */

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+// SPDX-License-Identifier: Apache-2.0
 #include "parse.c"
 
 #include <ctype.h>
@@ -149,6 +149,9 @@ static const struct {
 		   "chunked\r\n\r\n"),
 	 REFUSED(HTTP_BAD)},
 	{TEXT(POST "Transfer-Encoding:\r\n chunked\r\n\r\n"), REFUSED(HTTP_AMBIGUOUS)},
+	{TEXT(POST "Transfer-Encoding-: chunked\r\n\r\n"), REFUSED(HTTP_AMBIGUOUS)},
+	{TEXT(POST "transfer-encodings: a\r\n\r\n"), REFUSED(HTTP_AMBIGUOUS)},
+	{TEXT(POST "X-Transfer-Encoding: a\r\n\r\n"), OK},
 	{TEXT("POST / HTTP/1.0\r\n" H "Transfer-Encoding: chunked\r\n\r\n"), REFUSED(HTTP_AMBIGUOUS)},
 	{TEXT("POST / HTTP/1.0\r\n" H "Content-Length: 3\r\n\r\n"), OK},
 	/* Expect */

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+// SPDX-License-Identifier: Apache-2.0
 /* check: every mistake of a configuration and of the files it names, or what it comes to. */
 #include <errno.h>
 #include <getopt.h>
