@@ -364,11 +364,9 @@ void admin_close(struct admin *admin)
 
 unsigned admin_port(const struct admin *admin)
 {
-	struct sockaddr_storage address;
+	struct sockaddr_in6 address = {.sin6_port = 0}; /* IPv4 keeps its port in the same place */
 	socklen_t bytes = sizeof address;
-	bool is_v6;
 
 	ASSERT(getsockname(admin->listen_fd, (struct sockaddr *)&address, &bytes) == 0);
-	is_v6 = address.ss_family == AF_INET6;
-	return ntohs(is_v6 ? ((struct sockaddr_in6 *)&address)->sin6_port : ((struct sockaddr_in *)&address)->sin_port);
+	return ntohs(address.sin6_port);
 }

@@ -182,7 +182,7 @@ TEST(metrics_keep_the_rules_of_the_format)
 		if (sscanf(line, "# HELP %127s", family) == 1) {
 			snprintf(again, sizeof again, "\n%s\n", family);
 			CHECK_ROW(strstr(seen, again) == NULL, line);
-			strcat(seen, again + 1);
+			snprintf(seen + strlen(seen), sizeof seen - strlen(seen), "%s", again + 1);
 			line = strtok_r(NULL, "\n", &save);
 			CHECK_ROW(sscanf(line, "# TYPE %127s %31s", again, type) == 2 && strcmp(again, family) == 0,
 				  line);

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/assert.h"
 #include "base/clock.h"
 #include "cmd/cmd.h"
 #include "config.h"
@@ -39,11 +40,13 @@ struct target {
 static bool target_of_text(struct target *target, const char *text)
 {
 	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-	const char *colon = strrchr(text, ':'), *host = text;
+	const char *colon, *host = text;
 	struct addrinfo *found;
 	char name[200];
 	size_t bytes;
 
+	ASSERT(text != NULL);
+	colon = strrchr(text, ':');
 	if (colon == NULL || colon[1] == '\0')
 		return false;
 	bytes = (size_t)(colon - text);
