@@ -155,6 +155,9 @@ static void set_defaults(struct config *config)
 				.drain_ms = 300000,
 			},
 	};
+	const struct sockaddr_in admin = {
+		.sin_family = AF_INET, .sin_port = htons(9402), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	memcpy(&config->admin, &admin, sizeof admin);
 	for (size_t i = 0; i < UPSTREAMS_MAX; i++)
 		config->upstreams[i].in_flight = 64;
 	for (size_t i = 0; i < OFFERS_MAX; i++)

@@ -55,7 +55,7 @@ struct config {
 	/* [node] */
 	struct sockaddr_storage listens[LISTENS_MAX]; /* listen = 0.0.0.0:8402 or [::]:8402; may be repeated */
 	size_t listen_cnt;
-	struct sockaddr_storage admin;	      /* admin = 127.0.0.1:9402; absent (AF_UNSPEC): no admin listener */
+	struct sockaddr_storage admin;	      /* default 127.0.0.1:9402 */
 	char interface[16];		      /* empty: no BPF at all */
 	char public_url[URL_BYTES_MAX];	      /* prefix of resource.url in offers; default http://<first listen> */
 	char state_directory[PATH_BYTES_MAX]; /* ledger */

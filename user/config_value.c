@@ -283,7 +283,7 @@ void config_set_upstream_url(struct reader *reader, const struct setting *settin
 
 void config_set_address(struct reader *reader, const struct setting *setting, void *field, const char *value)
 {
-	struct address address;
+	struct address address = {0};
 	const char *problem = addrtext_decode(address.at, span_str(value));
 
 	if (problem != NULL)
@@ -294,7 +294,7 @@ void config_set_address(struct reader *reader, const struct setting *setting, vo
 
 void config_set_amount(struct reader *reader, const struct setting *setting, void *field, const char *value)
 {
-	struct word amount;
+	struct word amount = {0};
 	static const struct word zero;
 
 	if (!u256_decimal(amount.at, span_str(value)) || memcmp(&amount, &zero, sizeof zero) == 0)
@@ -355,5 +355,5 @@ void config_set_names(struct reader *reader, const struct setting *setting, void
 	/* Without memory for a line of text nothing after this works either; it must not look like a free route. */
 	if (copy == NULL)
 		config_value_mistake(reader, value, "out of memory");
-	memcpy(field, &copy, sizeof copy);
+	*(char **)field = copy;
 }

@@ -83,6 +83,14 @@ int payers_load(struct payers *payers, const char *path, FILE *mistakes)
 	return result;
 }
 
+enum reason payers_listed(struct payers *payers, const struct address *payer)
+{
+	pthread_rwlock_rdlock(&payers->list_lock);
+	enum reason reason = payers_list_admits(payers->list, payer) ? REASON_OK : PAYER_DENIED;
+	pthread_rwlock_unlock(&payers->list_lock);
+	return reason;
+}
+
 enum reason payers_may(struct payers *payers, const struct address *payer, struct span model)
 {
 	enum reason reason = PAYER_DENIED;

@@ -43,6 +43,10 @@ void payers_fini(struct payers *payers);
 int payers_load(struct payers *payers, const char *path, FILE *mistakes);
 int payers_parse(struct payers *payers, const char *name, const char *text, size_t text_bytes, FILE *mistakes);
 
+/* payers_listed: the list's mode and deny settings alone, for when the model is not known yet.
+ * Refuses: PAYER_DENIED. */
+enum reason payers_listed(struct payers *payers, const struct address *payer) __attribute__((warn_unused_result));
+
 /* payers_may: the list alone.  model is empty when the request names none: only a payer of all models may do that.
  * Refuses: PAYER_DENIED, MODEL_DENIED. */
 enum reason payers_may(struct payers *payers, const struct address *payer, struct span model)

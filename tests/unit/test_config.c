@@ -66,7 +66,8 @@ TEST(defaults)
 	CHECK_EQ(config.ledger_bytes, 1 << 30);
 	CHECK_EQ(config.keep_s, 604800);
 	CHECK_EQ(config.log_level, LOG_INFO);
-	CHECK_EQ(config.admin.ss_family, AF_UNSPEC);
+	CHECK_EQ(((struct sockaddr_in *)&config.admin)->sin_port, htons(9402));
+	CHECK_EQ(((struct sockaddr_in *)&config.admin)->sin_addr.s_addr, htonl(INADDR_LOOPBACK));
 	CHECK_EQ(config.filter.allow_mode, false);
 	CHECK_EQ(config.filter.penalty_failures, 20);
 	CHECK_EQ(config.filter.penalty_window_s, 10);

@@ -77,6 +77,9 @@ TEST(modes)
 		CHECK_ROW(payers_may(payers, &a, SPAN("m")) == rows[i].listed, rows[i].text);
 		CHECK_ROW(payers_may(payers, &b, SPAN("m")) == rows[i].denied, rows[i].text);
 		CHECK_ROW(payers_may(payers, &c, SPAN("m")) == rows[i].unknown, rows[i].text);
+		CHECK_ROW(payers_listed(payers, &a) == rows[i].listed, rows[i].text);
+		CHECK_ROW(payers_listed(payers, &b) == rows[i].denied, rows[i].text);
+		CHECK_ROW(payers_listed(payers, &c) == rows[i].unknown, rows[i].text);
 		CHECK_EQ(payers_load(payers, NULL, stdout), 0);
 		CHECK(payers_may(payers, &b, SPAN("")) == REASON_OK);
 		payers_fini(payers);
@@ -97,6 +100,7 @@ TEST(models)
 	CHECK(payers_may(payers, &a, SPAN("LLAMA-3")) == MODEL_DENIED);
 	CHECK(payers_may(payers, &a, SPAN("small")) == MODEL_DENIED);
 	CHECK(payers_may(payers, &a, SPAN("")) == MODEL_DENIED);
+	CHECK(payers_listed(payers, &a) == REASON_OK); /* which model is not the question yet */
 	CHECK(payers_may(payers, &b, SPAN("small")) == REASON_OK);
 	CHECK(payers_may(payers, &b, SPAN("llama-3")) == MODEL_DENIED);
 	CHECK(payers_may(payers, &all, SPAN("")) == REASON_OK);
