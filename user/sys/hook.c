@@ -471,9 +471,13 @@ static int detach_dispatcher(const struct place *place)
 	do
 		program = xdp_multiprog__next_prog(program, all);
 	while (program != NULL && xdp_program__id(program) != place->gate_id);
-	err = program == NULL ? -ENOENT
-			      : xdp_program__detach(program, place->ifindex, xdp_multiprog__attach_mode(all), 0);
+	if (program != NULL)
+		err = xdp_program__detach(program, place->ifindex, xdp_multiprog__attach_mode(all), 0);
+	else /* libxdp finds them by their pins, we by their links */
+		err = -EBUSY;
 	xdp_multiprog__close(all);
+	if (program == NULL)
+		log_error("event=detach error=\"the dispatcher's pins are out of sight\" help=\"nsenter --net=\"");
 	return err;
 }
 

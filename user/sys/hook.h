@@ -21,7 +21,7 @@ struct hook_attach {
  * an interface in a namespace use `nsenter --net=/run/netns/NAME tollbar attach IFACE`. */
 int hook_attach(const char *iface, const struct hook_attach *how);
 /* hook_detach: takes our program away however it was attached, and puts back the one it replaced.
- * -ENOENT: it is not there. */
+ * -ENOENT: it is not there.  -EBUSY: it is behind a dispatcher whose pins cannot be seen from here. */
 int hook_detach(const char *iface);
 
 /* hook_find: a descriptor of our program on iface, whoever attached it: `tollbar attach`, `ip link`, xdp-loader, or as
