@@ -67,7 +67,6 @@ int ledger_open(struct ledger **out, const struct ledger_config *config)
 	if (err == 0) {
 		*out = ledger; /* before the thread runs: what it submits may come back at once */
 		err = -pthread_create(&ledger->thread, NULL, ledger_main, ledger);
-		ledger->thread_runs = err == 0;
 	}
 	if (err != 0) {
 		*out = NULL;

@@ -60,7 +60,6 @@ struct ledger {
 	struct mailbox changed;	 /* struct claim */
 	struct mailbox outcomes; /* struct settlement */
 	pthread_t thread;
-	bool thread_runs;
 	_Atomic bool closing;
 	_Atomic bool store_down;
 	_Atomic bool journal_full;

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TOLLBAR_TESTS_HTTP_FIXTURE_H
+#define TOLLBAR_TESTS_HTTP_FIXTURE_H
+/* http_fixture.h: an HTTP/1.1 server on the loopback, in this process, that answers as a test tells it to: well, slowly,
+ * with nonsense, or not at all.  One thread per connection.  For test_fetch.c and test_settle.c. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "check.h"
+
+enum http_mode {
+	HTTP_ANSWER,
+	HTTP_SLOW,	   /* answers after http_delay_ms */
+	HTTP_SILENT,	   /* reads, never answers */
+	HTTP_CLOSE,	   /* reads the whole request, closes */
+	HTTP_CLOSE_SECOND, /* the same from the second request of a connection on */
+	HTTP_CUT,	   /* closes in the middle of the answer */
+	HTTP_LARGE,	   /* 100,000 bytes */
+	HTTP_GARBAGE,	   /* not HTTP */
+	HTTP_REDIRECT,
+};
+
+#define HTTP_REQUEST_BYTES 16384
+
+static struct {
+	int fd;
+	uint16_t port;
+	pthread_t thread;
+	_Atomic int mode, status, delay_ms, connections, requests, stop, threads;
+	const char *body; /* of the answer */
+	pthread_mutex_t lock;
+	char last[HTTP_REQUEST_BYTES + 1]; /* the last request, whole; under the lock */
+} http = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* Reads one request; its bytes, or 0 at the end of the connection. */
+static inline size_t http_read(int fd, char *request)
+{
+	size_t have = 0, want = 0;
+
+	while (want == 0 || have < want) {
+		struct pollfd pfd = {.fd = fd, .events = POLLIN};
+		if (poll(&pfd, 1, 50) == 0 && !atomic_load(&http.stop))
+			continue;
+		ssize_t got = read(fd, request + have, HTTP_REQUEST_BYTES - have);
+		if (got <= 0 || atomic_load(&http.stop))
+			return 0;
+		have += (size_t)got;
+		request[have] = 0;
+		char *end = strstr(request, "\r\n\r\n"), *length = strcasestr(request, "content-length:");
+		if (want == 0 && end != NULL)
+			want = (size_t)(end + 4 - request) +
+			       (length != NULL && length < end ? strtoul(length + 15, NULL, 10) : 0);
+	}
+	return have;
+}
+
+static inline void http_send(int fd, const char *bytes, size_t cnt)
+{
+	while (cnt > 0) {
+		ssize_t sent = send(fd, bytes, cnt, MSG_NOSIGNAL);
+		if (sent <= 0)
+			return;
+		bytes += sent;
+		cnt -= (size_t)sent;
+	}
+}
+
+static inline void http_reply(int fd, const char *body, size_t body_bytes, size_t body_sent)
+{
+	char head[256];
+	int bytes = snprintf(head, sizeof head,
+			     "HTTP/1.1 %d Whatever\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n"
+			     "Location: http://127.0.0.1:%u/elsewhere\r\n\r\n",
+			     atomic_load(&http.status), body_bytes, http.port);
+
+	http_send(fd, head, (size_t)bytes);
+	http_send(fd, body, body_sent);
+}
+
+/* False: the connection is over. */
+static inline bool http_answer(int fd, int nth)
+{
+	static const char large[100000];
+	size_t body_bytes = strlen(http.body);
+
+	switch (atomic_load(&http.mode)) {
+	case HTTP_SLOW:
+		usleep((unsigned)atomic_load(&http.delay_ms) * 1000);
+		http_reply(fd, http.body, body_bytes, body_bytes);
+		return true;
+	case HTTP_SILENT:
+		while (!atomic_load(&http.stop) && atomic_load(&http.mode) == HTTP_SILENT)
+			usleep(1000);
+		return false;
+	case HTTP_CLOSE:
+		return false;
+	case HTTP_CLOSE_SECOND:
+		if (nth > 1)
+			return false;
+		http_reply(fd, http.body, body_bytes, body_bytes);
+		return true;
+	case HTTP_CUT:
+		http_reply(fd, http.body, body_bytes, body_bytes / 2);
+		return false;
+	case HTTP_LARGE:
+		http_reply(fd, large, sizeof large, sizeof large);
+		return true;
+	case HTTP_GARBAGE:
+		http_send(fd, "\x16\x03\x01 what?\r\n\r\n", 14);
+		return false;
+	default:
+		http_reply(fd, http.body, body_bytes, body_bytes);
+		return true;
+	}
+}
+
+static inline void *http_connection(void *arg)
+{
+	char *request = malloc(HTTP_REQUEST_BYTES + 1);
+	int fd = (int)(intptr_t)arg;
+
+	for (int nth = 1; request != NULL && http_read(fd, request) > 0; nth++) {
+		atomic_fetch_add(&http.requests, 1);
+		pthread_mutex_lock(&http.lock);
+		strcpy(http.last, request);
+		pthread_mutex_unlock(&http.lock);
+		if (!http_answer(fd, nth))
+			break;
+	}
+	close(fd);
+	free(request);
+	atomic_fetch_sub(&http.threads, 1);
+	return NULL;
+}
+
+static inline void *http_main(void *arg)
+{
+	while (!atomic_load(&http.stop)) {
+		struct pollfd pfd = {.fd = http.fd, .events = POLLIN};
+		pthread_t thread;
+		if (poll(&pfd, 1, 20) <= 0)
+			continue;
+		int fd = accept(http.fd, NULL, NULL);
+		if (fd < 0)
+			continue;
+		atomic_fetch_add(&http.connections, 1);
+		atomic_fetch_add(&http.threads, 1);
+		if (pthread_create(&thread, NULL, http_connection, (void *)(intptr_t)fd) == 0)
+			pthread_detach(thread);
+	}
+	return NULL;
+}
+
+static inline void http_run(int fd, const char *body)
+{
+	CHECK_EQ(listen(fd, 64), 0);
+	http.fd = fd;
+	http.body = body;
+	http.mode = HTTP_ANSWER;
+	http.status = 200;
+	http.connections = http.requests = http.stop = http.threads = 0;
+	CHECK_EQ(pthread_create(&http.thread, NULL, http_main, NULL), 0);
+}
+
+static inline void http_start(const char *body)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t bytes = sizeof address;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	CHECK(fd >= 0 && bind(fd, (struct sockaddr *)&address, bytes) == 0);
+	CHECK_EQ(getsockname(fd, (struct sockaddr *)&address, &bytes), 0);
+	http.port = ntohs(address.sin_port);
+	http_run(fd, body);
+}
+
+static inline void http_stop(void)
+{
+	atomic_store(&http.stop, 1);
+	pthread_join(http.thread, NULL);
+	while (atomic_load(&http.threads) > 0)
+		usleep(1000);
+	close(http.fd);
+}
+
+#endif
