@@ -1,0 +1,119 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# standing.sh: the daemon tells the kernel about a source whose requests keep failing, and about no other.  A node and a
+# client in two network namespaces; the client has two addresses.  Also: the probes are where perf and bpftrace look.
+# Needs root.  Last line: "N passed, N failed".
+set -u
+cd "$(dirname "$0")/../.." || exit
+
+TOLLBAR=build/tollbar
+NAME=tbstanding-$$
+DIR=$(mktemp -d)
+PASSED=0
+FAILED=0
+DAEMON=
+UPSTREAM=
+
+[ "$(id -u)" = 0 ] || { echo "skipped: needs root"; exit 77; }
+
+cleanup() {
+	[ -n "$DAEMON" ] && kill "$DAEMON" 2>/dev/null && wait "$DAEMON" 2>/dev/null
+	[ -n "$UPSTREAM" ] && kill "$UPSTREAM" 2>/dev/null
+	node "$TOLLBAR" detach node0 >/dev/null 2>&1
+	scripts/netns.sh down "$NAME"
+	rm -rf "$DIR"
+}
+trap cleanup EXIT
+trap 'exit 1' INT TERM
+
+ok() { # WHAT GOT WANT
+	if [ "$2" = "$3" ]; then
+		PASSED=$((PASSED + 1))
+	else
+		FAILED=$((FAILED + 1))
+		echo "FAIL $1: $2, want $3"
+	fi
+}
+
+node() { nsenter --net="/run/netns/$NAME-node" "$@"; }
+client() { nsenter --net="/run/netns/$NAME-client" "$@"; }
+# HTTP status of a request from a source; 000: nothing came back
+ask() { # SOURCE PATH
+	client curl -s -o /dev/null -m 1 --interface "$1" -w '%{http_code}' "http://10.77.0.1:8402$2"
+}
+# A request that no honest client sends, some times.
+misbehave() { # SOURCE TIMES
+	for _ in $(seq "$2"); do
+		client curl -s -o /dev/null -m 1 --interface "$1" -H 'Content-Length: 1' -H 'Transfer-Encoding: chunked' \
+			-d x "http://10.77.0.1:8402/v1/models"
+	done
+}
+penalized() { node "$TOLLBAR" status -a 127.0.0.1:9402 --json | grep -o '"penalized":[0-9]*' | head -1; }
+ready() {
+	for _ in $(seq 50); do
+		node curl -s -o /dev/null -m 1 http://127.0.0.1:9402/readyz && return
+		sleep 0.1
+	done
+	echo "the daemon does not come up" && cat "$DIR/log" && exit 1
+}
+
+start() { # EXTRA NODE SETTING
+	cat >"$DIR/conf" <<-CONF
+	[node]
+	listen = 10.77.0.1:8402
+	admin = 127.0.0.1:9402
+	interface = node0
+	workers = 1
+	$1
+	[filter]
+	penalty_failures = 5
+	penalty_window_s = 10
+	penalty_s = 2
+	[upstream model]
+	url = http://127.0.0.1:$(cat "$DIR/port")
+	[route models]
+	match = GET /v1/models
+	upstream = model
+	CONF
+	# not by the function: $! must be the daemon, not a subshell around it
+	nsenter --net="/run/netns/$NAME-node" "$TOLLBAR" run -c "$DIR/conf" 2>"$DIR/log" &
+	DAEMON=$!
+	ready
+}
+
+stop() {
+	kill "$DAEMON" && wait "$DAEMON"
+	ok "the daemon's exit status" $? 0
+	DAEMON=
+}
+
+scripts/netns.sh up "$NAME" || exit 1
+node "$TOLLBAR" attach node0 2>"$DIR/attach" || { cat "$DIR/attach"; exit 1; }
+nsenter --net="/run/netns/$NAME-node" build/tests/tools/upstream --port 0 --port-file "$DIR/port" >/dev/null &
+UPSTREAM=$!
+for _ in $(seq 50); do [ -s "$DIR/port" ] && break; sleep 0.1; done
+
+start ""
+ok "a good source is served" "$(ask 10.77.0.2 /v1/models)" 200
+misbehave 10.77.0.66 4
+ok "four failures are forgiven" "$(ask 10.77.0.66 /v1/models)" 200
+misbehave 10.77.0.66 1
+ok "the fifth shuts the source out" "$(ask 10.77.0.66 /v1/models)" 000
+ok "its neighbour is served all the while" "$(ask 10.77.0.2 /v1/models)" 200
+ok "the kernel says why" "$([ "$(penalized)" != '"penalized":0' ] && [ -n "$(penalized)" ] && echo yes)" yes
+sleep 2.5
+ok "after its time the source is served again" "$(ask 10.77.0.66 /v1/models)" 200
+for _ in 1 2 3 4 5 6; do ask 10.77.0.2 /no/such/route >/dev/null; done
+ok "asking for what is not there is no offence" "$(ask 10.77.0.2 /v1/models)" 200
+stop
+
+start "trusted_proxy = 10.77.0.66"
+misbehave 10.77.0.66 10
+ok "a trusted proxy is never shut out" "$(ask 10.77.0.66 /v1/models)" 200
+stop
+
+for probe in begin head parse decode early hash verify body permit claim queue connect first_byte settle first_out last_out refused; do
+	ok "probe $probe" "$(readelf -n "$TOLLBAR" | grep -A1 'Provider: tollbar' | grep -cw "Name: $probe" | sed 's/^[1-9][0-9]*$/yes/')" yes
+done
+echo "$PASSED passed, $FAILED failed"
+[ "$FAILED" = 0 ]
