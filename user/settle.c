@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: Apache-2.0
+/* settle.c: the settlement thread.  Takes what is submitted, keeps up to in_flight_max calls under way, gives each
+ * settlement back with what is known.  It never asks twice by itself: that is the ledger's decision, on disk. */
+#include "settle.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "limits.h"
+#include "sys/fetch.h"
+
+/* A v2 body is about 2.5 KiB; names of 64 bytes, each escaped to six, in three places stay below 8 KiB. */
+#define BODY_BYTES_MAX 8192
+#define ANSWER_BYTES_MAX 65536
+#define WAIT_MS 1000
+
+struct settler {
+	struct settle_config config;
+	struct mailbox inbox; /* struct settlement */
+	struct mail *waiting, **waiting_last;
+	struct fetch_pool *pool;
+	pthread_t thread;
+	_Atomic bool stopping;
+	_Atomic uint64_t asked, settled, refused, unknown, facilitator_errors;
+};
+
+static void count(_Atomic uint64_t *counter)
+{
+	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+static void give_back(struct settler *settler, struct settlement *settlement)
+{
+	switch (settlement->outcome) {
+	case CLAIM_SETTLED:
+		count(&settler->settled);
+		break;
+	case CLAIM_REFUSED:
+		count(&settler->refused);
+		break;
+	default:
+		count(&settler->unknown);
+	}
+	settler->config.done(settler->config.done_ctx, settlement);
+}
+
+static void give_back_unknown(struct settler *settler, struct settlement *settlement, bool sent, const char *word)
+{
+	settlement->outcome = CLAIM_UNKNOWN;
+	settlement->not_sent = !sent;
+	settlement->has_transaction = false;
+	snprintf(settlement->word, sizeof settlement->word, "%s", word);
+	give_back(settler, settlement);
+}
+
+static const char *error_word(int error)
+{
+	switch (error) {
+	case -ETIMEDOUT:
+		return "facilitator_timeout";
+	case -EMSGSIZE:
+		return "facilitator_answer_large";
+	case -ECANCELED:
+		return "settlement_stopped";
+	case -ECONNREFUSED:
+	case -EHOSTUNREACH:
+		return "facilitator_unreachable";
+	default:
+		return "facilitator_connection";
+	}
+}
+
+/* Bodies that settle_answer could make nothing of are the facilitator's errors too; a pending settlement is not. */
+static bool says_nothing(const struct settlement *settlement)
+{
+	return settlement->outcome == CLAIM_UNKNOWN && strncmp(settlement->word, "facilitator_", 12) == 0;
+}
+
+static void finish(struct settler *settler, struct fetch_job *job)
+{
+	struct settlement *settlement = job->ctx;
+
+	if (job->error != 0) {
+		if (job->error != -ECANCELED)
+			count(&settler->facilitator_errors);
+		log_debug("event=settle claim=%llu error=%d", (unsigned long long)settlement->claim_id, -job->error);
+		bool sent = job->sent;
+		int error = job->error;
+		fetch_give(settler->pool, job);
+		give_back_unknown(settler, settlement, sent, error_word(error));
+		return;
+	}
+	settle_answer(settlement, job->status, job->answer, job->answer_bytes);
+	if (says_nothing(settlement))
+		count(&settler->facilitator_errors);
+	fetch_give(settler->pool, job);
+	give_back(settler, settlement);
+}
+
+static void ask(struct settler *settler, struct settlement *settlement, struct fetch_job *job)
+{
+	size_t bytes = settle_body(job->body, BODY_BYTES_MAX, settlement);
+
+	if (bytes == 0) { /* the record cannot be said in its protocol version */
+		log_error("event=settle_body claim=%llu version=%u", (unsigned long long)settlement->claim_id,
+			  settlement->payment.version);
+		fetch_give(settler->pool, job);
+		give_back_unknown(settler, settlement, false, "settlement_unsayable");
+		return;
+	}
+	job->ctx = settlement;
+	count(&settler->asked);
+	fetch_start(settler->pool, job, bytes);
+}
+
+static void take_inbox(struct settler *settler)
+{
+	mailbox_clear(&settler->inbox);
+	struct mail *mail = mailbox_take(&settler->inbox);
+	if (mail == NULL)
+		return;
+	*settler->waiting_last = mail;
+	while (mail->next != NULL)
+		mail = mail->next;
+	settler->waiting_last = &mail->next;
+}
+
+static struct settlement *next_waiting(struct settler *settler)
+{
+	struct settlement *settlement = (struct settlement *)settler->waiting; /* its first member */
+
+	settler->waiting = settlement->mail.next;
+	if (settler->waiting == NULL)
+		settler->waiting_last = &settler->waiting;
+	return settlement;
+}
+
+static void start_waiting(struct settler *settler)
+{
+	while (settler->waiting != NULL) {
+		struct fetch_job *job = fetch_take(settler->pool);
+		if (job == NULL)
+			return;
+		ask(settler, next_waiting(settler), job);
+	}
+}
+
+static void finish_done(struct settler *settler)
+{
+	struct fetch_job *job;
+
+	while ((job = fetch_done(settler->pool)) != NULL)
+		finish(settler, job);
+}
+
+static void *settle_main(void *arg)
+{
+	struct settler *settler = arg;
+
+	while (!atomic_load(&settler->stopping)) {
+		take_inbox(settler);
+		start_waiting(settler);
+		fetch_wait(settler->pool, settler->inbox.event_fd, WAIT_MS);
+		finish_done(settler);
+	}
+	fetch_cancel_all(settler->pool);
+	finish_done(settler);
+	take_inbox(settler);
+	while (settler->waiting != NULL)
+		give_back_unknown(settler, next_waiting(settler), false, "settlement_stopped");
+	return NULL;
+}
+
+static int open_pool(struct settler *settler, const struct settle_config *config)
+{
+	char url[URL_BYTES_MAX + 16], authorization[URL_BYTES_MAX + 32];
+	const char *headers[3] = {"Content-Type: application/json", "Accept: application/json"};
+	size_t url_bytes = strlen(config->url);
+
+	while (url_bytes > 0 && config->url[url_bytes - 1] == '/')
+		url_bytes--;
+	int used = snprintf(url, sizeof url, "%.*s/settle", (int)url_bytes, config->url);
+	if (used < 0 || (size_t)used >= sizeof url)
+		return -ENAMETOOLONG;
+	if (config->authorization != NULL) {
+		used = snprintf(authorization, sizeof authorization, "Authorization: %s", config->authorization);
+		if (used < 0 || (size_t)used >= sizeof authorization)
+			return -ENAMETOOLONG;
+		headers[2] = authorization;
+	}
+	struct fetch_pool_config pool = {
+		.url = url,
+		.headers = headers,
+		.header_cnt = config->authorization != NULL ? 3 : 2,
+		.timeout_ms = config->timeout_ms,
+		.jobs_max = config->in_flight_max,
+		.body_bytes_max = BODY_BYTES_MAX,
+		.answer_bytes_max = ANSWER_BYTES_MAX,
+	};
+	return fetch_pool_open(&settler->pool, &pool);
+}
+
+static void settler_fini(struct settler *settler)
+{
+	fetch_pool_close(settler->pool);
+	mailbox_fini(&settler->inbox);
+	free(settler);
+}
+
+int settle_start(struct settler **out, const struct settle_config *config)
+{
+	*out = NULL;
+	if (config->done == NULL || config->url == NULL || config->timeout_ms == 0)
+		return -EINVAL;
+	struct settler *settler = calloc(1, sizeof *settler);
+	if (settler == NULL)
+		return -ENOMEM;
+	settler->config = *config;
+	settler->waiting_last = &settler->waiting;
+	int err = mailbox_init(&settler->inbox);
+	if (err == 0)
+		err = open_pool(settler, config);
+	if (err == 0)
+		err = -pthread_create(&settler->thread, NULL, settle_main, settler);
+	if (err != 0) {
+		settler_fini(settler);
+		return err;
+	}
+	*out = settler;
+	return 0;
+}
+
+void settle_stop(struct settler *settler)
+{
+	uint64_t one = 1;
+
+	atomic_store(&settler->stopping, true);
+	ssize_t written = write(settler->inbox.event_fd, &one, sizeof one);
+	(void)written; /* EAGAIN: the thread has been woken already */
+	pthread_join(settler->thread, NULL);
+	settler_fini(settler);
+}
+
+void settle_submit(void *ctx, struct settlement *settlement)
+{
+	struct settler *settler = ctx;
+
+	mailbox_push(&settler->inbox, &settlement->mail);
+}
+
+void settle_stats(struct settler *settler, struct settle_stats *stats)
+{
+	*stats = (struct settle_stats){
+		.asked = atomic_load(&settler->asked),
+		.settled = atomic_load(&settler->settled),
+		.refused = atomic_load(&settler->refused),
+		.unknown = atomic_load(&settler->unknown),
+		.facilitator_errors = atomic_load(&settler->facilitator_errors),
+	};
+}
