@@ -104,6 +104,41 @@ TEST(encode_equals_openssl_and_decodes_back)
 	}
 }
 
+TEST(every_byte_at_every_place)
+{
+	char text[49] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRST12"; /* the 1 leaves stray bits to a final = */
+
+	for (size_t at = 0; at < 48; at++) {
+		char kept = text[at];
+		for (int c = 0; c < 256; c++) {
+			uint8_t out[36];
+			char again[49];
+			bool known = c != 0 && strchr(alphabet, c) != NULL;
+			text[at] = (char)c;
+			ssize_t bytes = base64_decode(out, sizeof(out), span_of(text, 48));
+			CHECK_EQ(bytes, known ? 36 : -1);
+			if (bytes > 0) {
+				base64_encode(again, span_of(out, 36));
+				CHECK_BYTES(again, text, 48);
+			}
+		}
+		text[at] = kept;
+	}
+}
+
+TEST(never_writes_past_its_room)
+{
+	for (size_t bytes = 0; bytes < 200; bytes++) {
+		static const uint8_t zeros[200];
+		char text[BASE64_ENCODED_BYTES(200) + 1];
+		struct guard guard;
+		struct span room = guard_copy(&guard, zeros, bytes);
+		size_t cnt = base64_encode(text, room);
+		CHECK_EQ(base64_decode((uint8_t *)(uintptr_t)room.at, bytes, span_of(text, cnt)), bytes);
+		guard_free(&guard);
+	}
+}
+
 /* What OpenSSL's decoder makes of padded text of whole groups, made strict: it strips white space and does not look at
  * stray bits, so its answer counts only when encoding it gives the text back. */
 static ssize_t decode_by_openssl(uint8_t *out, struct span text)

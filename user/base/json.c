@@ -224,31 +224,45 @@ static bool decoded_equal(struct decoded a, struct decoded b)
 
 /* --- names --- */
 
-/* Only a filter before the comparison: a stranger who finds collisions is slowed down by JSON_NAMES_MAX compares. */
-static uint32_t hash_add(uint32_t hash, uint8_t byte)
+/* The first eight bytes of a name, or something made of all of fewer: a filter before the comparison.  A stranger who
+ * sends names of one mark makes us compare, JSON_NAMES_MAX at most. */
+static uint64_t mark_of(const uint8_t *at, size_t bytes)
 {
-	return (hash << 5 | hash >> 27) ^ byte;
+	uint64_t eight;
+	uint32_t first, last;
+
+	if (bytes >= 8) {
+		memcpy(&eight, at, 8);
+		return eight;
+	}
+	if (bytes >= 4) {
+		memcpy(&first, at, 4);
+		memcpy(&last, at + bytes - 4, 4);
+		return (uint64_t)last << 32 | first;
+	}
+	return bytes == 0
+		       ? 0
+		       : (uint64_t)bytes << 24 | at[0] | (uint32_t)at[bytes / 2] << 8 | (uint32_t)at[bytes - 1] << 16;
 }
 
-static uint32_t hash_name(struct span inner, bool escaped)
+static uint64_t mark_name(struct span inner, bool escaped)
 {
-	struct decoded decoded = decoded_of(inner.at, inner.bytes);
-	uint32_t hash = 0;
+	struct decoded decoded;
+	uint8_t start[8];
+	size_t cnt = 0;
 	int byte;
 
-	if (!escaped) {
-		for (size_t i = 0; i < inner.bytes; i++)
-			hash = hash_add(hash, inner.at[i]);
-		return hash;
-	}
-	while ((byte = decoded_byte(&decoded)) >= 0)
-		hash = hash_add(hash, (uint8_t)byte);
-	return hash;
+	if (!escaped)
+		return mark_of(inner.at, inner.bytes);
+	decoded = decoded_of(inner.at, inner.bytes);
+	while (cnt < sizeof(start) && (byte = decoded_byte(&decoded)) >= 0)
+		start[cnt++] = (uint8_t)byte;
+	return mark_of(start, cnt);
 }
 
 static bool names_equal(const struct json_name *a, const struct json_name *b)
 {
-	if (a->hash != b->hash)
+	if (a->mark != b->mark)
 		return false;
 	if (a->bytes == b->bytes && memcmp(a->at, b->at, a->bytes) == 0)
 		return true;
@@ -263,7 +277,7 @@ static bool remember(struct json *json, const struct json_value *name)
 
 	if (json->name_cnt == JSON_NAMES_MAX)
 		return fail(json, JSON_NAMES);
-	*new = (struct json_name){inner.at, (uint32_t)inner.bytes, hash_name(inner, name->escaped)};
+	*new = (struct json_name){inner.at, (uint32_t)inner.bytes, mark_name(inner, name->escaped)};
 	for (struct json_name *old = &json->names[json->name_base[json->depth]]; old < new; old++)
 		if (names_equal(old, new))
 			return fail(json, JSON_DUPLICATE);

@@ -41,10 +41,10 @@ struct json_value {
 struct json_name { /* private */
 	const uint8_t *at;
 	uint32_t bytes;
-	uint32_t hash; /* of the name with escapes undone */
+	uint64_t mark; /* equal names have equal marks */
 };
 
-struct json { /* private; about 2.5 KiB, belongs on the stack */
+struct json { /* private; about 3 KiB, belongs on the stack */
 	const uint8_t *at, *end, *start;
 	enum json_error error;
 	enum json_mode mode;
