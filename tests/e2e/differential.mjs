@@ -43,8 +43,11 @@ function makeRandom(seed) {
 const random = makeRandom(SEED);
 const accounts = Array.from({ length: 8 }, () => privateKeyToAccount(`0x${random.hex(32)}`));
 const chain = {
-	token: '0x036CbD53842c5426634e7929541eC2318f3dCF7e', tokenName: 'USDC', tokenVersion: '2',
-	payTo: '0x209693Bc6afc0C5328bA36FaF03C514EF312287C', facilitator: { address: '0x1111111111111111111111111111111111111111' },
+	token: '0x036CbD53842c5426634e7929541eC2318f3dCF7e',
+	tokenName: 'USDC',
+	tokenVersion: '2',
+	payTo: '0x209693Bc6afc0C5328bA36FaF03C514EF312287C',
+	facilitator: { address: '0x1111111111111111111111111111111111111111' },
 };
 
 function offerOf(method) {
@@ -52,8 +55,13 @@ function offerOf(method) {
 	if (method !== 'eip3009') extra.assetTransferMethod = 'permit2';
 	if (method === 'upto') extra.facilitatorAddress = chain.facilitator.address;
 	return {
-		scheme: method === 'upto' ? 'upto' : 'exact', network: NETWORK, amount: String(AMOUNT), asset: chain.token,
-		payTo: chain.payTo, maxTimeoutSeconds: MAX_TIMEOUT_S, extra,
+		scheme: method === 'upto' ? 'upto' : 'exact',
+		network: NETWORK,
+		amount: String(AMOUNT),
+		asset: chain.token,
+		payTo: chain.payTo,
+		maxTimeoutSeconds: MAX_TIMEOUT_S,
+		extra,
 	};
 }
 const OFFERS = Object.fromEntries(METHODS.map((method) => [method, offerOf(method)]));
@@ -66,7 +74,11 @@ const signer = {
 	getCode: async ({ address }) => (address.toLowerCase() === chain.token.toLowerCase() ? '0x60' : undefined),
 	readContract: async () => undefined, // every simulation succeeds: funds and nonces are the chain's business
 };
-const verifiers = { exact: new ExactEvmScheme(signer), upto: new UptoEvmScheme(signer), v1: new ExactEvmSchemeV1(signer) };
+const verifiers = {
+	exact: new ExactEvmScheme(signer),
+	upto: new UptoEvmScheme(signer),
+	v1: new ExactEvmSchemeV1(signer),
+};
 
 /* What the reference server does between the header and the verifier: decode, look at the version, find the offer.  A
  * field that is not looked at there (accepted.amount, say) is not looked at here: the verifier alone is the judge. */
@@ -107,12 +119,15 @@ async function sign({ offer, account, authorization, sign: how, signedExtra }) {
 async function makeCase() {
 	const method = random.pick(METHODS);
 	const version = method === 'eip3009' && random.below(3) === 0 ? 1 : 2;
-	const mutation = random.below(10) === 0 ? MUTATIONS[0] : random.pick(MUTATIONS.filter((m) => fits(m, method, version)));
+	const mutation =
+		random.below(10) === 0 ? MUTATIONS[0] : random.pick(MUTATIONS.filter((m) => fits(m, method, version)));
 	const draft = mutableDraft(method);
 	mutation.before?.(draft, random);
 	const member = method === 'eip3009' ? 'authorization' : 'permit2Authorization';
 	const v2 = {
-		x402Version: 2, payload: { signature: await sign(draft), [member]: draft.authorization }, accepted: draft.offer,
+		x402Version: 2,
+		payload: { signature: await sign(draft), [member]: draft.authorization },
+		accepted: draft.offer,
 	};
 	const payload = structuredClone(version === 1 ? asV1(v2) : v2);
 	mutation.after?.(payload, random);
@@ -127,12 +142,20 @@ async function makeCase() {
 function gate(cases) {
 	const folder = scratch('differential');
 	const file = join(folder.path, 'tollbar.conf');
-	writeFileSync(file, configuration({
-		chain, listen: '127.0.0.1:8402', admin: '127.0.0.1:9402', state: folder.path,
-		upstreamUrl: 'http://127.0.0.1:8000', facilitatorUrl: 'http://127.0.0.1:4021',
-	}));
+	writeFileSync(
+		file,
+		configuration({
+			chain,
+			listen: '127.0.0.1:8402',
+			admin: '127.0.0.1:9402',
+			state: folder.path,
+			upstreamUrl: 'http://127.0.0.1:8000',
+			facilitatorUrl: 'http://127.0.0.1:4021',
+		}),
+	);
 	const { stdout, stderr, status } = spawnSync(built('tests/tools/verdict'), [file], {
-		input: cases.map(({ version, header }) => `${version} ${NOW} ${header}\n`).join(''), maxBuffer: 1 << 28,
+		input: cases.map(({ version, header }) => `${version} ${NOW} ${header}\n`).join(''),
+		maxBuffer: 1 << 28,
 	});
 	if (status !== 0) throw new Error(`verdict: ${stderr}`);
 	const words = String(stdout).trim().split('\n');
@@ -142,8 +165,11 @@ function gate(cases) {
 
 // --- the comparison ---
 
-const listed = (list, { mutation, method }, gateWord) => list.find(({ when, word, methods }) =>
-	when.test(mutation.name) && word === gateWord && (methods ?? METHODS).includes(method));
+const listed = (list, { mutation, method }, gateWord) =>
+	list.find(
+		({ when, word, methods }) =>
+			when.test(mutation.name) && word === gateWord && (methods ?? METHODS).includes(method),
+	);
 
 /* → undefined when all is well, else what is wrong. */
 function judge(one, gateWord, theirs, used) {
@@ -177,9 +203,14 @@ async function main() {
 		const problem = judge(one, words[i], theirs, used);
 		count[problem ? 'failed' : 'passed']++;
 		count[words[i] === 'ok' ? 'accepted' : theirs === 'ok' ? 'stricter' : 'refused']++;
-		if (problem) console.log(`FAIL ${one.method} v${one.version} "${one.mutation.name}": ${problem}\n     ${one.header.slice(0, 3000)}`);
+		if (problem)
+			console.log(
+				`FAIL ${one.method} v${one.version} "${one.mutation.name}": ${problem}\n     ${one.header.slice(0, 3000)}`,
+			);
 	}
-	for (const line of new Set([...STRICTER, ...SAME].filter((entry) => used.has(entry)).map(({ word, why }) => `differs: ${word}: ${why}`)))
+	for (const line of new Set(
+		[...STRICTER, ...SAME].filter((entry) => used.has(entry)).map(({ word, why }) => `differs: ${word}: ${why}`),
+	))
 		console.log(line);
 	console.log(`${count.accepted} accepted, ${count.refused} refused by both, ${count.stricter} refused by us alone`);
 	console.log(`${count.passed} passed, ${count.failed} failed`);

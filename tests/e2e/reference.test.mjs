@@ -15,11 +15,13 @@ for (const method of METHODS)
 		const payer = await chain.payer();
 		const before = await chain.balance(chain.payTo);
 		const response = await stockFetch(payer, method)(url, {
-			method: 'POST', headers: { 'content-type': 'application/json' }, body: BODY,
+			method: 'POST',
+			headers: { 'content-type': 'application/json' },
+			body: BODY,
 		});
 		assert.equal(response.status, 200, await response.clone().text());
 		assert.equal(receiptOf(response).success, true);
-		assert.equal(await chain.balance(chain.payTo) - before, AMOUNT);
+		assert.equal((await chain.balance(chain.payTo)) - before, AMOUNT);
 	});
 
 for (const method of METHODS)
@@ -38,7 +40,11 @@ await run({
 	before: async () => {
 		chain = await startChain();
 		facilitator = await startFacilitator(chain);
-		server = await startExpress({ chain, facilitatorUrl: facilitator.url, handler: (_, answer) => answer.json({ ok: true }) });
+		server = await startExpress({
+			chain,
+			facilitatorUrl: facilitator.url,
+			handler: (_, answer) => answer.json({ ok: true }),
+		});
 		url = `${server.url}/v1/chat/completions`;
 	},
 	after: async () => {

@@ -21,7 +21,9 @@ function runFile(file) {
 		});
 		child.on('close', (code) => {
 			clearTimeout(timer);
-			const [, passed, failed, skipped] = last.match(/(\d+) passed, (\d+) failed(?:, (\d+) skipped)?\s*$/) ?? [0, 0, 1, 0];
+			const [, passed, failed, skipped] = last.match(/(\d+) passed, (\d+) failed(?:, (\d+) skipped)?\s*$/) ?? [
+				0, 0, 1, 0,
+			];
 			const count = { passed: Number(passed), failed: Number(failed), skipped: Number(skipped ?? 0) };
 			if (code !== 0 && count.failed === 0) count.failed = 1;
 			done(count);
@@ -30,8 +32,10 @@ function runFile(file) {
 }
 
 const words = process.argv.slice(2);
-const files = readdirSync(here).filter((name) => /\.test\.mjs$|^differential\.mjs$/.test(name))
-	.filter((name) => words.length === 0 || words.some((word) => name.includes(word))).sort();
+const files = readdirSync(here)
+	.filter((name) => /\.test\.mjs$|^differential\.mjs$/.test(name))
+	.filter((name) => words.length === 0 || words.some((word) => name.includes(word)))
+	.sort();
 const total = { passed: 0, failed: 0, skipped: 0 };
 for (const file of files) {
 	console.log(`--- ${file}`);

@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { createPublicClient, createWalletClient, defineChain, http, publicActions } from 'viem';
 import { generatePrivateKey, mnemonicToAccount, privateKeyToAccount } from 'viem/accounts';
 import { PERMIT2_ADDRESS, x402ExactPermit2ProxyAddress, x402UptoPermit2ProxyAddress } from '@x402/evm';
+import { atExit } from './process.mjs';
 import { until } from './wait.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -31,15 +32,19 @@ export function compile() {
 	const cache = join(here, '..', 'node_modules', '.cache', `contracts-${hash}.json`);
 	if (existsSync(cache)) return JSON.parse(readFileSync(cache, 'utf8'));
 
-	const output = JSON.parse(require('solc').compile(JSON.stringify({
-		language: 'Solidity',
-		sources,
-		settings: {
-			evmVersion: 'paris',
-			optimizer: { enabled: true, runs: 200 },
-			outputSelection: { '*': { '*': ['abi', 'evm.bytecode.object', 'evm.deployedBytecode.object'] } },
-		},
-	})));
+	const output = JSON.parse(
+		require('solc').compile(
+			JSON.stringify({
+				language: 'Solidity',
+				sources,
+				settings: {
+					evmVersion: 'paris',
+					optimizer: { enabled: true, runs: 200 },
+					outputSelection: { '*': { '*': ['abi', 'evm.bytecode.object', 'evm.deployedBytecode.object'] } },
+				},
+			}),
+		),
+	);
 	const errors = (output.errors ?? []).filter((e) => e.severity === 'error');
 	if (errors.length > 0) throw new Error(errors.map((e) => e.formattedMessage).join('\n'));
 
@@ -69,8 +74,12 @@ async function startAnvil(chainId) {
 		stdio: ['ignore', 'pipe', 'pipe'],
 	});
 	let output = '';
-	child.stdout.on('data', (piece) => { if (output.length < 65536) output += piece; });
-	child.stderr.on('data', (piece) => { if (output.length < 65536) output += piece; });
+	child.stdout.on('data', (piece) => {
+		if (output.length < 65536) output += piece;
+	});
+	child.stderr.on('data', (piece) => {
+		if (output.length < 65536) output += piece;
+	});
 	const port = await until('anvil to listen', 20000, () => {
 		if (child.exitCode !== null) throw new Error(`anvil stopped:\n${output}`);
 		return output.match(/Listening on 127\.0\.0\.1:(\d+)/)?.[1];
@@ -90,17 +99,16 @@ function stopChild(child) {
  * payer(), balance(address), deployToken(name, version), rpc(method, params), stop() }. */
 export async function startChain({ chainId = CHAIN_ID, tokenName = 'Toll Dollar', tokenVersion = '2' } = {}) {
 	const { child, url } = await startAnvil(chainId);
-	const onExit = () => child.kill('SIGKILL');
-	process.once('exit', onExit);
+	const forget = atExit(() => child.kill('SIGKILL'));
 	try {
-		return await furnish({ child, url, onExit, chainId, tokenName, tokenVersion });
+		return await furnish({ child, url, forget, chainId, tokenName, tokenVersion });
 	} catch (error) {
 		await stopChild(child);
 		throw error;
 	}
 }
 
-async function furnish({ child, url, onExit, chainId, tokenName, tokenVersion }) {
+async function furnish({ child, url, forget, chainId, tokenName, tokenVersion }) {
 	const contracts = compile();
 	const definition = defineChain({
 		id: chainId,
@@ -124,9 +132,16 @@ async function furnish({ child, url, onExit, chainId, tokenName, tokenVersion })
 		if (receipt.status !== 'success') throw new Error(`transaction ${hash} failed`);
 		return receipt;
 	};
-	const deployToken = async (name, version) => (await mined(await deployer.deployContract({
-		abi: contracts.Token.abi, bytecode: contracts.Token.code, args: [name, version],
-	}))).contractAddress;
+	const deployToken = async (name, version) =>
+		(
+			await mined(
+				await deployer.deployContract({
+					abi: contracts.Token.abi,
+					bytecode: contracts.Token.code,
+					args: [name, version],
+				}),
+			)
+		).contractAddress;
 	const call = (account, address, contract, functionName, args) =>
 		client(account).writeContract({ address, abi: contracts[contract].abi, functionName, args }).then(mined);
 
@@ -142,16 +157,36 @@ async function furnish({ child, url, onExit, chainId, tokenName, tokenVersion })
 		if (approve) await call(account, asset, 'Token', 'approve', [PERMIT2_ADDRESS, 2n ** 256n - 1n]);
 		return Object.assign(account, { key });
 	};
-	const balance = (address, asset = token) => reader.readContract({
-		address: asset, abi: contracts.Token.abi, functionName: 'balanceOf', args: [address],
-	});
-	const nonceUsed = (from, nonce, asset = token) => reader.readContract({
-		address: asset, abi: contracts.Token.abi, functionName: 'authorizationState', args: [from, nonce],
-	});
+	const balance = (address, asset = token) =>
+		reader.readContract({ address: asset, abi: contracts.Token.abi, functionName: 'balanceOf', args: [address] });
+	const nonceUsed = (from, nonce, asset = token) =>
+		reader.readContract({
+			address: asset,
+			abi: contracts.Token.abi,
+			functionName: 'authorizationState',
+			args: [from, nonce],
+		});
 	const stop = async () => {
-		process.removeListener('exit', onExit);
+		forget();
 		await stopChild(child);
 	};
-	return { url, chainId, reader, rpc, client, call, contracts, token, tokenName, tokenVersion, payTo, facilitator,
-		deployToken, payer, balance, nonceUsed, stop };
+	return {
+		url,
+		chainId,
+		reader,
+		rpc,
+		client,
+		call,
+		contracts,
+		token,
+		tokenName,
+		tokenVersion,
+		payTo,
+		facilitator,
+		deployToken,
+		payer,
+		balance,
+		nonceUsed,
+		stop,
+	};
 }

@@ -15,16 +15,29 @@ export async function startExpress({ chain, facilitatorUrl, amount = '10000', ha
 		.register(NETWORK, new UptoEvmScheme());
 	const domain = { name: chain.tokenName, version: chain.tokenVersion };
 	const offer = (scheme, assetTransferMethod) => ({
-		scheme, network: NETWORK, payTo: chain.payTo, maxTimeoutSeconds: 60,
-		price: { asset: chain.token, amount, extra: { ...domain, ...(assetTransferMethod && { assetTransferMethod }) } },
+		scheme,
+		network: NETWORK,
+		payTo: chain.payTo,
+		maxTimeoutSeconds: 60,
+		price: {
+			asset: chain.token,
+			amount,
+			extra: { ...domain, ...(assetTransferMethod && { assetTransferMethod }) },
+		},
 	});
 	const accepts = [offer('exact'), offer('exact', 'permit2'), offer('upto', 'permit2')];
 	const app = express();
 	app.use(paymentMiddleware({ 'POST /v1/chat/completions': { accepts, description: 'chat' } }, resources));
 	app.post('/v1/chat/completions', express.json(), handler);
-	const server = await new Promise((done) => { const s = app.listen(0, '127.0.0.1', () => done(s)); });
+	const server = await new Promise((done) => {
+		const s = app.listen(0, '127.0.0.1', () => done(s));
+	});
 	return {
 		url: `http://127.0.0.1:${server.address().port}`,
-		stop: () => new Promise((done) => { server.close(done); server.closeAllConnections(); }),
+		stop: () =>
+			new Promise((done) => {
+				server.close(done);
+				server.closeAllConnections();
+			}),
 	};
 }

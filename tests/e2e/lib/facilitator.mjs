@@ -14,29 +14,65 @@ import { sleep } from './wait.mjs';
 /* What a fault is given: settle() asks the real facilitator and gives its answer; reply(status, text) answers;
  * socket may be destroyed; returning without an answer hangs. */
 export const faults = {
-	status: (status, text = '{"error":"broken"}') => ({ reply }) => reply(status, text),
-	nonsense: (text = '<html>surely not JSON</html>') => ({ reply }) => reply(200, text),
-	accepted: () => ({ reply }) => reply(202, '{"paymentJob":{"jobId":"1","status":"queued"}}'),
-	noBoolean: () => ({ reply }) => reply(200, '{"transaction":"0x00","network":"eip155:84532"}'),
+	status:
+		(status, text = '{"error":"broken"}') =>
+		({ reply }) =>
+			reply(status, text),
+	nonsense:
+		(text = '<html>surely not JSON</html>') =>
+		({ reply }) =>
+			reply(200, text),
+	accepted:
+		() =>
+		({ reply }) =>
+			reply(202, '{"paymentJob":{"jobId":"1","status":"queued"}}'),
+	noBoolean:
+		() =>
+		({ reply }) =>
+			reply(200, '{"transaction":"0x00","network":"eip155:84532"}'),
 	hang: () => () => {},
-	reset: () => ({ socket }) => socket.destroy(),
-	delay: (ms) => async ({ settle, reply }) => {
-		await sleep(ms);
-		reply(200, JSON.stringify(await settle()));
-	},
+	reset:
+		() =>
+		({ socket }) =>
+			socket.destroy(),
+	delay:
+		(ms) =>
+		async ({ settle, reply }) => {
+			await sleep(ms);
+			reply(200, JSON.stringify(await settle()));
+		},
 	/* The transfer happens, but the answer never arrives. */
-	swallow: () => async ({ settle, socket }) => {
-		await settle();
-		socket.destroy();
-	},
-	refuse: (errorReason) => ({ body, reply }) => reply(200, JSON.stringify({
-		success: false, errorReason, transaction: '', network: body.paymentRequirements.network,
-	})),
+	swallow:
+		() =>
+		async ({ settle, socket }) => {
+			await settle();
+			socket.destroy();
+		},
+	refuse:
+		(errorReason) =>
+		({ body, reply }) =>
+			reply(
+				200,
+				JSON.stringify({
+					success: false,
+					errorReason,
+					transaction: '',
+					network: body.paymentRequirements.network,
+				}),
+			),
 	/* No chain at all: answers success at once with a made-up hash. */
-	instant: () => ({ body, reply }) => reply(200, JSON.stringify({
-		success: true, transaction: `0x${'ab'.repeat(32)}`, network: body.paymentRequirements.network,
-		payer: payerOf(body.paymentPayload),
-	})),
+	instant:
+		() =>
+		({ body, reply }) =>
+			reply(
+				200,
+				JSON.stringify({
+					success: true,
+					transaction: `0x${'ab'.repeat(32)}`,
+					network: body.paymentRequirements.network,
+					payer: payerOf(body.paymentPayload),
+				}),
+			),
 };
 
 export function payerOf(payload) {
@@ -106,10 +142,13 @@ export async function startFacilitator(chain, { host = '127.0.0.1', port = 0 } =
 	const server = createServer((request, response) => {
 		const route = `${request.method} ${request.url}`;
 		const answered =
-			route === 'POST /settle' ? onSettle(request, response) :
-			route === 'POST /verify' ? onVerify(request, response) :
-			route === 'GET /supported' ? response.end(JSON.stringify(real.getSupported())) :
-			response.writeHead(404).end();
+			route === 'POST /settle'
+				? onSettle(request, response)
+				: route === 'POST /verify'
+					? onVerify(request, response)
+					: route === 'GET /supported'
+						? response.end(JSON.stringify(real.getSupported()))
+						: response.writeHead(404).end();
 		Promise.resolve(answered).catch((error) => {
 			if (!response.headersSent) response.writeHead(500).end(JSON.stringify({ error: error.message }));
 		});
@@ -121,9 +160,10 @@ export async function startFacilitator(chain, { host = '127.0.0.1', port = 0 } =
 		url: `http://${host}:${kept}`,
 		real,
 		start: () => listen(kept),
-		stop: () => new Promise((done) => {
-			server.close(done);
-			server.closeAllConnections();
-		}),
+		stop: () =>
+			new Promise((done) => {
+				server.close(done);
+				server.closeAllConnections();
+			}),
 	});
 }

@@ -30,7 +30,8 @@ function read(object, path) {
 }
 
 function write(object, path, value) {
-	const keys = path.split('.'), last = keys.pop();
+	const keys = path.split('.'),
+		last = keys.pop();
 	const holder = keys.reduce((at, key) => at[key], object);
 	if (value === undefined) delete holder[last];
 	else holder[last] = value;
@@ -38,30 +39,39 @@ function write(object, path, value) {
 
 /* change: the same change of every member of a kind in the method at hand, before or after signing. */
 function changes(place, kind, label, members, change, more = {}) {
-	return ['eip3009', 'permit2', 'upto'].flatMap((method) => members[method].map((path) => ({
-		name: `${kind} ${label}: ${path}`, only: method, ...more,
-		[place]: (target, random) => {
-			const object = place === 'before' ? target.authorization : authorizationOf(target);
-			write(object, path, change(read(object, path), random));
-		},
-	})));
+	return ['eip3009', 'permit2', 'upto'].flatMap((method) =>
+		members[method].map((path) => ({
+			name: `${kind} ${label}: ${path}`,
+			only: method,
+			...more,
+			[place]: (target, random) => {
+				const object = place === 'before' ? target.authorization : authorizationOf(target);
+				write(object, path, change(read(object, path), random));
+			},
+		})),
+	);
 }
 
-const times = (label, seconds) => ['eip3009', 'permit2', 'upto'].flatMap((method) => [
-	{
-		name: `deadline ${label}`, only: method, single: true,
-		before: ({ authorization, now }) => {
-			authorization[method === 'eip3009' ? 'validBefore' : 'deadline'] = String(now + seconds);
+const times = (label, seconds) =>
+	['eip3009', 'permit2', 'upto'].flatMap((method) => [
+		{
+			name: `deadline ${label}`,
+			only: method,
+			single: true,
+			before: ({ authorization, now }) => {
+				authorization[method === 'eip3009' ? 'validBefore' : 'deadline'] = String(now + seconds);
+			},
 		},
-	},
-	{
-		name: `valid after ${label}`, only: method, single: true,
-		before: ({ authorization, now }) => {
-			const holder = method === 'eip3009' ? authorization : authorization.witness;
-			holder.validAfter = String(now + seconds);
+		{
+			name: `valid after ${label}`,
+			only: method,
+			single: true,
+			before: ({ authorization, now }) => {
+				const holder = method === 'eip3009' ? authorization : authorization.witness;
+				holder.validAfter = String(now + seconds);
+			},
 		},
-	},
-]);
+	]);
 
 /* A number the signer signed, but not the one we sell for. */
 const signedNumbers = [
@@ -143,20 +153,30 @@ const nonces = [
 
 /* The signed nonce ends in a zero nibble, and that nibble is left out: some parsers pad it back. */
 nonces.push({
-	name: 'nonce without its last zero', only: 'eip3009',
-	before: ({ authorization }) => { authorization.nonce = `${authorization.nonce.slice(0, -1)}0`; },
-	after: (payload) => { authorizationOf(payload).nonce = authorizationOf(payload).nonce.slice(0, -1); },
+	name: 'nonce without its last zero',
+	only: 'eip3009',
+	before: ({ authorization }) => {
+		authorization.nonce = `${authorization.nonce.slice(0, -1)}0`;
+	},
+	after: (payload) => {
+		authorizationOf(payload).nonce = authorizationOf(payload).nonce.slice(0, -1);
+	},
 });
 
 const rsv = (signature) => ({
-	r: BigInt(signature.slice(0, 66)), s: BigInt(`0x${signature.slice(66, 130)}`), v: parseInt(signature.slice(130), 16),
+	r: BigInt(signature.slice(0, 66)),
+	s: BigInt(`0x${signature.slice(66, 130)}`),
+	v: parseInt(signature.slice(130), 16),
 });
 const join = ({ r, s, v }) => `0x${word(r)}${word(s)}${v.toString(16).padStart(2, '0')}`;
 const signatures = [
-	['a bit flipped', (s, random) => {
-		const at = 2 + random.below(128);
-		return s.slice(0, at) + (parseInt(s[at], 16) ^ (1 << random.below(4))).toString(16) + s.slice(at + 1);
-	}],
+	[
+		'a bit flipped',
+		(s, random) => {
+			const at = 2 + random.below(128);
+			return s.slice(0, at) + (parseInt(s[at], 16) ^ (1 << random.below(4))).toString(16) + s.slice(at + 1);
+		},
+	],
 	['v as 0 or 1', (s) => join({ ...rsv(s), v: rsv(s).v - 27 })],
 	['v swapped', (s) => join({ ...rsv(s), v: 55 - rsv(s).v })],
 	['v plus 2', (s) => join({ ...rsv(s), v: rsv(s).v + 2 })],
@@ -182,41 +202,92 @@ const signatures = [
 	['empty', () => '0x'],
 	['null', () => null],
 	['missing', () => undefined],
-	['wrapped as ERC-6492', (s) => `0x${'00'.repeat(12)}${'11'.repeat(20)}${word(96n)}${word(128n)}${word(0n)}${word(65n)}` +
-		`${s.slice(2)}${'00'.repeat(31)}${'6492'.repeat(16)}`],
+	[
+		'wrapped as ERC-6492',
+		(s) =>
+			`0x${'00'.repeat(12)}${'11'.repeat(20)}${word(96n)}${word(128n)}${word(0n)}${word(65n)}`
+			+ `${s.slice(2)}${'00'.repeat(31)}${'6492'.repeat(16)}`,
+	],
 ].map(([label, change]) => ({
 	name: `signature ${label}`,
-	after: (payload, random) => { payload.payload.signature = change(payload.payload.signature, random); },
+	after: (payload, random) => {
+		payload.payload.signature = change(payload.payload.signature, random);
+	},
 }));
 
 const PERMIT_TYPES = {
 	PermitWitnessTransferFrom: [
-		{ name: 'permitted', type: 'TokenPermissions' }, { name: 'spender', type: 'address' },
-		{ name: 'nonce', type: 'uint256' }, { name: 'deadline', type: 'uint256' }, { name: 'witness', type: 'Witness' },
+		{ name: 'permitted', type: 'TokenPermissions' },
+		{ name: 'spender', type: 'address' },
+		{ name: 'nonce', type: 'uint256' },
+		{ name: 'deadline', type: 'uint256' },
+		{ name: 'witness', type: 'Witness' },
 	],
-	TokenPermissions: [{ name: 'token', type: 'address' }, { name: 'amount', type: 'uint256' }],
+	TokenPermissions: [
+		{ name: 'token', type: 'address' },
+		{ name: 'amount', type: 'uint256' },
+	],
 };
 
 const signers = [
 	{
 		name: 'signed by another key',
-		before: (draft, random) => { draft.account = privateKeyToAccount(`0x${random.hex(32)}`); },
+		before: (draft, random) => {
+			draft.account = privateKeyToAccount(`0x${random.hex(32)}`);
+		},
 	},
 	...[
-		['name', { name: 'Other' }], ['chain', { chainId: 1 }], ['contract', { verifyingContract: `0x${'22'.repeat(20)}` }],
+		['name', { name: 'Other' }],
+		['chain', { chainId: 1 }],
+		['contract', { verifyingContract: `0x${'22'.repeat(20)}` }],
 		['salt', { salt: `0x${'33'.repeat(32)}` }],
-	].map(([label, domain]) => ({ name: `domain ${label}`, before: (draft) => { draft.sign = { domain }; } })),
-	{ name: 'domain version', only: 'eip3009', before: (draft) => { draft.sign = { domain: { version: '9' } }; } },
-	{ name: 'domain without version', only: 'eip3009', before: (draft) => { draft.sign = { domain: { version: undefined } }; } },
-	{ name: 'Permit2 domain with version', only: 'permit2', before: (draft) => { draft.sign = { domain: { version: '1' } }; } },
+	].map(([label, domain]) => ({
+		name: `domain ${label}`,
+		before: (draft) => {
+			draft.sign = { domain };
+		},
+	})),
+	{
+		name: 'domain version',
+		only: 'eip3009',
+		before: (draft) => {
+			draft.sign = { domain: { version: '9' } };
+		},
+	},
+	{
+		name: 'domain without version',
+		only: 'eip3009',
+		before: (draft) => {
+			draft.sign = { domain: { version: undefined } };
+		},
+	},
+	{
+		name: 'Permit2 domain with version',
+		only: 'permit2',
+		before: (draft) => {
+			draft.sign = { domain: { version: '1' } };
+		},
+	},
 	...['permit2', 'upto'].flatMap((method) => {
-		const members = [['to', 'address'], ['facilitator', 'address'], ['validAfter', 'uint256'], ['extra', 'bytes']];
+		const members = [
+			['to', 'address'],
+			['facilitator', 'address'],
+			['validAfter', 'uint256'],
+			['extra', 'bytes'],
+		];
 		const witness = (...names) => names.map((name) => ({ name, type: members.find(([n]) => n === name)[1] }));
 		const other = method === 'permit2' ? witness('validAfter', 'to') : witness('to', 'validAfter', 'facilitator');
-		const shapes = [['witness members swapped', other], ['witness of the old form', witness('extra', 'to', 'validAfter')],
-			['witness of the other scheme', method === 'permit2' ? witness('to', 'facilitator', 'validAfter') : witness('to', 'validAfter')]];
+		const shapes = [
+			['witness members swapped', other],
+			['witness of the old form', witness('extra', 'to', 'validAfter')],
+			[
+				'witness of the other scheme',
+				method === 'permit2' ? witness('to', 'facilitator', 'validAfter') : witness('to', 'validAfter'),
+			],
+		];
 		return shapes.map(([name, Witness]) => ({
-			name, only: method,
+			name,
+			only: method,
 			before: (draft) => {
 				draft.sign = { types: { ...PERMIT_TYPES, Witness } };
 				draft.signedExtra = { extra: '0x', facilitator: `0x${'44'.repeat(20)}` };
@@ -227,37 +298,173 @@ const signers = [
 
 /* What the client says it accepted (version 2 only). */
 const accepted = [
-	['scheme unknown', (a) => { a.scheme = 'maybe'; }],
-	['scheme of the other method', (a) => { a.scheme = a.scheme === 'exact' ? 'upto' : 'exact'; }],
-	['scheme missing', (a) => { delete a.scheme; }],
-	['network another', (a) => { a.network = 'eip155:1'; }],
-	['network with a leading zero', (a) => { a.network = a.network.replace(':', ':0'); }],
-	['network by its old name', (a) => { a.network = 'base-sepolia'; }],
-	['network of another kind', (a) => { a.network = 'solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp'; }],
-	['network missing', (a) => { delete a.network; }],
-	['amount lower', (a) => { a.amount = '1'; }],
-	['amount as a number', (a) => { a.amount = Number(a.amount); }],
-	['asset another', (a) => { a.asset = `0x${'55'.repeat(20)}`; }],
-	['asset in lower case', (a) => { a.asset = a.asset.toLowerCase(); }],
-	['payTo another', (a) => { a.payTo = `0x${'66'.repeat(20)}`; }],
-	['timeout another', (a) => { a.maxTimeoutSeconds += 1; }],
-	['timeout as a string', (a) => { a.maxTimeoutSeconds = String(a.maxTimeoutSeconds); }],
-	['extra missing', (a) => { delete a.extra; }],
-	['extra larger', (a) => { a.extra = { ...a.extra, more: [1, { two: 'three' }] }; }],
-	['member more', (a) => { a.more = 'more'; }],
+	[
+		'scheme unknown',
+		(a) => {
+			a.scheme = 'maybe';
+		},
+	],
+	[
+		'scheme of the other method',
+		(a) => {
+			a.scheme = a.scheme === 'exact' ? 'upto' : 'exact';
+		},
+	],
+	[
+		'scheme missing',
+		(a) => {
+			delete a.scheme;
+		},
+	],
+	[
+		'network another',
+		(a) => {
+			a.network = 'eip155:1';
+		},
+	],
+	[
+		'network with a leading zero',
+		(a) => {
+			a.network = a.network.replace(':', ':0');
+		},
+	],
+	[
+		'network by its old name',
+		(a) => {
+			a.network = 'base-sepolia';
+		},
+	],
+	[
+		'network of another kind',
+		(a) => {
+			a.network = 'solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp';
+		},
+	],
+	[
+		'network missing',
+		(a) => {
+			delete a.network;
+		},
+	],
+	[
+		'amount lower',
+		(a) => {
+			a.amount = '1';
+		},
+	],
+	[
+		'amount as a number',
+		(a) => {
+			a.amount = Number(a.amount);
+		},
+	],
+	[
+		'asset another',
+		(a) => {
+			a.asset = `0x${'55'.repeat(20)}`;
+		},
+	],
+	[
+		'asset in lower case',
+		(a) => {
+			a.asset = a.asset.toLowerCase();
+		},
+	],
+	[
+		'payTo another',
+		(a) => {
+			a.payTo = `0x${'66'.repeat(20)}`;
+		},
+	],
+	[
+		'timeout another',
+		(a) => {
+			a.maxTimeoutSeconds += 1;
+		},
+	],
+	[
+		'timeout as a string',
+		(a) => {
+			a.maxTimeoutSeconds = String(a.maxTimeoutSeconds);
+		},
+	],
+	[
+		'extra missing',
+		(a) => {
+			delete a.extra;
+		},
+	],
+	[
+		'extra larger',
+		(a) => {
+			a.extra = { ...a.extra, more: [1, { two: 'three' }] };
+		},
+	],
+	[
+		'member more',
+		(a) => {
+			a.more = 'more';
+		},
+	],
 ].map(([label, change]) => ({
-	name: `accepted ${label}`, version: 2, after: (payload) => change((payload.accepted = structuredClone(payload.accepted))),
+	name: `accepted ${label}`,
+	version: 2,
+	after: (payload) => change((payload.accepted = structuredClone(payload.accepted))),
 }));
-accepted.push({ name: 'accepted missing', version: 2, after: (payload) => { delete payload.accepted; } },
-	{ name: 'accepted null', version: 2, after: (payload) => { payload.accepted = null; } });
+accepted.push(
+	{
+		name: 'accepted missing',
+		version: 2,
+		after: (payload) => {
+			delete payload.accepted;
+		},
+	},
+	{
+		name: 'accepted null',
+		version: 2,
+		after: (payload) => {
+			payload.accepted = null;
+		},
+	},
+);
 
 const envelopeV1 = [
-	['scheme unknown', (p) => { p.scheme = 'maybe'; }],
-	['scheme missing', (p) => { delete p.scheme; }],
-	['network another', (p) => { p.network = 'base'; }],
-	['network unknown', (p) => { p.network = 'nowhere'; }],
-	['network by its new name', (p) => { p.network = 'eip155:84532'; }],
-	['network missing', (p) => { delete p.network; }],
+	[
+		'scheme unknown',
+		(p) => {
+			p.scheme = 'maybe';
+		},
+	],
+	[
+		'scheme missing',
+		(p) => {
+			delete p.scheme;
+		},
+	],
+	[
+		'network another',
+		(p) => {
+			p.network = 'base';
+		},
+	],
+	[
+		'network unknown',
+		(p) => {
+			p.network = 'nowhere';
+		},
+	],
+	[
+		'network by its new name',
+		(p) => {
+			p.network = 'eip155:84532';
+		},
+	],
+	[
+		'network missing',
+		(p) => {
+			delete p.network;
+		},
+	],
 ].map(([label, after]) => ({ name: `v1 ${label}`, version: 1, after }));
 
 const deep = (n) => '['.repeat(n) + ']'.repeat(n);
@@ -282,12 +489,19 @@ const texts = [
 	['nested 5000 deep', (t) => t.replace('{', `{"deep":${deep(5000)},`)],
 	['of 9000 bytes', (t) => t.replace('{', `{"long":"${'a'.repeat(9000)}",`)],
 	['with a NUL', (t) => t.replace('{', '{\0')],
-	['with bad UTF-8', (t) => Buffer.concat([Buffer.from('{"a":"'), Buffer.from([0xff, 0xfe]), Buffer.from(`",${t.slice(1)}`)])],
+	[
+		'with bad UTF-8',
+		(t) => Buffer.concat([Buffer.from('{"a":"'), Buffer.from([0xff, 0xfe]), Buffer.from(`",${t.slice(1)}`)]),
+	],
 	['with a single quote', (t) => t.replaceAll('"', "'")],
 ].map(([label, text]) => ({ name: `JSON ${label}`, text }));
 
 const versions = [
-	['missing', undefined], ['of the other header', 'other'], ['3', 3], ['a string', 'string'], ['null', null],
+	['missing', undefined],
+	['of the other header', 'other'],
+	['3', 3],
+	['a string', 'string'],
+	['null', null],
 ].map(([label, value]) => ({
 	name: `x402Version ${label}`,
 	after: (payload) => {
@@ -297,15 +511,60 @@ const versions = [
 }));
 
 const envelopes = [
-	['payload missing', (p) => { delete p.payload; }],
-	['payload null', (p) => { p.payload = null; }],
-	['payload a string', (p) => { p.payload = 'payload'; }],
-	['payload empty', (p) => { p.payload = {}; }],
-	['authorization null', (p) => { for (const k of Object.keys(p.payload)) if (k !== 'signature') p.payload[k] = null; }],
-	['authorization missing', (p) => { p.payload = { signature: p.payload.signature }; }],
-	['resource another', (p) => { p.resource = { url: 'https://elsewhere.example/' }; }],
-	['resource a number', (p) => { p.resource = 7; }],
-	['extensions there', (p) => { p.extensions = { some: { info: { x: 1 } } }; }],
+	[
+		'payload missing',
+		(p) => {
+			delete p.payload;
+		},
+	],
+	[
+		'payload null',
+		(p) => {
+			p.payload = null;
+		},
+	],
+	[
+		'payload a string',
+		(p) => {
+			p.payload = 'payload';
+		},
+	],
+	[
+		'payload empty',
+		(p) => {
+			p.payload = {};
+		},
+	],
+	[
+		'authorization null',
+		(p) => {
+			for (const k of Object.keys(p.payload)) if (k !== 'signature') p.payload[k] = null;
+		},
+	],
+	[
+		'authorization missing',
+		(p) => {
+			p.payload = { signature: p.payload.signature };
+		},
+	],
+	[
+		'resource another',
+		(p) => {
+			p.resource = { url: 'https://elsewhere.example/' };
+		},
+	],
+	[
+		'resource a number',
+		(p) => {
+			p.resource = 7;
+		},
+	],
+	[
+		'extensions there',
+		(p) => {
+			p.extensions = { some: { info: { x: 1 } } };
+		},
+	],
 ].map(([label, after]) => ({ name: `envelope ${label}`, after }));
 
 const STRAY = { A: 'B', Q: 'R', g: 'h', w: 'x', 0: '1', 4: '5', 8: '9' };
@@ -325,8 +584,20 @@ const headers = [
 
 export const MUTATIONS = [
 	{ name: 'none' },
-	...signedNumbers, ...writtenNumbers, ...unsignedNumbers, ...writtenAddresses, ...signedAddresses, ...nonces,
-	...signatures, ...signers, ...accepted, ...envelopeV1, ...texts, ...versions, ...envelopes, ...headers,
+	...signedNumbers,
+	...writtenNumbers,
+	...unsignedNumbers,
+	...writtenAddresses,
+	...signedAddresses,
+	...nonces,
+	...signatures,
+	...signers,
+	...accepted,
+	...envelopeV1,
+	...texts,
+	...versions,
+	...envelopes,
+	...headers,
 	...[-1, 0, 1, 5, 6, 7, 59, 60, 61, 89, 90, 91, 92, 100000].flatMap((s) => times(`${s} s from now`, s)),
 ];
 

@@ -5,8 +5,12 @@ import { randomBytes } from 'node:crypto';
 import { wrapFetchWithPayment, x402Client } from '@x402/fetch';
 import { decodePaymentRequiredHeader, decodePaymentResponseHeader } from '@x402/core/http';
 import {
-	authorizationTypes, PERMIT2_ADDRESS, permit2WitnessTypes, uptoPermit2WitnessTypes,
-	x402ExactPermit2ProxyAddress, x402UptoPermit2ProxyAddress,
+	authorizationTypes,
+	PERMIT2_ADDRESS,
+	permit2WitnessTypes,
+	uptoPermit2WitnessTypes,
+	x402ExactPermit2ProxyAddress,
+	x402UptoPermit2ProxyAddress,
 } from '@x402/evm';
 import { ExactEvmScheme } from '@x402/evm/exact/client';
 import { ExactEvmSchemeV1 } from '@x402/evm/exact/v1/client';
@@ -67,8 +71,13 @@ export function authorize(offer, from, overrides = {}) {
 	const deadline = String(now() + offer.maxTimeoutSeconds);
 	if (method === 'eip3009')
 		return {
-			from, to: offer.payTo, value: offer.amount ?? offer.maxAmountRequired, validAfter: '0',
-			validBefore: deadline, nonce: `0x${randomBytes(32).toString('hex')}`, ...overrides,
+			from,
+			to: offer.payTo,
+			value: offer.amount ?? offer.maxAmountRequired,
+			validAfter: '0',
+			validBefore: deadline,
+			nonce: `0x${randomBytes(32).toString('hex')}`,
+			...overrides,
 		};
 	const { witness, permitted, ...others } = overrides;
 	return {
@@ -94,8 +103,11 @@ export function typedData(offer, authorization, { domain, types } = {}) {
 	if (method === 'eip3009')
 		return {
 			domain: clean({
-				name: offer.extra.name, version: offer.extra.version, chainId: CHAIN_ID,
-				verifyingContract: offer.asset, ...domain,
+				name: offer.extra.name,
+				version: offer.extra.version,
+				chainId: CHAIN_ID,
+				verifyingContract: offer.asset,
+				...domain,
 			}),
 			types: types ?? authorizationTypes,
 			primaryType: 'TransferWithAuthorization',
@@ -115,13 +127,19 @@ export async function payment(offer, account, { overrides, sign, resource } = {}
 	const authorization = authorize(offer, account.address, overrides);
 	const signature = await account.signTypedData(typedData(offer, authorization, sign));
 	const member = methodOf(offer) === 'eip3009' ? 'authorization' : 'permit2Authorization';
-	return { x402Version: 2, ...(resource ? { resource } : {}), payload: { signature, [member]: authorization }, accepted: offer };
+	return {
+		x402Version: 2,
+		...(resource ? { resource } : {}),
+		payload: { signature, [member]: authorization },
+		accepted: offer,
+	};
 }
 
 /* asV1: the same authorization in the version 1 envelope. */
 export const asV1 = (v2) => ({ x402Version: 1, scheme: 'exact', network: NETWORK_V1, payload: v2.payload });
 
-export const encode = (payload) => Buffer.from(typeof payload === 'string' ? payload : JSON.stringify(payload)).toString('base64');
+export const encode = (payload) =>
+	Buffer.from(typeof payload === 'string' ? payload : JSON.stringify(payload)).toString('base64');
 
 /* headersOf: the request headers that carry a payment. */
 export function headersOf(payload) {

@@ -4,11 +4,18 @@ import { readFileSync } from 'node:fs';
 
 function readTable() {
 	const text = readFileSync(new URL('../../../include/reasons.h', import.meta.url), 'utf8').replaceAll('\\\n', ' ');
-	const defines = Object.fromEntries([...text.matchAll(/#define (\w+_TEXT) "(.*)"/g)].map(([, name, value]) => [name, value]));
-	const value = (field) => defines[field.trim()] ?? (field.trim().startsWith('"') ? field.trim().slice(1, -1) : undefined);
+	const defines = Object.fromEntries(
+		[...text.matchAll(/#define (\w+_TEXT) "(.*)"/g)].map(([, name, value]) => [name, value]),
+	);
+	const value = (field) =>
+		defines[field.trim()] ?? (field.trim().startsWith('"') ? field.trim().slice(1, -1) : undefined);
 	const row = /R\(\d+, \w+, "(\w+)",\s*(\d+),\s*([^,]+),\s*([^,]+),\s*([^,)]+)\)/g;
-	return new Map([...text.matchAll(row)].map(([, word, status, eip3009, permit2, upto]) =>
-		[word, { status: Number(status), eip3009: value(eip3009), permit2: value(permit2), upto: value(upto) }]));
+	return new Map(
+		[...text.matchAll(row)].map(([, word, status, eip3009, permit2, upto]) => [
+			word,
+			{ status: Number(status), eip3009: value(eip3009), permit2: value(permit2), upto: value(upto) },
+		]),
+	);
 }
 
 /* word → { status, eip3009, permit2, upto }: HTTP status, and the x402 code in the words of each method. */

@@ -21,7 +21,11 @@ export async function freePort(host = '127.0.0.1') {
 }
 
 function ini(sections) {
-	const lines = ([key, value]) => [value].flat().filter((v) => v !== undefined).map((v) => `${key} = ${v}`);
+	const lines = ([key, value]) =>
+		[value]
+			.flat()
+			.filter((v) => v !== undefined)
+			.map((v) => `${key} = ${v}`);
 	return Object.entries(sections)
 		.map(([name, settings]) => [`[${name}]`, ...Object.entries(settings).flatMap(lines), ''].join('\n'))
 		.join('\n');
@@ -29,15 +33,23 @@ function ini(sections) {
 
 export function offers(chain) {
 	const common = {
-		network: NETWORK, asset: chain.token, pay_to: chain.payTo, amount: AMOUNT, max_timeout_s: MAX_TIMEOUT_S,
-		token_name: chain.tokenName, token_version: chain.tokenVersion,
+		network: NETWORK,
+		asset: chain.token,
+		pay_to: chain.payTo,
+		amount: AMOUNT,
+		max_timeout_s: MAX_TIMEOUT_S,
+		token_name: chain.tokenName,
+		token_version: chain.tokenVersion,
 	};
 	return {
 		'offer eip3009': { method: 'eip3009', ...common },
 		'offer permit2': { method: 'permit2', ...common },
 		'offer upto': {
-			method: 'upto', ...common, facilitator: chain.facilitator.address,
-			input_per_mtok: PRICE.input, output_per_mtok: PRICE.output,
+			method: 'upto',
+			...common,
+			facilitator: chain.facilitator.address,
+			input_per_mtok: PRICE.input,
+			output_per_mtok: PRICE.output,
 		},
 	};
 }
@@ -50,7 +62,12 @@ export function configuration({ chain, listen, admin, state, upstreamUrl, facili
 		facilitator: { url: facilitatorUrl, timeout_ms: 3000 },
 		'upstream model': { url: upstreamUrl },
 		...offers(chain),
-		'route chat': { match: `POST ${CHAT}`, offers: 'eip3009, permit2, upto', upstream: 'model', description: 'chat' },
+		'route chat': {
+			match: `POST ${CHAT}`,
+			offers: 'eip3009, permit2, upto',
+			upstream: 'model',
+			description: 'chat',
+		},
 		'route models': { match: 'GET /v1/models', upstream: 'model' },
 	};
 	for (const [name, settings] of Object.entries(more)) sections[name] = { ...sections[name], ...settings };
@@ -68,24 +85,42 @@ function parseMetrics(text) {
 }
 
 /* startTollbar: writes the configuration, runs the daemon, waits until it is ready.
- * → { url, adminUrl, chat (url), file, folder, output, metric(name, labels), refused(reason), start(), stop(signal) }
+ * → { url, adminUrl, chat (url), file, state, log(), metrics(), metric(name), refused(reason),
+ *   dropped(reason) (by the filter), signal(name), start(), stop(signal) }
  * stop() then start() is a restart on the same state directory, ports and configuration. */
 export async function startTollbar({ chain, upstream, facilitator, more, host = '127.0.0.1', within = [] }) {
 	const folder = scratch('daemon');
 	const state = join(folder.path, 'state');
 	mkdirSync(state, { mode: 0o700 });
 	const file = join(folder.path, 'tollbar.conf');
-	const listen = `${host}:${await freePort()}`, admin = `127.0.0.1:${await freePort()}`;
+	const listen = `${host}:${await freePort()}`,
+		admin = `127.0.0.1:${await freePort()}`;
 	const text = configuration({
-		chain, listen, admin, state, upstreamUrl: upstream.url, facilitatorUrl: facilitator.url, more,
+		chain,
+		listen,
+		admin,
+		state,
+		upstreamUrl: upstream.url,
+		facilitatorUrl: facilitator.url,
+		more,
 	});
 	writeFileSync(file, text);
 
 	let daemon;
-	const self = { url: `http://${listen}`, adminUrl: `http://${admin}`, chat: `http://${listen}${CHAT}`, file, folder, state };
+	const self = {
+		url: `http://${listen}`,
+		adminUrl: `http://${admin}`,
+		chat: `http://${listen}${CHAT}`,
+		file,
+		folder,
+		state,
+	};
 	const ready = async () => {
 		if (!daemon.running()) throw new Error(`tollbar stopped: ${daemon.output}`);
-		return fetch(`${self.adminUrl}/readyz`).then((r) => r.ok, () => false);
+		return fetch(`${self.adminUrl}/readyz`).then(
+			(r) => r.ok,
+			() => false,
+		);
 	};
 	self.start = async () => {
 		daemon = start(built('tollbar'), ['run', '-c', file], { within });
@@ -93,10 +128,13 @@ export async function startTollbar({ chain, upstream, facilitator, more, host = 
 		await until('tollbar to be ready', 10000, ready);
 	};
 	self.stop = (signal, ms) => daemon.stop(signal, ms);
+	self.signal = (name) => daemon.child.kill(name);
+	self.log = () => daemon.output;
 	self.running = () => daemon.running();
 	self.metrics = async () => parseMetrics(await (await fetch(`${self.adminUrl}/metrics`)).text());
 	self.metric = async (name) => (await self.metrics()).get(name) ?? 0;
 	self.refused = (reason) => self.metric(`tollbar_requests_refused_total{reason="${reason}"}`);
+	self.dropped = (reason) => self.metric(`tollbar_packets_total{reason="${reason}",verdict="drop"}`);
 	await self.start();
 	return self;
 }

@@ -12,11 +12,15 @@ export async function startUpstream({ args = [], within = [] } = {}) {
 	const folder = scratch('upstream');
 	const portFile = join(folder.path, 'port');
 	const { prompt, completion } = UPSTREAM_USAGE;
-	let process_, port = 0;
+	let process_,
+		port = 0;
 	const self = {
 		start: async () => {
-			process_ = start(built('tests/tools/upstream'),
-				['--port', String(port), '--port-file', portFile, '--usage', `${prompt},${completion}`, ...args], { within });
+			process_ = start(
+				built('tests/tools/upstream'),
+				['--port', String(port), '--port-file', portFile, '--usage', `${prompt},${completion}`, ...args],
+				{ within },
+			);
 			port = await until('the stand-in upstream to listen', 5000, () => {
 				if (!process_.running()) throw new Error(`upstream stopped: ${process_.output}`);
 				return existsSync(portFile) && Number(readFileSync(portFile, 'utf8'));

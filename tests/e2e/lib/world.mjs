@@ -23,7 +23,12 @@ export async function startWorld({ more } = {}) {
 		parts.push(facilitator);
 		const upstream = await startUpstream();
 		parts.push(upstream);
-		const gate = await startTollbar({ chain, facilitator, upstream, more: typeof more === 'function' ? more(chain) : more });
+		const gate = await startTollbar({
+			chain,
+			facilitator,
+			upstream,
+			more: typeof more === 'function' ? more(chain) : more,
+		});
 		parts.push(gate);
 		const { offer } = await challenge(gate.chat, BODY);
 		return { chain, facilitator, upstream, gate, offer, stop };
@@ -37,7 +42,9 @@ export async function startWorld({ more } = {}) {
  * in `reason` of a 402 challenge, in `error.code` of everything else. */
 export async function ask(url, { method = 'POST', headers = {}, body = BODY, signal } = {}) {
 	const response = await fetch(url, {
-		method, headers: { 'content-type': 'application/json', ...headers }, signal,
+		method,
+		headers: { 'content-type': 'application/json', ...headers },
+		signal,
 		...(method === 'GET' || method === 'HEAD' ? {} : { body }),
 	});
 	return answer(response.status, response.headers, await response.text());
@@ -47,7 +54,9 @@ function answer(status, headers, text) {
 	let json;
 	try {
 		json = JSON.parse(text);
-	} catch { /* not every answer is JSON */ }
+	} catch {
+		/* not every answer is JSON */
+	}
 	return { status, headers, text, json, reason: json?.reason ?? json?.error?.code };
 }
 
@@ -60,7 +69,8 @@ export function askRaw(gate, pieces, { pause = 0, ms = 5000, half = false } = {}
 	const { hostname, port } = new URL(gate.url);
 	return new Promise((done, fail) => {
 		const socket = connect(Number(port), hostname);
-		let bytes = Buffer.alloc(0), finished = false;
+		let bytes = Buffer.alloc(0),
+			finished = false;
 		const finish = (closed) => {
 			if (finished) return;
 			finished = true;
@@ -75,7 +85,9 @@ export function askRaw(gate, pieces, { pause = 0, ms = 5000, half = false } = {}
 		});
 		socket.on('end', () => finish(true));
 		socket.on('close', () => finish(true));
-		socket.on('error', (error) => (bytes.length > 0 || error.code === 'ECONNRESET' || error.code === 'EPIPE' ? finish(true) : fail(error)));
+		socket.on('error', (error) =>
+			bytes.length > 0 || error.code === 'ECONNRESET' || error.code === 'EPIPE' ? finish(true) : fail(error),
+		);
 		socket.on('connect', async () => {
 			for (const piece of pieces) {
 				if (finished) return;
@@ -92,19 +104,31 @@ function parseAnswer(bytes) {
 	const end = text.indexOf('\r\n\r\n');
 	if (end < 0) return { status: 0, headers: new Headers(), text: '', complete: false };
 	const [line, ...fields] = text.slice(0, end).split('\r\n');
-	const headers = new Headers(fields.map((field) => {
-		const at = field.indexOf(':');
-		return [field.slice(0, at), field.slice(at + 1).trim()];
-	}));
+	const headers = new Headers(
+		fields.map((field) => {
+			const at = field.indexOf(':');
+			return [field.slice(0, at), field.slice(at + 1).trim()];
+		}),
+	);
 	const body = text.slice(end + 4);
 	const length = headers.get('content-length');
-	return { ...answer(Number(line.split(' ')[1]), headers, body), complete: length !== null && body.length >= Number(length) };
+	return {
+		...answer(Number(line.split(' ')[1]), headers, body),
+		complete: length !== null && body.length >= Number(length),
+	};
 }
 
 /* rawRequest: the bytes of a request as a careful client would send it, for tests that break one thing of it. */
 export function rawRequest(gate, { method = 'POST', target = '/v1/chat/completions', headers = {}, body = BODY } = {}) {
-	const fields = { Host: new URL(gate.url).host, 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body), ...headers };
-	const lines = Object.entries(fields).filter(([, v]) => v !== undefined).map(([k, v]) => `${k}: ${v}\r\n`);
+	const fields = {
+		Host: new URL(gate.url).host,
+		'Content-Type': 'application/json',
+		'Content-Length': Buffer.byteLength(body),
+		...headers,
+	};
+	const lines = Object.entries(fields)
+		.filter(([, v]) => v !== undefined)
+		.map(([k, v]) => `${k}: ${v}\r\n`);
 	return `${method} ${target} HTTP/1.1\r\n${lines.join('')}\r\n${body}`;
 }
 

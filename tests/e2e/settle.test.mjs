@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+// The facilitator down, slow, lying and back: what is not known is said to be unknown, asked again, and nothing earned
+// is forgotten.
+import { assert, run, test } from './lib/check.mjs';
+import { faults, nonceOf } from './lib/facilitator.mjs';
+import { payment, receiptOf } from './lib/payment.mjs';
+import { refused, stillGood } from './lib/refusal.mjs';
+import { AMOUNT, PRICE } from './lib/tollbar.mjs';
+import { UPSTREAM_USAGE } from './lib/upstream.mjs';
+import { sleep, until } from './lib/wait.mjs';
+import { askPaid, BODY_STREAM, startWorld } from './lib/world.mjs';
+
+const RESOLVE_MS = 45_000; /* asking again is spaced out */
+const USED =
+	(BigInt(UPSTREAM_USAGE.prompt) * PRICE.input + BigInt(UPSTREAM_USAGE.completion) * PRICE.output) / 1_000_000n;
+let world;
+
+const chat = () => world.gate.chat;
+const charged = async (payer) => 1_000_000_000n - (await world.chain.balance(payer.address));
+const settlesOf = (made) =>
+	world.facilitator.settles.filter(({ body }) => String(nonceOf(body.paymentPayload)) === String(nonceOf(made)));
+const fresh = async (method) => {
+	const payer = await world.chain.payer();
+	return { payer, made: await payment(world.offer(method), payer) };
+};
+
+/* Until the fault is lifted, whatever the test does. */
+async function under(fault, body) {
+	world.facilitator.fault = fault;
+	try {
+		await body();
+	} finally {
+		world.facilitator.fault = undefined;
+	}
+}
+
+const SILENT = {
+	nonsense: faults.nonsense(),
+	'no boolean': faults.noBoolean(),
+	accepted: faults.accepted(),
+	'status 500': faults.status(500),
+	'status 404': faults.status(404),
+	'status 200, empty': faults.status(200, ''),
+	reset: faults.reset(),
+	hang: faults.hang(),
+	slow: faults.delay(4000),
+};
+for (const [name, fault] of Object.entries(SILENT))
+	for (const method of ['eip3009', 'permit2'])
+		test(`${name}: unknown, then settled: ${method}`, async () => {
+			const { payer, made } = await fresh(method);
+			await under(fault, async () => {
+				const answer = await refused(world, 'settle_unknown', () => askPaid(chat(), made), { ran: 1 });
+				assert.doesNotMatch(answer.text, /choices/);
+				await refused(world, 'replayed', () => askPaid(chat(), made));
+			});
+			await until('the settlement', RESOLVE_MS, async () => (await charged(payer)) > 0n);
+			assert.equal(await charged(payer), AMOUNT);
+			await refused(world, 'replayed', () => askPaid(chat(), made));
+			await stillGood(world);
+		});
+
+test('facilitator down, then back', async () => {
+	const exact = await fresh('eip3009'),
+		upto = await fresh('upto'),
+		stream = await fresh('eip3009');
+	await world.facilitator.stop();
+	try {
+		await refused(world, 'settle_unknown', () => askPaid(chat(), exact.made), { ran: 1 });
+		await refused(world, 'settle_unknown', () => askPaid(chat(), stream.made, { body: BODY_STREAM }), { ran: [0, 1] });
+		const answer = await askPaid(chat(), upto.made, { body: BODY_STREAM });
+		assert.equal(answer.status, 200, 'upto is settled after the answer');
+		assert.match(answer.text, /\[DONE\]/);
+	} finally {
+		await world.facilitator.start();
+	}
+	for (const { payer } of [exact, upto, stream])
+		await until('the settlement', RESOLVE_MS, async () => (await charged(payer)) > 0n);
+	assert.equal(await charged(exact.payer), AMOUNT);
+	assert.equal(await charged(upto.payer), USED);
+	await stillGood(world);
+});
+
+test('slow but in time', async () => {
+	const { payer, made } = await fresh('eip3009');
+	await under(faults.delay(500), async () => {
+		const answer = await askPaid(chat(), made);
+		assert.equal(answer.status, 200, answer.text);
+		assert.equal(receiptOf(answer).success, true);
+	});
+	assert.equal(await charged(payer), AMOUNT);
+});
+
+test('the transfer happens but the answer is lost: taken once, served never', async () => {
+	const { payer, made } = await fresh('eip3009');
+	await under(faults.swallow(), () => refused(world, 'settle_unknown', () => askPaid(chat(), made), { ran: 1 }));
+	await sleep(3000);
+	assert.equal(await charged(payer), AMOUNT);
+	await refused(world, 'replayed', () => askPaid(chat(), made));
+	await stillGood(world);
+});
+
+for (const method of ['eip3009', 'permit2'])
+	test(`the facilitator says no: ${method}`, async () => {
+		const { payer, made } = await fresh(method);
+		await under(faults.refuse('invalid_exact_evm_insufficient_balance'), async () => {
+			const answer = await refused(world, 'settle_refused', () => askPaid(chat(), made), { ran: 1 });
+			assert.doesNotMatch(answer.text, /choices/);
+			const receipt = receiptOf(answer);
+			assert.equal(receipt.success, false);
+			assert.equal(receipt.errorReason, 'invalid_exact_evm_insufficient_balance');
+		});
+		assert.equal(await charged(payer), 0n);
+		await refused(world, 'replayed', () => askPaid(chat(), made));
+		assert.equal(settlesOf(made).length, 1, 'a no is final');
+	});
+
+test('what is unknown survives a restart', async () => {
+	const { payer, made } = await fresh('eip3009');
+	await under(faults.hang(), async () => {
+		await refused(world, 'settle_unknown', () => askPaid(chat(), made), { ran: 1 });
+		await world.gate.stop('SIGKILL');
+	});
+	await world.gate.start();
+	await until('the settlement', RESOLVE_MS, async () => (await charged(payer)) > 0n);
+	assert.equal(await charged(payer), AMOUNT);
+	await refused(world, 'replayed', () => askPaid(chat(), made));
+});
+
+test('upto asks for what was used, not for what was signed', async () => {
+	const { payer, made } = await fresh('upto');
+	assert.equal((await askPaid(chat(), made)).status, 200);
+	await until('the settlement', 5000, async () => (await charged(payer)) > 0n);
+	const [{ body }] = settlesOf(made);
+	assert.equal(body.paymentRequirements.amount, String(USED));
+	assert.equal(body.paymentPayload.payload.permit2Authorization.permitted.amount, String(AMOUNT));
+	assert.equal(body.paymentRequirements.payTo.toLowerCase(), world.chain.payTo.toLowerCase());
+});
+
+test('upto with zero usage settles nothing', async () => {
+	const { payer, made } = await fresh('upto');
+	assert.equal((await askPaid(chat(), made, { headers: { 'x-usage': '0,0' } })).status, 200);
+	await sleep(500);
+	assert.equal(await charged(payer), 0n);
+	assert.equal(settlesOf(made).filter(({ answer }) => answer?.transaction).length, 0);
+	await refused(world, 'replayed', () => askPaid(chat(), made));
+});
+
+test('upto never asks for more than was signed', async () => {
+	const { payer, made } = await fresh('upto');
+	assert.equal((await askPaid(chat(), made, { headers: { 'x-usage': '9000000,9000000' } })).status, 200);
+	await until('the settlement', 5000, async () => (await charged(payer)) > 0n);
+	assert.equal(await charged(payer), AMOUNT);
+});
+
+test('a drain waits for what is being settled', async () => {
+	const { payer, made } = await fresh('upto');
+	await under(faults.delay(700), async () => {
+		assert.equal((await askPaid(chat(), made, { body: BODY_STREAM, headers: { 'x-tokens': '500' } })).status, 200);
+		const { code } = await world.gate.stop('SIGTERM', 20_000);
+		assert.equal(code, 0);
+	});
+	assert.equal(await charged(payer), USED);
+	await world.gate.start();
+	await refused(world, 'replayed', () => askPaid(chat(), made));
+});
+
+await run({
+	before: async () => {
+		world = await startWorld({
+			more: { facilitator: { timeout_ms: 1000 }, timeouts: { settle_ms: 2500, drain_ms: 10000 } },
+		});
+	},
+	after: async () => world?.stop(),
+});
