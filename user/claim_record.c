@@ -60,6 +60,9 @@ static void text(struct codec *codec, char *field, size_t cnt)
 
 	memset(field + used, 0, cnt - used);
 	bytes(codec, field, cnt);
+	for (size_t i = strnlen(field, cnt); i < cnt; i++)
+		if (field[i] != 0)
+			codec->bad = true;
 	if (field[cnt - 1] != 0)
 		codec->bad = true;
 }

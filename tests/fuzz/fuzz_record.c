@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// link: user/base/siphash.c user/base/u256.c user/base/log.c
+/* fuzz_record.c: bytes found in the journal.  First as they are: without the right checksum they are never trusted.  Then
+ * with the checksum put right, as after a bad program rather than a bad disk: what is accepted is coherent, its strings
+ * end, and it encodes to the same bytes again. */
+#include "../../user/claim_record.c"
+
+#include <assert.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *at, size_t bytes);
+
+static void check_accepted(const struct record *record, const uint8_t stored[RECORD_BYTES])
+{
+	uint8_t again[RECORD_BYTES];
+
+	assert(record->state >= CLAIM_TAKEN && record->state <= CLAIM_RELEASED);
+	assert(strnlen(record->word, sizeof record->word) < sizeof record->word);
+	assert(strnlen(record->offer.name, NAME_BYTES_MAX) < NAME_BYTES_MAX);
+	assert(strnlen(record->offer.token_name, NAME_BYTES_MAX) < NAME_BYTES_MAX);
+	assert(strnlen(record->offer.token_version, NAME_BYTES_MAX) < NAME_BYTES_MAX);
+	assert(memcmp(&record->amount_due, &record->offer.amount, sizeof record->amount_due) <= 0);
+	record_encode(again, record);
+	assert(memcmp(again, stored, sizeof again) == 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *at, size_t bytes)
+{
+	uint8_t stored[RECORD_BYTES] = {0};
+	struct record record;
+
+	if (record_decode(&record, 1, span_of(at, bytes)))
+		check_accepted(&record, at);
+	memcpy(stored, at, bytes < sizeof stored ? bytes : sizeof stored);
+	struct codec codec = head(stored, false);
+	number(&codec, RECORD_VERSION, 2);
+	number(&codec, RECORD_BYTES, 2);
+	number(&codec, checksum(1, stored), 8);
+	if (record_decode(&record, 1, span_of(stored, sizeof stored)))
+		check_accepted(&record, stored);
+	assert(!record_decode(&record, 2, span_of(stored, sizeof stored)));
+	return 0;
+}
