@@ -1,0 +1,310 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Every figure of the project, one "name value" a line, and all of them in build/bench.json.
+#
+#   scripts/bench.sh [GROUP...]      groups: steps xdp proxy sse paid paid-npm; default all
+#
+# Each ratio is the median of per-round ratios measured in one run, the sides taking turns, over the same upstream.  With
+# two cores or more the proxy under test is on cpu 0, and the load, the upstream and the facilitator share cpu 1.
+# Names ending in _us are microseconds of the proxy's CPU time, all its processes and threads; _rate is requests a second.
+# BENCH_ROUNDS (default 7) changes how often; an answer other than the expected one stops the run.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+rounds=${BENCH_ROUNDS:-7}
+work=$(mktemp -d)
+lines=$work/lines
+: >"$lines"
+started=()
+declare -A url_of pid_of
+if (($(nproc) > 1)); then on_proxy=(taskset -c 0) on_load=(taskset -c 1); else on_proxy=() on_load=(); fi
+
+stop_all() {
+	local pid
+	for pid in "${started[@]}"; do kill "$pid" 2>/dev/null || true; done
+	for pid in "${started[@]}"; do wait "$pid" 2>/dev/null || true; done
+	started=()
+}
+trap 'stop_all; rm -rf "$work"' EXIT
+trap 'exit 1' INT TERM
+
+give_up() { echo "bench: $*" >&2; exit 1; }
+figure() { printf '%s %s\n' "$1" "$2" | tee -a "$lines"; }
+
+# --- the servers ---
+
+wait_for() { # seconds command...
+	local end=$((SECONDS + $1))
+	shift
+	until "$@" 2>/dev/null; do
+		((SECONDS < end)) || give_up "waited in vain: $*"
+		sleep 0.05
+	done
+}
+
+# Starts a server in the background; its pid is in $pid, its output in $work/NAME.out.
+serve() { # name command...
+	local name=$1
+	shift
+	"$@" >"$work/$name.out" 2>&1 &
+	pid=$!
+	started+=("$pid")
+}
+
+listens() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+free_port() {
+	node -e "const s = require('net').createServer().listen(0, '127.0.0.1', () => { console.log(s.address().port); s.close(); })"
+}
+
+start_upstream() { # option... → $upstream
+	rm -f "$work/upstream.port"
+	serve upstream "${on_load[@]}" build/tests/tools/upstream --port-file "$work/upstream.port" "$@"
+	wait_for 5 test -s "$work/upstream.port"
+	upstream=127.0.0.1:$(cat "$work/upstream.port")
+}
+
+start_facilitator() { # → $facilitator
+	rm -f "$work/facilitator.port"
+	serve facilitator "${on_load[@]}" build/tests/tools/facilitator --port-file "$work/facilitator.port"
+	wait_for 5 test -s "$work/facilitator.port"
+	facilitator=http://127.0.0.1:$(cat "$work/facilitator.port")
+}
+
+# nginx from the system, or from its package, unpacked here: installing it would also start it.
+find_nginx() {
+	nginx=$(command -v nginx || ls /usr/sbin/nginx 2>/dev/null || ls build/nginx/usr/sbin/nginx 2>/dev/null || true)
+	[[ -n $nginx ]] && return
+	mkdir -p build/nginx
+	(cd build/nginx && { apt-get download -qq nginx || { apt-get update -qq && apt-get download -qq nginx; }; } &&
+		dpkg-deb -x nginx_*.deb . && rm nginx_*.deb) >&2 || give_up "nginx cannot be had"
+	nginx=build/nginx/usr/sbin/nginx
+}
+
+start_nginx() { # → url_of, pid_of
+	local port
+	find_nginx
+	port=$(free_port)
+	mkdir -p "$work/nginx"
+	cat >"$work/nginx/nginx.conf" <<-END
+		daemon off;
+		worker_processes 1;
+		$( ((EUID == 0)) && echo "user root;")
+		pid $work/nginx/pid;
+		error_log $work/nginx/error.log crit;
+		events { worker_connections 4096; }
+		http {
+			access_log off;
+			client_body_temp_path $work/nginx/body;
+			proxy_temp_path $work/nginx/proxy;
+			fastcgi_temp_path $work/nginx/fastcgi;
+			uwsgi_temp_path $work/nginx/uwsgi;
+			scgi_temp_path $work/nginx/scgi;
+			upstream model { server $upstream; keepalive 256; keepalive_requests 1000000000; }
+			server {
+				listen 127.0.0.1:$port;
+				keepalive_requests 1000000000;
+				location / {
+					proxy_pass http://model;
+					proxy_http_version 1.1;
+					proxy_set_header Connection "";
+					proxy_buffering off;
+					proxy_request_buffering off;
+				}
+			}
+		}
+	END
+	serve nginx "${on_proxy[@]}" "$nginx" -p "$work/nginx" -c "$work/nginx/nginx.conf"
+	pid_of[nginx]=$pid
+	wait_for 10 listens "$port"
+	url_of[nginx]=http://127.0.0.1:$port
+}
+
+start_tollbar() { # facilitator-url asset → url_of, pid_of
+	local port
+	port=$(free_port)
+	rm -rf "$work/state"
+	mkdir "$work/state"
+	cat >"$work/tollbar.conf" <<-END
+		[node]
+		listen = 127.0.0.1:$port
+		admin = 127.0.0.1:$(free_port)
+		state = $work/state
+		workers = 1
+		log = error
+		[facilitator]
+		url = $1
+		in_flight = 64
+		[upstream model]
+		url = http://$upstream
+		in_flight = 256
+		[offer exact]
+		method = eip3009
+		network = eip155:84532
+		asset = $2
+		pay_to = 0x209693Bc6afc0C5328bA36FaF03C514EF312287C
+		amount = 10000
+		max_timeout_s = 300
+		token_name = USDC
+		token_version = 2
+		[route paid]
+		match = POST /v1/chat/completions
+		offers = exact
+		upstream = model
+		[route free]
+		match = POST /v1/completions
+		upstream = model
+	END
+	serve tollbar "${on_proxy[@]}" build/tollbar run -c "$work/tollbar.conf"
+	pid_of[tollbar]=$pid
+	wait_for 10 listens "$port"
+	url_of[tollbar]=http://127.0.0.1:$port
+}
+
+start_express() { # facilitator-url asset → url_of
+	serve express "${on_proxy[@]}" node tests/bench/express.mjs "$1" "http://$upstream" "$2"
+	wait_for 30 grep -q '^port' "$work/express.out"
+	pid_of[express]=$pid
+	url_of[express]=http://127.0.0.1:$(awk '/^port/ {print $2}' "$work/express.out")
+}
+
+# --- measuring ---
+
+# CPU time of a process, its children and all their threads, in nanoseconds.
+cpu_ns() { # pid
+	local process thread ns sum=0
+	for process in $1 $(cat "/proc/$1/task/$1/children" 2>/dev/null); do
+		for thread in "/proc/$process/task/"*/schedstat; do
+			read -r ns _ 2>/dev/null <"$thread" && sum=$((sum + ns)) # in the shell: mawk cannot print it
+		done
+	done
+	echo "$sum"
+}
+
+# One load run; its figures are in the array $got.
+declare -A got
+load() { # option... url
+	local name value output
+	output=$("${on_load[@]}" build/tests/tools/load "$@") || give_up "load $* said:
+$output
+$(tail -n 5 "$work"/*.out)"
+	got=()
+	while read -r name value; do got[$name]=$value; done <<<"$output"
+}
+
+# CPU microseconds per `unit` of one load run on a proxy, in $cost.
+cost_of() { # unit pid load-option...
+	local unit=$1 pid=$2 before
+	shift 2
+	before=$(cpu_ns "$pid")
+	load "$@"
+	cost=$(awk -v ns=$(($(cpu_ns "$pid") - before)) -v n="${got[$unit]}" 'BEGIN {printf "%.4f", ns / n / 1000}')
+}
+
+median() { printf '%s\n' "$@" | sort -n | awk '{at[NR] = $1} END {print (NR % 2) ? at[(NR + 1) / 2] : (at[NR / 2] + at[NR / 2 + 1]) / 2}'; }
+ratio() { awk -v a="$1" -v b="$2" 'BEGIN {printf "%.4f", a / b}'; }
+
+# Rounds of `measure tollbar` and `measure OTHER` in turn, the first of a round changing; the value is in $cost.
+# Prints figure NAME (tollbar over other) and both medians with their UNIT.
+duel() { # name other unit
+	local name=$1 other=$2 unit=$3 round side order ratios=() ours=() theirs=()
+	for ((round = 0; round < rounds; round++)); do
+		declare -A value=()
+		if ((round % 2)); then order="tollbar $other"; else order="$other tollbar"; fi
+		for side in $order; do
+			measure "$side"
+			value[$side]=$cost
+		done
+		ours+=("${value[tollbar]}")
+		theirs+=("${value[$other]}")
+		ratios+=("$(ratio "${value[tollbar]}" "${value[$other]}")")
+	done
+	figure "$name" "$(median "${ratios[@]}")"
+	figure "${name}_tollbar_$unit" "$(median "${ours[@]}")"
+	figure "${name}_${other}_$unit" "$(median "${theirs[@]}")"
+}
+
+asset=0x036CbD53842c5426634e7929541eC2318f3dCF7e
+header="X-Filler: $(printf '%1536s' '' | tr ' ' a)" # stands for a payment header, which an unpaid route ignores
+body='{"model":"stand-in","messages":[{"role":"user","content":"Say something, please: what is a toll bar, and who was it that opened it?"}],"temperature":0.7,"max_tokens":64}'
+stream_body=${body%\}},\"stream\":true\}
+
+# CPU per forwarded request of an unpaid route: 64 connections, 1.5 KB header.
+group_proxy() {
+	start_upstream
+	start_nginx
+	start_tollbar http://127.0.0.1:9 "$asset" # nothing is settled here
+	measure() {
+		cost_of completed "${pid_of[$1]}" --connections 64 --seconds "${BENCH_SECONDS:-1.5}" --data "$body" --header "$header" "${url_of[$1]}/v1/completions"
+	}
+	measure nginx # warm up: connections, buffers
+	measure tollbar
+	duel proxy_over_nginx nginx us
+	stop_all
+}
+
+# CPU per relayed server-sent event: 32 streams of 200 events, one each millisecond.
+group_sse() {
+	start_upstream --tokens 200 --tick-us 1000
+	start_nginx
+	start_tollbar http://127.0.0.1:9 "$asset"
+	measure() {
+		cost_of events "${pid_of[$1]}" --connections 32 --requests 256 --data "$stream_body" "${url_of[$1]}/v1/completions"
+		((got[events] == 256 * 202)) || give_up "$1 lost events: ${got[events]} of $((256 * 202))"
+	}
+	measure nginx
+	measure tollbar
+	duel sse_over_nginx nginx us
+	stop_all
+}
+
+# Paid exact requests a second, a fresh nonce each, 32 connections; what one costs its server is printed beside.
+pay_against() { # side payments key-file
+	local side=$1
+	cost_of completed "${pid_of[$side]}" --connections 32 --pay "$2" --key "$3" --data "$body" "${url_of[$side]}/v1/chat/completions"
+	echo "# $side: ${got[rate]} paid requests a second, $cost us of its CPU each"
+	cost=${got[rate]}
+}
+
+paid_duel() { # name facilitator-url asset key-file payments-tollbar payments-express
+	local name=$1 key=$4 side rounds=${BENCH_PAID_ROUNDS:-3}
+	local -A cnt=([tollbar]=$5 [express]=$6)
+	start_upstream
+	start_express "$2" "$3"
+	start_tollbar "$2" "$3"
+	measure() {
+		pay_against "$1" "${cnt[$1]}" "$key"
+	}
+	for side in express tollbar; do pay_against "$side" 64 "$key" >/dev/null; done # warm up
+	duel "$name" express rate
+	stop_all
+}
+
+group_paid() {
+	(umask 077 && echo 0x4242424242424242424242424242424242424242424242424242424242424242 >"$work/key")
+	start_facilitator
+	paid_duel paid_over_express "$facilitator" "$asset" "$work/key" 20000 1500
+}
+
+# The same with the real facilitator on a private chain: it is the bottleneck, so this says how little is left to win.
+group_paid-npm() {
+	local url token key
+	serve npm-facilitator "${on_load[@]}" node tests/bench/facilitator.mjs
+	wait_for 60 grep -q '^ready' "$work/npm-facilitator.out"
+	read -r _ url token key < <(grep '^ready' "$work/npm-facilitator.out")
+	(umask 077 && echo "$key" >"$work/key-npm")
+	echo "# the npm facilitator settles one transaction at a time; it limits both sides of the next figure"
+	paid_duel paid_over_express_npm_facilitator "$url" "$token" "$work/key-npm" 96 96
+}
+
+group_steps() { "${on_proxy[@]}" build/tests/bench/bench_steps | tee -a "$lines"; }
+group_xdp() { "${on_proxy[@]}" build/tests/bench/bench_xdp | tee -a "$lines"; }
+
+groups=("$@")
+((${#groups[@]})) || groups=(steps xdp proxy sse paid paid-npm)
+for group in "${groups[@]}"; do
+	declare -F "group_$group" >/dev/null || give_up "no group '$group'"
+	"group_$group"
+done
+
+awk 'NF == 2 && $1 ~ /^[a-z]/ && $2 ~ /^-?[0-9.]+$/ {printf "%s\n  \"%s\": %s", n++ ? "," : "{", $1, $2} END {print "\n}"}' "$lines" >build/bench.json
