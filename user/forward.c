@@ -168,7 +168,8 @@ static void fail(struct exchange *exchange, enum reason reason)
 static void complete(struct exchange *exchange)
 {
 	const struct conn *conn = &exchange->upstream->conn;
-	bool keep = exchange->head.keep_alive && exchange->frame != FRAME_CLOSE && conn_idle_out(conn) && !conn->ended;
+	bool keep = exchange->head.keep_alive && exchange->frame != FRAME_CLOSE && conn_idle_out(conn) && !conn->ended &&
+		    conn->end_error == 0;
 
 	if (!relay_finish(exchange))
 		return; /* tried again by forward_resume */
@@ -263,7 +264,9 @@ void forward_start(struct forward *forward, struct exchange *exchange, unsigned 
 	exchange->forward = forward;
 	exchange->upstream_idx = upstream_idx;
 	exchange->held_at = exchange->held_inline;
-	exchange->held_bytes_max = EXCHANGE_HELD_BYTES;
+	exchange->held_bytes_max = forward->config.config->response_bytes_max;
+	if (exchange->held_bytes_max > EXCHANGE_HELD_BYTES)
+		exchange->held_bytes_max = EXCHANGE_HELD_BYTES;
 	exchange->held = span_of(exchange->held_inline, 0);
 	exchange->total_deadline_ms = clock_coarse_ms() + timeouts_of(exchange)->total_ms;
 	exchange->timer.fire = on_timeout;

@@ -36,6 +36,8 @@ struct ring {
 	int listeners[LISTENERS_MAX];
 	unsigned listener_cnt;
 	unsigned buffers_back; /* given back since the last look at the starved */
+	unsigned deaf;	       /* bit per listener whose accept failed: it waits for a descriptor, or for a quiet round */
+	bool fds_back;	       /* a descriptor was closed */
 	bool accepting, stopping;
 };
 
@@ -108,7 +110,12 @@ static void arm_receive(struct conn *conn)
 	if (conn->receiving || conn->paused || conn->ended || conn->closing || conn->connecting || conn->starved)
 		return;
 	struct io_uring_sqe *sqe = next_sqe(conn->ring);
-	io_uring_prep_recv_multishot(sqe, conn->fd, NULL, 0, 0);
+	if (conn->accepted) {
+		io_uring_prep_recv(sqe, conn->fd, NULL, 0, 0);
+		sqe->ioprio |= IORING_RECVSEND_POLL_FIRST; /* a buffer is picked only when there are bytes for it */
+	} else {
+		io_uring_prep_recv_multishot(sqe, conn->fd, NULL, 0, 0);
+	}
 	sqe->flags |= IOSQE_BUFFER_SELECT;
 	sqe->buf_group = BUFFER_GROUP;
 	tag(sqe, conn, OP_RECEIVE);
@@ -159,6 +166,7 @@ static void finish_close(struct conn *conn)
 	unpin_all(conn);
 	close(conn->fd);
 	conn->fd = -1;
+	conn->ring->fds_back = true;
 	conn->closing = false;
 	conn->events->closed(conn);
 }
@@ -217,7 +225,8 @@ static void end(struct conn *conn, int error)
 	if (conn->ended)
 		return;
 	conn->ended = true;
-	conn->end_error = error;
+	if (conn->end_error == 0)
+		conn->end_error = error;
 	tell_end(conn);
 }
 
@@ -289,6 +298,22 @@ static void on_receive(struct conn *conn, const struct io_uring_cqe *cqe)
 	}
 }
 
+/* The peer takes no more.  What it said before that is still received (an upstream may refuse a request it has not read to
+ * its end), then comes the end; unless the owner has to take what is pinned first, and waits for a drained() to do so. */
+static void break_off(struct conn *conn, int error)
+{
+	conn->out_begin = conn->out_end = 0;
+	conn->tail = (struct span){0};
+	if (conn->end_error == 0)
+		conn->end_error = error;
+	shutdown(conn->fd, SHUT_RDWR);
+	if (conn->pinned_cnt == 0 && !conn->ended)
+		return;
+	unpin_all(conn);
+	conn->ended = true;
+	tell_end(conn);
+}
+
 static void on_send(struct conn *conn, const struct io_uring_cqe *cqe)
 {
 	conn->sending = false;
@@ -297,10 +322,7 @@ static void on_send(struct conn *conn, const struct io_uring_cqe *cqe)
 	if (conn->closing)
 		return;
 	if (cqe->res < 0) {
-		conn->out_begin = conn->out_end = 0;
-		conn->tail = (struct span){0};
-		unpin_all(conn);
-		end(conn, cqe->res);
+		break_off(conn, cqe->res);
 		return;
 	}
 	uint32_t sent = (uint32_t)cqe->res;
@@ -344,8 +366,23 @@ static void on_accept(struct ring *ring, unsigned idx, const struct io_uring_cqe
 		else
 			close(cqe->res);
 	}
-	if (!(cqe->flags & IORING_CQE_F_MORE) && ring->accepting)
+	if ((cqe->flags & IORING_CQE_F_MORE) || !ring->accepting)
+		return;
+	if (cqe->res == -EMFILE || cqe->res == -ENFILE || cqe->res == -ENOMEM || cqe->res == -ENOBUFS)
+		ring->deaf |= 1u << idx; /* at once it would only fail again */
+	else
 		arm_accept(ring, idx);
+}
+
+static void listen_again(struct ring *ring, bool quiet)
+{
+	if (!quiet && !ring->fds_back)
+		return;
+	ring->fds_back = false;
+	for (unsigned i = 0; ring->deaf != 0 && i < ring->listener_cnt; i++)
+		if (ring->deaf & 1u << i)
+			arm_accept(ring, i);
+	ring->deaf = 0;
 }
 
 static void arm_wake(struct ring *ring)
@@ -408,6 +445,7 @@ void ring_run(struct ring *ring)
 			seen++;
 		}
 		io_uring_cq_advance(&ring->uring, seen);
+		listen_again(ring, seen == 0);
 		more = ring->config.round(ring->config.ctx);
 	}
 }
@@ -526,6 +564,7 @@ void conn_init(struct conn *conn, struct ring *ring, const struct conn_events *e
 void conn_start(struct conn *conn, int fd)
 {
 	conn->fd = fd;
+	conn->accepted = true;
 	arm_receive(conn);
 }
 

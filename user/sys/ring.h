@@ -3,8 +3,10 @@
 #define TOLLBAR_SYS_RING_H
 /* ring.h: one worker's event loop over io_uring, and the TCP connections on it.  The only user of liburing.
  *
- * Bytes arrive by multishot receive into a ring of shared buffers and are shown to the owner once.  What the owner does
- * not take stays pinned, receiving stops, and it is shown again after conn_resume: that is the whole flow control.
+ * Bytes arrive in a ring of shared buffers and are shown to the owner once.  What the owner does not take stays pinned,
+ * receiving stops, and it is shown again after conn_resume: that is the whole flow control.  Connections that we made
+ * receive by multishot; accepted ones receive one buffer at a time, or strangers who send ahead of their answers could
+ * pin every buffer there is.
  * Bytes leave through the connection's own output buffer, at most one send at a time, so their order is kept; everything
  * written in one completion round leaves in one send.
  *
@@ -41,7 +43,8 @@ struct conn {
 	struct ring *ring;
 	int fd;
 	unsigned pending_ops;
-	bool receiving;	 /* a multishot receive is armed */
+	bool accepted;	 /* a stranger's: receives one buffer at a time, so that no more than one can stay pinned */
+	bool receiving;	 /* a receive is armed */
 	bool paused;	 /* the owner does not take now */
 	bool cancelling; /* a cancel of the receive is under way */
 	bool showing;	 /* inside received() */
@@ -93,7 +96,7 @@ size_t ring_bytes(const struct ring_config *config); /* memory, for the line pri
 /* out is the conn's output buffer, the owner's memory. */
 void conn_init(struct conn *conn, struct ring *ring, const struct conn_events *events, void *owner, uint8_t *out,
 	       uint32_t out_bytes_max);
-void conn_start(struct conn *conn, int fd); /* an accepted descriptor: begins receiving */
+void conn_start(struct conn *conn, int fd); /* an accepted descriptor: begins receiving, one buffer at a time */
 int conn_connect(struct conn *conn, const struct sockaddr_storage *peer, socklen_t peer_bytes); /* 0 or -errno; the end is told by connected() */
 
 size_t conn_room(const struct conn *conn); /* bytes conn_write would take now */
