@@ -14,7 +14,7 @@
 #include "worker.h"
 
 #define DISCARD_BYTES_MAX 65536 /* rest of a refused request's body that is read to keep the connection */
-#define LOG_LINES_PER_S 100	/* refusals logged by one worker; the rest is counted */
+#define LOG_LINES_PER_S 20 /* of each reason and worker; the rest is counted, so that a flood of one hides no other */
 
 void answer_step(struct request *request, enum step step)
 {
@@ -54,12 +54,14 @@ static void log_refusal(struct request *request, enum reason reason)
 			log_info("event=refused_more worker=%u count=%llu", worker->idx,
 				 (unsigned long long)worker->log_dropped);
 		worker->log_second = second;
-		worker->log_lines = worker->log_dropped = 0;
+		worker->log_dropped = 0;
+		memset(worker->log_lines, 0, sizeof worker->log_lines);
 	}
-	if (worker->log_lines++ >= LOG_LINES_PER_S) {
+	if (worker->log_lines[reason] == LOG_LINES_PER_S) {
 		worker->log_dropped++;
 		return;
 	}
+	worker->log_lines[reason]++;
 	if (request->offer != NULL)
 		hex_encode(payer, request->payment.from.at, sizeof request->payment.from.at);
 	inet_ntop(AF_INET6, &request->source, source, sizeof source);
@@ -95,11 +97,14 @@ static void leave_queue(struct request *request)
 {
 	struct queue *queue = request->worker->shared->queue;
 
-	if (request->ticket.granted && request->stage != STAGE_QUEUE)
-		queue_pop(queue, &request->ticket);
-	else if (request->stage == STAGE_QUEUE && queue_leave(queue, &request->ticket))
+	if (request->in_line) {
+		if (!queue_leave(queue, &request->ticket))
+			return; /* the grant is on its way: gate_granted gives it back */
+		request->in_line = false;
 		request->mails_out--;
-	/* else the grant is on its way: gate_granted gives it back */
+	} else if (request->ticket.granted) {
+		queue_pop(queue, &request->ticket);
+	}
 }
 
 void answer_release(struct request *request)
@@ -221,15 +226,25 @@ static void decide_close(struct request *request, enum reason reason)
 	}
 }
 
+static struct span head_of(struct span answer)
+{
+	const uint8_t *end = memmem(answer.at, answer.bytes, "\r\n\r\n", 4);
+
+	ASSERT(end != NULL);
+	return span_of(answer.at, (size_t)(end + 4 - answer.at));
+}
+
 static void send_refusal(struct request *request, enum reason reason, unsigned retry_after_s, struct span extra)
 {
-	bool head_only = request->route == NULL ? span_equal(request->head.method, SPAN("HEAD")) : false;
+	bool head_only = span_equal(request->head.method, SPAN("HEAD"));
 	struct reply *reply = request->worker->shared->reply;
 
 	if (reason_status(reason) == 402 && request->route != NULL && extra.bytes == 0) {
 		struct span challenge =
 			request->close ? reply_challenge_close(reply, request->route_idx, reason, request->payment.method)
 				       : reply_challenge(reply, request->route_idx, reason, request->payment.method);
+		if (head_only)
+			challenge = head_of(challenge);
 		if (!conn_write(&request->conn, challenge))
 			conn_write_tail(&request->conn, challenge); /* constant: it stays */
 		return;
@@ -276,7 +291,8 @@ void answer_cut(struct request *request, enum reason reason)
 	char event[1024];
 
 	answer_count(request, reason);
-	if (exchange->is_stream) {
+	/* Where the head promised a length, nothing may be added. */
+	if (exchange->is_stream && (exchange->metered || exchange->frame != FRAME_LENGTH)) {
 		size_t bytes = reply_stream_error(event, sizeof event, reason);
 		char size[16];
 		int size_bytes = snprintf(size, sizeof size, "%zx\r\n", bytes);

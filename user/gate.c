@@ -75,7 +75,7 @@ static enum reason early_outs(struct request *request)
 	if (reason == REASON_OK)
 		reason = permit_payment(&request->permit, &request->payment, request->offer, clock_unix_s());
 	if (reason == REASON_OK)
-		reason = payers_may(shared->payers, &request->payment.from, (struct span){0});
+		reason = payers_listed(shared->payers, &request->payment.from);
 	if (reason == REASON_OK && claim_seen(shared->ledger, &request->permit.key))
 		reason = REPLAYED;
 	if (reason == REASON_OK && !queue_room(shared->queue, (unsigned)route->upstream_idx, body_bytes))
@@ -191,6 +191,7 @@ static enum reason queue(struct request *request)
 	if (ticket->granted) {
 		request->stage = STAGE_FORWARD;
 	} else {
+		request->in_line = true;
 		request->mails_out++;
 		set_deadline(request, request->worker->config->timeouts.queue_ms);
 	}
@@ -229,6 +230,7 @@ void gate_body(struct request *request)
 
 void gate_granted(struct request *request)
 {
+	request->in_line = false;
 	if (request->stage != STAGE_QUEUE) { /* it left while the grant was on its way */
 		queue_pop(request->worker->shared->queue, &request->ticket);
 		answer_next(request);
@@ -340,9 +342,12 @@ static void on_relayed(struct exchange *exchange)
 	answer_first_out(request);
 	request->sent_mark = request->conn.sent_bytes;
 	set_deadline(request, request->worker->config->timeouts.send_ms);
-	if (request->claim != NULL && request->mark_ns - request->progress_ns > PROGRESS_NS) {
+	if (request->claim == NULL)
+		return;
+	uint64_t now_ns = clock_ns();
+	if (now_ns - request->progress_ns > PROGRESS_NS) {
 		struct word due;
-		request->progress_ns = request->mark_ns = clock_ns();
+		request->progress_ns = now_ns;
 		answer_due(&due, request);
 		claim_forward(request->worker->shared->ledger, request->claim, &due);
 	}
@@ -479,6 +484,8 @@ void gate_client_gone(struct request *request)
 		answer_owe(request, &due, false);
 	}
 	answer_release(request);
+	request->stage = STAGE_CLOSING;
+	conn_close(&request->conn);
 }
 
 static bool client_stalls(const struct request *request)
@@ -495,7 +502,7 @@ void gate_timeout(struct request *request)
 		if (request->began_ns != 0)
 			answer_refuse(request, CLIENT_SLOW);
 		else
-			conn_close(&request->conn); /* an idle connection owes nobody a word */
+			gate_client_gone(request); /* an idle connection owes nobody a word */
 		break;
 	case STAGE_BODY:
 		answer_refuse(request, CLIENT_SLOW);
@@ -511,7 +518,6 @@ void gate_timeout(struct request *request)
 	case STAGE_SEND:
 		if (client_stalls(request) || request->conn.lingering) {
 			gate_client_gone(request);
-			conn_close(&request->conn);
 			break;
 		}
 		request->sent_mark = request->conn.sent_bytes;
@@ -522,9 +528,10 @@ void gate_timeout(struct request *request)
 		set_deadline(request, timeouts->send_ms); /* ours to finish, and both do */
 		break;
 	case STAGE_DISCARD:
-		conn_close(&request->conn);
+		gate_client_gone(request);
 		break;
 	case STAGE_FREE:
+	case STAGE_CLOSING:
 	case STAGE_CLOSED:
 		break;
 	}

@@ -17,7 +17,7 @@ void gate_body(struct request *request);
 void gate_granted(struct request *request);
 void gate_durable(struct request *request);
 void gate_settled(struct request *request);
-/* The client went away; its connection is being closed. */
+/* The client went away, or is given up: gives everything back and closes its connection. */
 void gate_client_gone(struct request *request);
 /* The stage's deadline passed. */
 void gate_timeout(struct request *request);

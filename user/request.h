@@ -28,6 +28,7 @@ enum stage {
 	STAGE_SETTLE,  /* the answer waits for its settlement */
 	STAGE_SEND,    /* the whole answer was given to the connection */
 	STAGE_DISCARD, /* refused early: the rest of its body is thrown away */
+	STAGE_CLOSING, /* everything was given back; the connection's close is under way */
 	STAGE_CLOSED,  /* connection gone; mail may still be on its way */
 };
 
@@ -91,6 +92,7 @@ struct request {
 
 	/* queue, forward */
 	struct queue_ticket ticket;
+	bool in_line; /* the ticket's mail is still to come */
 	struct exchange exchange;
 };
 

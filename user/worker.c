@@ -33,20 +33,26 @@ static size_t in_flight_total(const struct config *config)
 	return total;
 }
 
-/* One per request that may be running here, and some that are idle at another upstream. */
-static size_t upstream_conn_cnt(const struct config *config)
+/* Answers that may come in at one time. */
+static size_t running_max(const struct config *config)
 {
 	size_t cnt = in_flight_total(config);
 
-	cnt = cnt < config->connections ? cnt : config->connections;
-	return cnt + config->upstream_cnt * 2;
+	return cnt < config->connections ? cnt : config->connections;
+}
+
+/* Twice as many as requests may be running here: of those that were cancelled the connections are still closing when
+ * others have their places, and some are idle at another upstream. */
+static size_t upstream_conn_cnt(const struct config *config)
+{
+	return (running_max(config) + config->upstream_cnt) * 2;
 }
 
 /* A multishot receive fills at most 32 buffers before a pause takes hold, so what slow readers can pin is bounded by the
- * answers that may run at one time. */
+ * answers that may run at one time.  A client's connection pins one. */
 static unsigned buffer_cnt(const struct config *config)
 {
-	size_t wanted = upstream_conn_cnt(config) * 32 + config->connections;
+	size_t wanted = running_max(config) * 32 + config->connections;
 	unsigned cnt = BUFFERS_MIN;
 
 	while (cnt < wanted && cnt < BUFFERS_MAX)
@@ -158,7 +164,6 @@ static void client_ended(struct conn *conn, int error)
 		return;
 	}
 	gate_client_gone(request);
-	conn_close(conn);
 }
 
 static void client_drained(struct conn *conn)
@@ -370,10 +375,9 @@ static void drain(struct worker *worker)
 	for (size_t i = 0; worker->open_cnt > 0 && i < worker->config->connections; i++) {
 		struct request *request = &worker->requests[i];
 		bool idle = request->stage == STAGE_HEAD && request->began_ns == 0;
-		if (request->stage == STAGE_FREE || request->stage == STAGE_CLOSED || !(idle || cutting))
-			continue;
-		gate_client_gone(request);
-		conn_close(&request->conn);
+		bool over = request->stage == STAGE_FREE || request->stage >= STAGE_CLOSING;
+		if (!over && (idle || cutting))
+			gate_client_gone(request);
 	}
 	if (worker->open_cnt == 0)
 		ring_stop(worker->ring);
