@@ -98,7 +98,8 @@ static void put(struct text *text, struct span bytes)
 		text->full = true;
 		return;
 	}
-	memcpy(text->at + text->bytes, bytes.at, bytes.bytes);
+	if (bytes.bytes > 0)
+		memcpy(text->at + text->bytes, bytes.at, bytes.bytes);
 	text->bytes += bytes.bytes;
 }
 
@@ -262,6 +263,7 @@ static uint8_t *pass_events(struct exchange *exchange, uint8_t *out, struct span
 			out += piece.bytes;
 			exchange->event_long = !ended;
 			exchange->content_events += ended;
+			exchange->relayed_events += ended;
 		} else if (!ended || exchange->event_bytes > 0) {
 			memcpy(exchange->event_at + exchange->event_bytes, piece.at, piece.bytes);
 			exchange->event_bytes += bytes;
@@ -286,6 +288,19 @@ static void write_chunk_head(uint8_t *at, size_t bytes)
 	for (int i = 7; i >= 0; i--, bytes >>= 4)
 		at[i] = (uint8_t)digits[bytes & 15];
 	memcpy(at + 8, "\r\n", 2);
+}
+
+/* Data was written from `data` to `out`; makes it a chunk where the client gets chunks.  Returns the new end. */
+static uint8_t *close_chunk(const struct exchange *exchange, uint8_t *start, uint8_t *data, uint8_t *out)
+{
+	if (out == data)
+		return start; /* an empty chunk would end the answer */
+	if (exchange->client_chunked) {
+		write_chunk_head(start, (size_t)(out - data));
+		memcpy(out, "\r\n", 2);
+		out += CHUNK_TAIL_BYTES;
+	}
+	return out;
 }
 
 static size_t pass_body(struct exchange *exchange, struct span bytes, enum reason *failure)
@@ -314,15 +329,9 @@ static size_t pass_body(struct exchange *exchange, struct span bytes, enum reaso
 			out += run.bytes;
 		}
 	}
-	if (out > data) {
-		if (exchange->client_chunked) {
-			write_chunk_head(start, (size_t)(out - data));
-			memcpy(out, "\r\n", 2);
-			out += CHUNK_TAIL_BYTES;
-		}
+	out = close_chunk(exchange, start, data, out);
+	if (out > start)
 		conn_commit(exchange->client, (size_t)(out - start));
-		exchange->any_out = true;
-	}
 	return given - bytes.bytes;
 }
 
@@ -382,18 +391,13 @@ bool relay_finish(struct exchange *exchange)
 	uint8_t *start = conn_reserve(exchange->client, need);
 	if (start == NULL)
 		return false;
-	uint8_t *out = start;
-	if (exchange->event_bytes > 0) { /* a last event without its empty line */
-		if (exchange->client_chunked) {
-			write_chunk_head(out, exchange->event_bytes);
-			out += CHUNK_HEAD_BYTES;
-		}
-		out = flush_part(exchange, out);
-		if (exchange->client_chunked) {
-			memcpy(out, "\r\n", 2);
-			out += CHUNK_TAIL_BYTES;
-		}
+	uint8_t *data = exchange->client_chunked ? start + CHUNK_HEAD_BYTES : start;
+	uint8_t *out = data;
+	if (exchange->event_bytes > 0) { /* a last event without its empty line: it may be the one that says what to pay */
+		out = pass_event(exchange, out, span_of(exchange->event_at, exchange->event_bytes));
+		exchange->event_bytes = 0;
 	}
+	out = close_chunk(exchange, start, data, out);
 	if (exchange->client_chunked) {
 		memcpy(out, "0\r\n\r\n", 5);
 		out += 5;

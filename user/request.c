@@ -88,7 +88,9 @@ enum reason request_expect_body(struct request *request)
 	const struct http_head *head = &request->head;
 
 	request->body_at = inline_body(request);
-	request->body_bytes_max = REQUEST_BODY_BYTES;
+	request->body_bytes_max = request->worker->config->body_bytes_max;
+	if (request->body_bytes_max > REQUEST_BODY_BYTES)
+		request->body_bytes_max = REQUEST_BODY_BYTES;
 	request->body_bytes = 0;
 	request->body_done = !head->chunked && (!head->has_length || head->content_bytes == 0);
 	if (head->has_length && head->content_bytes > request->worker->config->body_bytes_max)
