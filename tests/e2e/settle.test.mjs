@@ -67,7 +67,9 @@ test('facilitator down, then back', async () => {
 	await world.facilitator.stop();
 	try {
 		await refused(world, 'settle_unknown', () => askPaid(chat(), exact.made), { ran: 1 });
-		await refused(world, 'settle_unknown', () => askPaid(chat(), stream.made, { body: BODY_STREAM }), { ran: [0, 1] });
+		await refused(world, 'settle_unknown', () => askPaid(chat(), stream.made, { body: BODY_STREAM }), {
+			ran: [0, 1],
+		});
 		const answer = await askPaid(chat(), upto.made, { body: BODY_STREAM });
 		assert.equal(answer.status, 200, 'upto is settled after the answer');
 		assert.match(answer.text, /\[DONE\]/);

@@ -243,7 +243,7 @@ static void kind_ip4_fragment(struct frame *frame)
 static void kind_martian(struct frame *frame)
 {
 	tcp4(frame, FLAG_SYN);
-	memcpy(frame->at + frame->l3 + 12, (uint8_t[]){127, 0, 0, 1}, 4);
+	memcpy(frame->at + frame->l3 + 12, (uint8_t[]){224, 0, 0, 1}, 4);
 	redo_ip4(frame);
 	redo_l4(frame, PROTOCOL_TCP, false);
 }
