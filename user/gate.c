@@ -153,12 +153,15 @@ static enum reason read_body(struct request *request)
 static enum reason permit(struct request *request, unsigned *retry_after_s)
 {
 	uint64_t now_s = clock_unix_s(); /* the body may have taken its time: look again */
+	unsigned after_s = 0;
 	enum reason reason = permit_payment(&request->permit, &request->payment, request->offer, now_s);
 
 	if (reason == REASON_OK)
 		reason = payers_enter(request->worker->shared->payers, &request->payment.from, &request->offer->amount,
-				      now_s, retry_after_s);
+				      now_s, &after_s);
 	request->entered = reason == REASON_OK;
+	if (after_s > 0)
+		*retry_after_s = after_s;
 	STEP_END(request, PERMIT, permit);
 	return reason;
 }

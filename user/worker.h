@@ -55,7 +55,8 @@ struct worker {
 	struct request *verify_first, **verify_last;
 	size_t verify_cnt;
 	uint64_t request_id;
-	uint64_t log_second, log_lines, log_dropped; /* refusals logged in this second */
+	uint64_t log_second, log_dropped;
+	uint8_t log_lines[REASON_CNT]; /* refusals logged in this second */
 	bool drain_begun;
 };
 
