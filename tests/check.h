@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct check_test {
@@ -23,55 +24,63 @@ static struct check_test *check_first, **check_last = &check_first;
 static int check_failures;
 static const char *check_skipped;
 
-#define TEST(id)                                                               \
-	static void test_##id(void);                                           \
-	static struct check_test entry_##id = {#id, test_##id, NULL};          \
-	__attribute__((constructor)) static void register_##id(void)           \
-	{                                                                      \
-		*check_last = &entry_##id;                                     \
-		check_last = &entry_##id.next;                                 \
-	}                                                                      \
+#define TEST(id)                                                      \
+	static void test_##id(void);                                  \
+	static struct check_test entry_##id = {#id, test_##id, NULL}; \
+	__attribute__((constructor)) static void register_##id(void)  \
+	{                                                             \
+		*check_last = &entry_##id;                            \
+		check_last = &entry_##id.next;                        \
+	}                                                             \
 	static void test_##id(void)
 
-#define CHECK(expression)                                                                          \
-	do {                                                                                       \
-		if (!(expression)) {                                                               \
-			printf("%s:%d: %s\n", __FILE__, __LINE__, #expression);                    \
-			check_failures++;                                                          \
-		}                                                                                  \
+#define CHECK(expression)                                                       \
+	do {                                                                    \
+		if (!(expression)) {                                            \
+			printf("%s:%d: %s\n", __FILE__, __LINE__, #expression); \
+			check_failures++;                                       \
+		}                                                               \
 	} while (0)
 
-#define CHECK_EQ(got, want)                                                                        \
-	do {                                                                                       \
-		long long got_ = (long long)(got), want_ = (long long)(want);                      \
-		if (got_ != want_) {                                                               \
-			printf("%s:%d: %s is %lld, want %s = %lld\n", __FILE__, __LINE__, #got,    \
-			       got_, #want, want_);                                                \
-			check_failures++;                                                          \
-		}                                                                                  \
+#define CHECK_EQ(got, want)                                                                                          \
+	do {                                                                                                         \
+		long long got_ = (long long)(got), want_ = (long long)(want);                                        \
+		if (got_ != want_) {                                                                                 \
+			printf("%s:%d: %s is %lld, want %s = %lld\n", __FILE__, __LINE__, #got, got_, #want, want_); \
+			check_failures++;                                                                            \
+		}                                                                                                    \
 	} while (0)
 
-#define CHECK_BYTES(got, want, bytes)                                                              \
-	do {                                                                                       \
-		if (memcmp(got, want, bytes) != 0) {                                               \
-			printf("%s:%d: %s differs from %s\n", __FILE__, __LINE__, #got, #want);    \
-			check_failures++;                                                          \
-		}                                                                                  \
+#define CHECK_BYTES(got, want, bytes)                                                           \
+	do {                                                                                    \
+		if (memcmp(got, want, bytes) != 0) {                                            \
+			printf("%s:%d: %s differs from %s\n", __FILE__, __LINE__, #got, #want); \
+			check_failures++;                                                       \
+		}                                                                               \
+	} while (0)
+
+/* For what the rest of the test cannot do without: ends the program. */
+#define CHECK_NEED(expression)                                                  \
+	do {                                                                    \
+		if (!(expression)) {                                            \
+			printf("%s:%d: %s\n", __FILE__, __LINE__, #expression); \
+			exit(1);                                                \
+		}                                                               \
 	} while (0)
 
 /* For tables: names the row in the message. */
-#define CHECK_ROW(expression, row)                                                                 \
-	do {                                                                                       \
-		if (!(expression)) {                                                               \
-			printf("%s:%d: row \"%s\": %s\n", __FILE__, __LINE__, row, #expression);   \
-			check_failures++;                                                          \
-		}                                                                                  \
+#define CHECK_ROW(expression, row)                                                               \
+	do {                                                                                     \
+		if (!(expression)) {                                                             \
+			printf("%s:%d: row \"%s\": %s\n", __FILE__, __LINE__, row, #expression); \
+			check_failures++;                                                        \
+		}                                                                                \
 	} while (0)
 
-#define CHECK_SKIP(why)                                                                            \
-	do {                                                                                       \
-		check_skipped = (why);                                                             \
-		return;                                                                            \
+#define CHECK_SKIP(why)                \
+	do {                           \
+		check_skipped = (why); \
+		return;                \
 	} while (0)
 
 static inline int check_main(void)
@@ -96,11 +105,11 @@ static inline int check_main(void)
 	return failed != 0;
 }
 
-#define CHECK_MAIN                                                                                 \
-	int main(void)                                                                             \
-	{                                                                                          \
-		setvbuf(stdout, NULL, _IOLBF, 0);                                                  \
-		return check_main();                                                               \
+#define CHECK_MAIN                                \
+	int main(void)                            \
+	{                                         \
+		setvbuf(stdout, NULL, _IOLBF, 0); \
+		return check_main();              \
 	}
 
 #endif

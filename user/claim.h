@@ -62,7 +62,7 @@ struct ledger_stats {	      /* monotonic counts but for the gauges */
 
 /* ledger_open: opens the journal, rebuilds the table, resolves what a crash left (see claim.c), starts the thread.
  * 0 or -errno; on error nothing is left open.  A journal in use by another process is -EBUSY. */
-int ledger_open(struct ledger **ledger, const struct ledger_config *config);
+int ledger_open(struct ledger **out, const struct ledger_config *config);
 /* config.submit is not called any more once this returned; what is owed waits on disk.  Order at the end:
  * ledger_stop_asking, settle_stop (which gives back what was lent), ledger_close. */
 void ledger_stop_asking(struct ledger *ledger);

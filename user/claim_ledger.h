@@ -53,9 +53,9 @@ struct wheel {
 	size_t cnt;
 };
 
-struct ledger {
-	struct ledger_config config;
+struct ledger { /* NOLINT(clang-analyzer-optin.performance.Padding): shard locks have a cache line each */
 	struct table table;
+	struct ledger_config config;
 	struct store *store;
 	struct mailbox changed;	 /* struct claim */
 	struct mailbox outcomes; /* struct settlement */
@@ -108,7 +108,7 @@ static inline void count(_Atomic uint64_t *counter)
 }
 
 /* claim_ledger.c */
-void *ledger_main(void *ledger);
+void *ledger_main(void *arg);
 /* Ledger thread: this claim is to be written. */
 void ledger_work(struct ledger *ledger, struct claim *claim);
 /* The entry is gone: key free, nobody knows it. */

@@ -33,7 +33,7 @@ void record_encode(uint8_t out[RECORD_BYTES], const struct record *record);
 
 /* False: wrong length, version or checksum, not the record of this id, or fields that contradict each other.  Nothing
  * of *record may then be used. */
-bool record_decode(struct record *record, uint64_t id, struct span bytes) __attribute__((warn_unused_result));
+bool record_decode(struct record *record, uint64_t id, struct span stored) __attribute__((warn_unused_result));
 
 /* Nothing will change any more. */
 static inline bool record_final(enum claim_state state)

@@ -246,11 +246,11 @@ void settle_stop(struct settler *settler)
 	settler_fini(settler);
 }
 
-void settle_submit(void *ctx, struct settlement *settlement)
+void settle_submit(void *settler, struct settlement *settlement)
 {
-	struct settler *settler = ctx;
+	struct settler *to = settler;
 
-	mailbox_push(&settler->inbox, &settlement->mail);
+	mailbox_push(&to->inbox, &settlement->mail);
 }
 
 void settle_stats(struct settler *settler, struct settle_stats *stats)

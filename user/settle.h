@@ -24,7 +24,7 @@ struct settle_stats {
 };
 
 /* 0 or -errno. */
-int settle_start(struct settler **settler, const struct settle_config *config);
+int settle_start(struct settler **out, const struct settle_config *config);
 /* Gives every settlement back (unknown, when it was in flight) and joins the thread. */
 void settle_stop(struct settler *settler);
 void settle_submit(void *settler, struct settlement *settlement);

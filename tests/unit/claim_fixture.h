@@ -43,7 +43,7 @@ static inline void setup(void)
 {
 	/* Memory where there is some: these tests are of processes that die, not of machines. */
 	snprintf(root, sizeof root, "%s/tollbar-claim-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-	CHECK(mkdtemp(root) != NULL);
+	CHECK_NEED(mkdtemp(root) != NULL);
 	snprintf(directory, sizeof directory, "%s/ledger", root);
 	CHECK_EQ(mailbox_init(&box), 0);
 	CHECK_EQ(mailbox_init(&asked), 0);
@@ -74,7 +74,7 @@ static inline void expect_errors(void)
 
 static inline void start(void)
 {
-	CHECK_EQ(ledger_open(&ledger, &config), 0);
+	CHECK_NEED(ledger_open(&ledger, &config) == 0);
 }
 
 static inline void stop(void)
@@ -88,10 +88,15 @@ static inline void stop(void)
 
 static inline void cleanup(void)
 {
-	char command[160];
+	static const char *const names[] = {"data.mdb", "lock"};
+	char path[128];
 
-	snprintf(command, sizeof command, "rm -r %s", root);
-	CHECK_EQ(system(command), 0);
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		snprintf(path, sizeof path, "%s/%s", directory, names[i]);
+		unlink(path);
+	}
+	rmdir(directory);
+	CHECK_EQ(rmdir(root), 0);
 	mailbox_fini(&box);
 	mailbox_fini(&asked);
 	if (stderr_copy >= 0) {
@@ -132,6 +137,14 @@ static inline struct settlement *next_asked(int timeout_ms)
 	return (struct settlement *)next_mail(&asked, timeout_ms);
 }
 
+static inline struct settlement *must_ask(void)
+{
+	struct settlement *settlement = next_asked(5000);
+
+	CHECK_NEED(settlement != NULL);
+	return settlement;
+}
+
 /* --- payments, told apart by a number --- */
 
 struct sale {
@@ -166,7 +179,7 @@ static uint64_t sale_number(const struct payment *payment)
 
 static inline struct word word_of(uint64_t number)
 {
-	struct word word;
+	struct word word = {{0}};
 
 	u256_from_u64(word.at, number);
 	return word;
@@ -189,7 +202,14 @@ static inline void owe(struct sale *sale, uint64_t amount)
 {
 	struct word due = word_of(amount);
 
+	CHECK_NEED(sale->durable.claim != NULL);
 	claim_owe(ledger, sale->durable.claim, &due, &sale->settled);
+}
+
+static inline void release(struct sale *sale)
+{
+	CHECK_NEED(sale->durable.claim != NULL);
+	claim_release(ledger, sale->durable.claim);
 }
 
 static inline void answer(struct settlement *settlement, enum claim_state outcome, const char *word)

@@ -129,7 +129,7 @@ static inline void *http_connection(void *arg)
 	for (int nth = 1; request != NULL && http_read(fd, request) > 0; nth++) {
 		atomic_fetch_add(&http.requests, 1);
 		pthread_mutex_lock(&http.lock);
-		strcpy(http.last, request);
+		snprintf(http.last, sizeof http.last, "%s", request);
 		pthread_mutex_unlock(&http.lock);
 		if (!http_answer(fd, nth))
 			break;

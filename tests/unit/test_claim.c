@@ -25,7 +25,7 @@ TEST(claim_is_taken_once_and_released_at_once)
 	CHECK_EQ(take_sale(&again), REPLAYED);
 	CHECK_EQ(in_state(CLAIM_TAKEN), 1);
 
-	claim_release(ledger, sale.durable.claim);
+	release(&sale);
 	CHECK(!claim_seen(ledger, &sale.permit.key));
 	CHECK_EQ(take_sale(&again), REASON_OK);
 	CHECK(mailed(&again.durable));
@@ -79,7 +79,7 @@ TEST(claim_released_before_it_is_durable_is_mailed_once)
 	for (uint64_t i = 0; i < 200; i++) {
 		sale_init(&sale, METHOD_PERMIT2, i, 60);
 		CHECK_EQ(take_sale(&sale), REASON_OK);
-		claim_release(ledger, sale.durable.claim);
+		release(&sale);
 		CHECK(mailed(&sale.durable));
 		CHECK_EQ(sale.durable.error, 0);
 	}
@@ -103,7 +103,7 @@ TEST(claim_table_full_is_refused)
 	sale_init(&sales[4], METHOD_EIP3009, 4, 60);
 	CHECK_EQ(take_sale(&sales[4]), LEDGER_FULL);
 	CHECK(!claim_seen(ledger, &sales[4].permit.key));
-	claim_release(ledger, sales[0].durable.claim);
+	release(&sales[0]);
 	CHECK(comes_to(CLAIM_RELEASED, 0));
 	usleep(1000);
 	CHECK_EQ(take_sale(&sales[4]), REASON_OK);
@@ -193,7 +193,7 @@ static void *churn(void *arg)
 		if (i % 5 == 0)
 			claim_forward(ledger, sale.durable.claim, &part);
 		if (i % 4 == 0) {
-			claim_release(ledger, sale.durable.claim);
+			release(&sale);
 		} else {
 			claim_owe(ledger, sale.durable.claim, &due, &sale.settled);
 			atomic_fetch_add(&churn_owed, 1);
@@ -260,13 +260,14 @@ TEST(claim_owed_is_settled)
 	sale_init(&sale, METHOD_UPTO, 5, 60);
 	take_durably(&sale);
 	owe(&sale, 900);
-	settlement = next_asked(5000);
-	CHECK(settlement != NULL);
+	settlement = must_ask();
 	CHECK_EQ(settlement->attempts, 1);
 	CHECK(!settlement->in_doubt);
 	CHECK_EQ(settlement->claim_id, 1);
 	CHECK_BYTES(&settlement->amount_due, &due, sizeof due);
-	CHECK_BYTES(&settlement->payment, &sale.payment, sizeof sale.payment);
+	CHECK_BYTES(settlement->payment.nonce.at, sale.payment.nonce.at, 32);
+	CHECK_BYTES(settlement->payment.amount.at, sale.payment.amount.at, 32);
+	CHECK_BYTES(settlement->payment.signature, sale.payment.signature, 65);
 	CHECK(strcmp(settlement->offer.name, "tokens") == 0);
 	CHECK_EQ(in_state(CLAIM_SETTLING), 1);
 	CHECK_EQ(ledger_unsettled(ledger), 1);
@@ -316,7 +317,7 @@ TEST(claim_refused_is_final_and_keeps_its_word)
 	sale_init(&sale, METHOD_EIP3009, 7, 60);
 	take_durably(&sale);
 	owe(&sale, 1000);
-	answer(next_asked(5000), CLAIM_REFUSED, "invalid_exact_evm_insufficient_balance");
+	answer(must_ask(), CLAIM_REFUSED, "invalid_exact_evm_insufficient_balance");
 	CHECK(mailed(&sale.settled));
 	CHECK_EQ(sale.settled.outcome, CLAIM_REFUSED);
 	CHECK(strcmp(sale.settled.word, "invalid_exact_evm_insufficient_balance") == 0);
@@ -340,8 +341,8 @@ TEST(claim_slots_bound_what_is_lent_and_keep_order)
 		owe(&sales[i], 1000);
 	}
 	for (uint64_t i = 0; i < 10; i += 2) {
-		struct settlement *a = next_asked(5000), *b = next_asked(5000);
-		CHECK(a != NULL && b != NULL && next_asked(10) == NULL);
+		struct settlement *a = must_ask(), *b = must_ask();
+		CHECK(next_asked(10) == NULL);
 		CHECK_EQ(sale_number(&a->payment), i);
 		CHECK_EQ(sale_number(&b->payment), i + 1);
 		answer(a, CLAIM_SETTLED, "");
@@ -349,8 +350,8 @@ TEST(claim_slots_bound_what_is_lent_and_keep_order)
 		answer(b, CLAIM_SETTLED, "");
 		CHECK(mailed(&sales[i + 1].settled));
 		if (i + 2 < 10) { /* the first freed slot has gone on already */
-			a = next_asked(5000);
-			b = next_asked(5000);
+			a = must_ask();
+			b = must_ask();
 			CHECK_EQ(sale_number(&a->payment), i + 2);
 			CHECK_EQ(sale_number(&b->payment), i + 3);
 			mailbox_push(&asked, &a->mail);
@@ -374,8 +375,7 @@ TEST(claim_unknown_is_asked_again_with_growing_pauses)
 	owe(&sale, 1000);
 	for (unsigned attempt = 1; attempt <= 4; attempt++) {
 		before_ns = clock_ns();
-		struct settlement *settlement = next_asked(5000);
-		CHECK(settlement != NULL);
+		struct settlement *settlement = must_ask();
 		CHECK_EQ(settlement->attempts, attempt);
 		CHECK_EQ(settlement->in_doubt, attempt > 1);
 		if (attempt > 1)
@@ -452,19 +452,19 @@ TEST(claim_refusal_in_doubt)
 		sale_init(&sale, METHOD_EIP3009, 100 + i, 60);
 		take_durably(&sale);
 		owe(&sale, 1000);
-		struct settlement *settlement = next_asked(5000);
+		struct settlement *settlement = must_ask();
 		settlement->outcome = CLAIM_UNKNOWN;
 		settlement->not_sent = rows[i].not_sent;
 		ledger_settled(ledger, settlement);
 		CHECK(mailed(&sale.settled));
-		settlement = next_asked(5000);
+		settlement = must_ask();
 		CHECK_EQ(settlement->in_doubt, !rows[i].not_sent);
 		answer(settlement, CLAIM_REFUSED, rows[i].word);
 		bool final = rows[i].want == CLAIM_REFUSED;
 		CHECK_ROW(final ? comes_to(CLAIM_REFUSED, refused + 1) : comes_to(CLAIM_UNKNOWN, unknown + 1),
 			  rows[i].word);
 		if (!final) {
-			settlement = next_asked(5000);
+			settlement = must_ask();
 			answer(settlement, CLAIM_SETTLED, "");
 			CHECK(comes_to(CLAIM_UNKNOWN, unknown));
 		}
@@ -487,8 +487,8 @@ TEST(claim_stop_asking_keeps_owed_on_disk)
 	CHECK(comes_to(CLAIM_OWED, 1));
 	restart();
 	CHECK_EQ(seen[11].state, CLAIM_OWED);
-	struct settlement *settlement = next_asked(5000);
-	CHECK(settlement != NULL && settlement->attempts == 1 && !settlement->in_doubt);
+	struct settlement *settlement = must_ask();
+	CHECK(settlement->attempts == 1 && !settlement->in_doubt);
 	stop();
 	cleanup();
 }

@@ -167,14 +167,14 @@ static void open_pool(size_t jobs_max, unsigned timeout_ms)
 					   .body_bytes_max = 1024,
 					   .answer_bytes_max = 1024};
 
-	CHECK_EQ(fetch_pool_open(&pool, &config), 0);
+	CHECK_NEED(fetch_pool_open(&pool, &config) == 0);
 }
 
 static void start_job(void *ctx)
 {
 	struct fetch_job *job = fetch_take(pool);
 
-	CHECK(job != NULL);
+	CHECK_NEED(job != NULL);
 	job->ctx = ctx;
 	fetch_start(pool, job, (size_t)snprintf(job->body, 1024, "{\"body\":%d}", 7));
 }
@@ -187,7 +187,7 @@ static struct fetch_job *wait_done(void)
 		fetch_wait(pool, -1, 100);
 		job = fetch_done(pool);
 	}
-	CHECK(job != NULL);
+	CHECK_NEED(job != NULL);
 	return job;
 }
 
@@ -272,8 +272,11 @@ TEST(fetch_pool_timeout_large_and_cancel)
 	start_job(NULL);
 	fetch_wait(pool, -1, 10);
 	fetch_cancel_all(pool);
-	CHECK_EQ(fetch_done(pool)->error, -ECANCELED);
-	CHECK_EQ(fetch_done(pool)->error, -ECANCELED);
+	for (int i = 0; i < 2; i++) {
+		job = fetch_done(pool);
+		CHECK_NEED(job != NULL);
+		CHECK_EQ(job->error, -ECANCELED);
+	}
 	CHECK(fetch_done(pool) == NULL);
 	fetch_pool_close(pool);
 	http_stop();

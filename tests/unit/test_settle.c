@@ -19,7 +19,7 @@ static struct address address_of(uint8_t fill)
 
 static struct word word_of(uint64_t number)
 {
-	struct word word;
+	struct word word = {{0}};
 
 	u256_from_u64(word.at, number);
 	return word;
@@ -111,18 +111,17 @@ TEST(settle_body_permit2_and_upto)
 	struct settlement settlement;
 
 	fill(&settlement, METHOD_PERMIT2, 2);
-	check_body(
-		&settlement, "{\"x402Version\":2,\"paymentPayload\":{\"x402Version\":2,\"accepted\":" TERMS(
-				     "exact", "1000",
-				     NAMES
-				     ",\"assetTransferMethod\":\"permit2\"") "," PERMIT2("") "},"
-											     "\"paymentRequirements\""
-											     ":" TERMS("exact", "1000",
-												       NAMES ",\"assetT"
-													     "ransferMe"
-													     "thod\":"
-													     "\"permit2"
-													     "\"") "}");
+	check_body(&settlement,
+		   "{\"x402Version\":2,\"paymentPayload\":{\"x402Version\":2,\"accepted\":" TERMS(
+			   "exact", "1000",
+			   NAMES ",\"assetTransferMethod\":\"permit2\"") "," PERMIT2("") "},"
+											 "\"paymentRequirements\""
+											 ":" TERMS("exact", "1000",
+												   NAMES ",\"assetT"
+													 "ransferMe"
+													 "thod\":"
+													 "\"permit2"
+													 "\"") "}");
 #define UPTO_EXTRA "\"assetTransferMethod\":\"permit2\",\"facilitatorAddress\":\"" EE "\""
 	fill(&settlement, METHOD_UPTO, 2);
 	settlement.offer.token_name[0] = settlement.offer.token_version[0] = 0;
@@ -277,11 +276,12 @@ TEST(settle_answer_prefixes_never_settle)
 
 TEST(settle_answer_word_is_cut)
 {
-	char body[600] = "{\"success\":false,\"errorReason\":\"";
+	char body[600], long_word[501];
 	struct settlement settlement;
 
-	memset(body + strlen(body), 'w', 500);
-	strcat(body, "\"}");
+	memset(long_word, 'w', sizeof long_word);
+	long_word[500] = 0;
+	snprintf(body, sizeof body, "{\"success\":false,\"errorReason\":\"%s\"}", long_word);
 	fill(&settlement, METHOD_EIP3009, 2);
 	settle_answer(&settlement, 200, body, strlen(body));
 	CHECK_EQ(settlement.outcome, CLAIM_REFUSED);
@@ -310,7 +310,7 @@ static void start(const char *body, unsigned in_flight_max, unsigned timeout_ms)
 				       .in_flight_max = in_flight_max,
 				       .done = collect,
 				       .done_ctx = &done_box};
-	CHECK_EQ(settle_start(&settler, &config), 0);
+	CHECK_NEED(settle_start(&settler, &config) == 0);
 }
 
 static struct settlement *wait_done(void)
@@ -324,9 +324,8 @@ static struct settlement *wait_done(void)
 		untaken = mailbox_take(&done_box);
 	}
 	struct mail *mail = untaken;
-	CHECK(mail != NULL);
-	if (mail != NULL)
-		untaken = mail->next;
+	CHECK_NEED(mail != NULL);
+	untaken = mail->next;
 	return (struct settlement *)mail;
 }
 
@@ -349,7 +348,7 @@ TEST(settle_thread_settles_over_kept_connections)
 	}
 	for (int i = 0; i < 300; i++) {
 		struct settlement *settlement = wait_done();
-		CHECK(settlement != NULL && settlement->outcome == CLAIM_SETTLED && settlement->has_transaction);
+		CHECK(settlement->outcome == CLAIM_SETTLED && settlement->has_transaction);
 	}
 	CHECK_EQ(http.requests, 300);
 	CHECK(http.connections <= 8);
@@ -452,7 +451,7 @@ TEST(settle_stop_gives_everything_back)
 	settle_stop(settler);
 	for (int i = 0; i < 20; i++) {
 		struct settlement *settlement = wait_done();
-		CHECK(settlement != NULL && settlement->outcome == CLAIM_UNKNOWN);
+		CHECK(settlement->outcome == CLAIM_UNKNOWN);
 		not_sent += settlement->not_sent;
 	}
 	CHECK_EQ(not_sent, 16);

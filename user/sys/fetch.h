@@ -65,7 +65,7 @@ struct fetch_pool_config {
 };
 
 /* 0 or -errno.  All job buffers are allocated here.  One thread at a time. */
-int fetch_pool_open(struct fetch_pool **pool, const struct fetch_pool_config *config);
+int fetch_pool_open(struct fetch_pool **out, const struct fetch_pool_config *config);
 /* Cuts what still runs. */
 void fetch_pool_close(struct fetch_pool *pool);
 

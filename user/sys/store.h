@@ -23,7 +23,7 @@ struct store;
 
 /* store_open: makes `directory` (mode 0700) when it is missing, its parent must exist.  bytes_max: the most the table
  * may grow to, at least STORE_BYTES_MIN.  0 or -errno; -EBUSY when another process (or this one) has it open. */
-int store_open(struct store **store, const char *directory, size_t bytes_max);
+int store_open(struct store **out, const char *directory, size_t bytes_max);
 void store_close(struct store *store);
 
 /* 0 or -errno.  begin..commit or begin..abort; a failed commit has ended the transaction.  -ENOSPC stands for a full
