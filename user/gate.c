@@ -186,12 +186,13 @@ static enum reason queue(struct request *request)
 
 	ticket->upstream_idx = (unsigned)request->route->upstream_idx;
 	ticket->bytes = request->body_bytes;
-	enum reason reason = queue_push(request->worker->shared->queue, ticket);
+	bool granted;
+	enum reason reason = queue_push(request->worker->shared->queue, ticket, &granted);
 	if (reason != REASON_OK)
 		return reason;
 	stats_add(&request->worker->stats.queued, 1);
 	request->stage = STAGE_QUEUE;
-	if (ticket->granted) {
+	if (granted) {
 		request->stage = STAGE_FORWARD;
 	} else {
 		request->in_line = true;

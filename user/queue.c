@@ -57,7 +57,7 @@ bool queue_room(struct queue *queue, unsigned upstream_idx, size_t bytes)
 	return room;
 }
 
-enum reason queue_push(struct queue *queue, struct queue_ticket *ticket)
+enum reason queue_push(struct queue *queue, struct queue_ticket *ticket, bool *granted)
 {
 	enum reason reason = REASON_OK;
 	struct line *line = &queue->lines[ticket->upstream_idx];
@@ -77,6 +77,7 @@ enum reason queue_push(struct queue *queue, struct queue_ticket *ticket)
 	} else {
 		reason = QUEUE_FULL;
 	}
+	*granted = ticket->granted;
 	pthread_mutex_unlock(&queue->lock);
 	return reason;
 }

@@ -41,8 +41,10 @@ void queue_fini(struct queue *queue);
 
 /* Would a request of this size get a place or a seat in line right now?  For the early out. */
 bool queue_room(struct queue *queue, unsigned upstream_idx, size_t bytes);
-/* REASON_OK: granted at once (ticket->granted) or in line (it will be mailed).  QUEUE_FULL otherwise. */
-enum reason queue_push(struct queue *queue, struct queue_ticket *ticket) __attribute__((warn_unused_result));
+/* REASON_OK: *granted at once, or in line: then it will be mailed, perhaps before this returns, and until the mail has
+ * come ticket->granted is another thread's to write.  QUEUE_FULL otherwise. */
+enum reason queue_push(struct queue *queue, struct queue_ticket *ticket, bool *granted)
+	__attribute__((warn_unused_result));
 /* Gives the place back and hands it to the next in line. */
 void queue_pop(struct queue *queue, struct queue_ticket *ticket);
 /* Leaves the line.  false: too late, it was granted and the mail is on its way; queue_pop must follow when it came. */
