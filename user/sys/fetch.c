@@ -6,8 +6,11 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
 #include "base/assert.h"
+#include "base/clock.h"
 
 /* 16 KiB suffices for any head; curl's own limit is 100 KiB a line. */
 #define ANSWER_HEAD_BYTES_MAX 65536
@@ -51,7 +54,8 @@ static int error_of(CURL *easy, CURLcode code)
 	case CURLE_GOT_NOTHING:
 	case CURLE_RECV_ERROR:
 	case CURLE_SEND_ERROR:
-	case CURLE_SEND_FAIL_REWIND:
+	case CURLE_SEND_FAIL_REWIND:	/* seek_upload */
+	case CURLE_ABORTED_BY_CALLBACK: /* before_sending: a kept connection died under the request */
 	case CURLE_PARTIAL_FILE:
 		return -ECONNRESET;
 	case CURLE_SSL_CONNECT_ERROR:
@@ -237,7 +241,7 @@ int fetch(struct fetch_call *call)
 struct slot { /* a job and what runs it */
 	struct fetch_job job;
 	CURL *easy;
-	struct upload upload;
+	unsigned times_sent;
 	char *answer;
 	size_t answer_bytes, answer_bytes_max;
 	bool too_large, running;
@@ -251,7 +255,50 @@ struct fetch_pool {
 	size_t slot_cnt;
 	char *buffers;
 	struct slot *free, *done;
+	int epoll_fd, event_fd; /* event_fd: the caller's, watched since its first fetch_wait */
+	bool timer_set;
+	uint64_t timer_ms; /* when curl wants to be called without an event */
 };
+
+#define EVENTS_MAX 64
+
+/* curl says what to watch a connection for. */
+static int watch(CURL *easy, curl_socket_t fd, int what, void *ctx, void *known)
+{
+	struct fetch_pool *pool = ctx;
+	struct epoll_event event = {.data.fd = fd};
+
+	if (what == CURL_POLL_REMOVE) {
+		epoll_ctl(pool->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+		return 0;
+	}
+	if (what & CURL_POLL_IN)
+		event.events |= EPOLLIN;
+	if (what & CURL_POLL_OUT)
+		event.events |= EPOLLOUT;
+	/* A connection that curl forgot and opened again under the same number may be there, or not. */
+	if (epoll_ctl(pool->epoll_fd, EPOLL_CTL_MOD, fd, &event) < 0 && errno == ENOENT)
+		epoll_ctl(pool->epoll_fd, EPOLL_CTL_ADD, fd, &event);
+	return 0;
+}
+
+static int set_timer(CURLM *multi, long wait_ms, void *ctx)
+{
+	struct fetch_pool *pool = ctx;
+
+	pool->timer_set = wait_ms >= 0;
+	pool->timer_ms = clock_ns() / 1000000 + (uint64_t)(wait_ms > 0 ? wait_ms : 0);
+	return 0;
+}
+
+/* Called before a request is written.  A second time is curl's own retry after a kept connection died; the server may have
+ * acted on the first, so whether to ask again is for the caller to decide. */
+static int before_sending(void *ctx, char *peer, char *local, int peer_port, int local_port)
+{
+	struct slot *slot = ctx;
+
+	return ++slot->times_sent == 1 ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
+}
 
 static size_t job_body(char *at, size_t size, size_t cnt, void *ctx)
 {
@@ -275,7 +322,6 @@ static int slot_init(struct fetch_pool *pool, struct slot *slot, const struct fe
 	slot->job.body = buffer;
 	slot->answer = buffer + config->body_bytes_max;
 	slot->answer_bytes_max = config->answer_bytes_max;
-	slot->upload.at = buffer;
 	set_common(slot->easy, config->url);
 	curl_easy_setopt(slot->easy, CURLOPT_HTTPHEADER, pool->headers);
 	curl_easy_setopt(slot->easy, CURLOPT_TIMEOUT_MS, (long)config->timeout_ms);
@@ -283,6 +329,10 @@ static int slot_init(struct fetch_pool *pool, struct slot *slot, const struct fe
 	curl_easy_setopt(slot->easy, CURLOPT_WRITEFUNCTION, job_body);
 	curl_easy_setopt(slot->easy, CURLOPT_WRITEDATA, slot);
 	curl_easy_setopt(slot->easy, CURLOPT_PRIVATE, slot);
+	curl_easy_setopt(slot->easy, CURLOPT_POST, 1L);
+	curl_easy_setopt(slot->easy, CURLOPT_POSTFIELDS, buffer); /* head and body leave in one send */
+	curl_easy_setopt(slot->easy, CURLOPT_PREREQFUNCTION, before_sending);
+	curl_easy_setopt(slot->easy, CURLOPT_PREREQDATA, slot);
 	slot->next = pool->free;
 	pool->free = slot;
 	return 0;
@@ -298,6 +348,13 @@ static int pool_init(struct fetch_pool *pool, const struct fetch_pool_config *co
 	pool->buffers = calloc(config->jobs_max, bytes);
 	if (pool->multi == NULL || pool->headers == NULL || pool->slots == NULL || pool->buffers == NULL)
 		return -ENOMEM;
+	pool->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (pool->epoll_fd < 0)
+		return -errno;
+	curl_multi_setopt(pool->multi, CURLMOPT_SOCKETFUNCTION, watch);
+	curl_multi_setopt(pool->multi, CURLMOPT_SOCKETDATA, pool);
+	curl_multi_setopt(pool->multi, CURLMOPT_TIMERFUNCTION, set_timer);
+	curl_multi_setopt(pool->multi, CURLMOPT_TIMERDATA, pool);
 	curl_multi_setopt(pool->multi, CURLMOPT_MAXCONNECTS, (long)config->jobs_max);
 	curl_multi_setopt(pool->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
 	for (size_t i = 0; i < config->jobs_max; i++) {
@@ -318,6 +375,7 @@ int fetch_pool_open(struct fetch_pool **out, const struct fetch_pool_config *con
 	struct fetch_pool *pool = calloc(1, sizeof *pool);
 	if (pool == NULL)
 		return -ENOMEM;
+	pool->epoll_fd = pool->event_fd = -1;
 	int err = pool_init(pool, config);
 	if (err != 0) {
 		fetch_pool_close(pool);
@@ -335,6 +393,8 @@ void fetch_pool_close(struct fetch_pool *pool)
 	for (size_t i = 0; i < pool->slot_cnt; i++)
 		curl_easy_cleanup(pool->slots[i].easy);
 	curl_multi_cleanup(pool->multi);
+	if (pool->epoll_fd >= 0)
+		close(pool->epoll_fd);
 	curl_slist_free_all(pool->headers);
 	free(pool->buffers);
 	free(pool->slots);
@@ -365,7 +425,7 @@ static void finish(struct fetch_pool *pool, struct slot *slot, int error)
 {
 	slot->running = false;
 	slot->job.error = error;
-	slot->job.sent = slot->upload.sent > 0;
+	slot->job.sent = slot->times_sent > 0;
 	slot->job.status = 0;
 	curl_easy_getinfo(slot->easy, CURLINFO_RESPONSE_CODE, &slot->job.status);
 	slot->job.answer = slot->answer;
@@ -378,11 +438,10 @@ void fetch_start(struct fetch_pool *pool, struct fetch_job *job, size_t body_byt
 {
 	struct slot *slot = (struct slot *)job;
 
-	slot->upload.bytes = body_bytes;
-	slot->upload.sent = 0;
+	slot->times_sent = 0;
 	slot->answer_bytes = 0;
 	slot->too_large = false;
-	set_upload(slot->easy, &slot->upload);
+	curl_easy_setopt(slot->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body_bytes);
 	slot->running = true;
 	if (curl_multi_add_handle(pool->multi, slot->easy) != CURLM_OK)
 		finish(pool, slot, -ENOMEM);
@@ -405,17 +464,56 @@ static void collect(struct fetch_pool *pool)
 	}
 }
 
-void fetch_wait(struct fetch_pool *pool, int event_fd, int timeout_ms)
+static void watch_event(struct fetch_pool *pool, int event_fd)
 {
-	struct curl_waitfd event = {.fd = event_fd, .events = CURL_WAIT_POLLIN};
+	struct epoll_event event = {.events = EPOLLIN, .data.fd = event_fd};
+
+	if (pool->event_fd == event_fd)
+		return;
+	int error = epoll_ctl(pool->epoll_fd, EPOLL_CTL_ADD, event_fd, &event);
+	ASSERT(error == 0);
+	pool->event_fd = event_fd;
+}
+
+/* How long to sleep: as asked, but not past curl's own timer. */
+static int sleep_ms(const struct fetch_pool *pool, int timeout_ms)
+{
+	uint64_t now_ms = clock_ns() / 1000000;
+
+	if (!pool->timer_set)
+		return timeout_ms;
+	if (pool->timer_ms <= now_ms)
+		return 0;
+	return pool->timer_ms - now_ms < (uint64_t)timeout_ms ? (int)(pool->timer_ms - now_ms) : timeout_ms;
+}
+
+static void run_timer(struct fetch_pool *pool)
+{
 	int running;
 
-	curl_multi_perform(pool->multi, &running);
-	collect(pool);
-	if (pool->done != NULL)
+	if (!pool->timer_set || clock_ns() / 1000000 < pool->timer_ms)
 		return;
-	curl_multi_poll(pool->multi, &event, 1, timeout_ms, NULL);
-	curl_multi_perform(pool->multi, &running);
+	pool->timer_set = false;
+	curl_multi_socket_action(pool->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+}
+
+void fetch_wait(struct fetch_pool *pool, int event_fd, int timeout_ms)
+{
+	struct epoll_event events[EVENTS_MAX];
+	int running;
+
+	watch_event(pool, event_fd);
+	run_timer(pool); /* what was started since goes out before we sleep */
+	collect(pool);
+	int cnt = epoll_wait(pool->epoll_fd, events, EVENTS_MAX, pool->done != NULL ? 0 : sleep_ms(pool, timeout_ms));
+	for (int i = 0; i < cnt; i++) {
+		uint32_t got = events[i].events;
+		int mask = (got & (EPOLLIN | EPOLLHUP) ? CURL_CSELECT_IN : 0) |
+			   (got & EPOLLOUT ? CURL_CSELECT_OUT : 0) | (got & EPOLLERR ? CURL_CSELECT_ERR : 0);
+		if (events[i].data.fd != event_fd)
+			curl_multi_socket_action(pool->multi, events[i].data.fd, mask, &running);
+	}
+	run_timer(pool);
 	collect(pool);
 }
 
