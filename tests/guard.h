@@ -2,7 +2,7 @@
 #ifndef TOLLBAR_TESTS_GUARD_H
 #define TOLLBAR_TESTS_GUARD_H
 /* guard.h: bytes that end exactly where a page without access begins: one byte read too far is a crash. */
-#include <assert.h>
+#include "base/assert.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -23,7 +23,7 @@ static inline struct span guard_copy(struct guard *guard, const void *at, size_t
 
 	guard->map_bytes = room + page;
 	guard->map = mmap(NULL, guard->map_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	assert(guard->map != MAP_FAILED && mprotect(guard->map + room, page, PROT_NONE) == 0);
+	ASSERT(guard->map != MAP_FAILED && mprotect(guard->map + room, page, PROT_NONE) == 0);
 	copy = guard->map + room - bytes;
 	if (bytes > 0)
 		memcpy(copy, at, bytes);

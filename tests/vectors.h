@@ -7,7 +7,7 @@
  *   vectors_open(&vectors, "tests/vectors/eip712.json", "vectors");
  *   while (vectors_next(&vectors, &vector)) ... vector_text(&vector, "digest") ...
  *   vectors_close(&vectors); */
-#include <assert.h>
+#include "base/assert.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -40,10 +40,10 @@ static inline void vectors_open(struct vectors *vectors, const char *path, const
 		exit(1);
 	}
 	vectors->text = malloc(VECTOR_FILE_BYTES_MAX);
-	assert(vectors->text != NULL);
+	ASSERT(vectors->text != NULL);
 	bytes = fread(vectors->text, 1, VECTOR_FILE_BYTES_MAX, file);
 	fclose(file);
-	assert(bytes < VECTOR_FILE_BYTES_MAX);
+	ASSERT(bytes < VECTOR_FILE_BYTES_MAX);
 	json_init(&vectors->json, span_of(vectors->text, bytes), 4, JSON_STRICT);
 	if (json_enter(&vectors->json, JSON_OBJECT))
 		while (json_next(&vectors->json, &name))
@@ -59,7 +59,7 @@ static inline bool vectors_next(struct vectors *vectors, struct vector *vector)
 		return false;
 	vector->member_cnt = 0;
 	while (json_next(&vectors->json, &vector->names[vector->member_cnt])) {
-		assert(vector->member_cnt < VECTOR_MEMBERS_MAX - 1);
+		ASSERT(vector->member_cnt < VECTOR_MEMBERS_MAX - 1);
 		json_read(&vectors->json, &vector->values[vector->member_cnt++]);
 	}
 	return true;
@@ -67,7 +67,7 @@ static inline bool vectors_next(struct vectors *vectors, struct vector *vector)
 
 static inline void vectors_close(struct vectors *vectors)
 {
-	assert(json_end(&vectors->json));
+	ASSERT(json_end(&vectors->json));
 	free(vectors->text);
 }
 
@@ -79,7 +79,7 @@ static inline struct span vector_text(const struct vector *vector, const char *n
 		if (!json_equals(&vector->names[i], span_str(name)))
 			continue;
 		if (vector->values[i].type == JSON_STRING)
-			assert(json_text(&vector->values[i], &text, NULL, 0));
+			ASSERT(json_text(&vector->values[i], &text, NULL, 0));
 		return text;
 	}
 	return SPAN("");
@@ -87,7 +87,7 @@ static inline struct span vector_text(const struct vector *vector, const char *n
 
 static inline void vector_bytes(uint8_t *out, size_t bytes, const struct vector *vector, const char *name)
 {
-	assert(hex_decode(out, bytes, vector_text(vector, name)));
+	ASSERT(hex_decode(out, bytes, vector_text(vector, name)));
 }
 
 static inline uint64_t vector_u64(const struct vector *vector, const char *name)
@@ -95,7 +95,7 @@ static inline uint64_t vector_u64(const struct vector *vector, const char *name)
 	uint8_t word[32];
 	uint64_t number;
 
-	assert(u256_decimal(word, vector_text(vector, name)) && u256_to_u64(&number, word));
+	ASSERT(u256_decimal(word, vector_text(vector, name)) && u256_to_u64(&number, word));
 	return number;
 }
 
@@ -130,9 +130,9 @@ static inline void vector_payment(struct payment *payment, const struct vector *
 	vector_bytes(payment->facilitator.at, 20, vector, "facilitator");
 	vector_bytes(payment->nonce.at, 32, vector, "nonce");
 	vector_bytes(payment->signature, 65, vector, "signature");
-	assert(u256_decimal(payment->amount.at, vector_text(vector, "amount")));
-	assert(u256_decimal(payment->valid_after.at, vector_text(vector, "validAfter")));
-	assert(u256_decimal(payment->deadline.at, vector_text(vector, "deadline")));
+	ASSERT(u256_decimal(payment->amount.at, vector_text(vector, "amount")));
+	ASSERT(u256_decimal(payment->valid_after.at, vector_text(vector, "validAfter")));
+	ASSERT(u256_decimal(payment->deadline.at, vector_text(vector, "deadline")));
 }
 
 #endif

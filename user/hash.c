@@ -84,7 +84,7 @@ static void add_address(struct encoding *encoding, const struct address *address
 
 static struct word hash_encoding(const struct encoding *encoding)
 {
-	struct word hash;
+	struct word hash = {{0}};
 
 	keccak256(hash.at, encoding->words, encoding->word_cnt * sizeof(struct word));
 	return hash;
@@ -101,7 +101,7 @@ static struct encoding start_with(const struct word *type)
 
 static struct word hash_text(const char *text)
 {
-	struct word hash;
+	struct word hash = {{0}};
 
 	keccak256(hash.at, text, strlen(text));
 	return hash;
@@ -111,7 +111,7 @@ void hash_domain(struct word *separator, const struct offer *offer)
 {
 	bool token = offer->method == METHOD_EIP3009;
 	struct encoding encoding = start_with(token ? &token_domain_type : &permit2_domain_type);
-	struct word chain_id;
+	struct word chain_id = {{0}};
 
 	if (token) {
 		struct word name = hash_text(offer->token_name), version = hash_text(offer->token_version);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// link: user/base/base64.c -lcrypto
+// link: user/base/base64.c user/base/log.c -lcrypto
 /* fuzz_base64.c: what decodes is canonical but for padding, and is what OpenSSL makes of it. */
-#include <assert.h>
+#include "base/assert.h"
 #include <openssl/evp.h>
 #include <stdlib.h>
 
@@ -19,17 +19,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *at, size_t bytes)
 	if (got >= 0) {
 		size_t text_bytes = base64_encode(again, span_of(ours, (size_t)got));
 		size_t padding = text_bytes - bytes;
-		assert(padding <= 2 && memcmp(again, at, bytes) == 0);
+		ASSERT(padding <= 2 && memcmp(again, at, bytes) == 0);
 		while (padding > 0)
-			assert(again[text_bytes - padding--] == '=');
-		assert(EVP_DecodeBlock(theirs, (const unsigned char *)again, (int)text_bytes) >= got);
-		assert(memcmp(ours, theirs, (size_t)got) == 0);
+			ASSERT(again[text_bytes - padding--] == '=');
+		ASSERT(EVP_DecodeBlock(theirs, (const unsigned char *)again, (int)text_bytes) >= got);
+		ASSERT(memcmp(ours, theirs, (size_t)got) == 0);
 		/* one byte less of room is refused */
-		assert(got == 0 || base64_decode(ours, (size_t)got - 1, span_of(at, bytes)) < 0);
+		ASSERT(got == 0 || base64_decode(ours, (size_t)got - 1, span_of(at, bytes)) < 0);
 	} else if (bytes % 4 == 0 && EVP_DecodeBlock(theirs, at, (int)bytes) == (int)(bytes / 4 * 3)) {
 		/* OpenSSL takes white space, stray bits and padding inside: encoding them again cannot give the text */
 		size_t text_bytes = (size_t)EVP_EncodeBlock((unsigned char *)again, theirs, (int)(bytes / 4 * 3));
-		assert(text_bytes != bytes || memcmp(again, at, bytes) != 0);
+		ASSERT(text_bytes != bytes || memcmp(again, at, bytes) != 0);
 	}
 	free(ours);
 	free(theirs);

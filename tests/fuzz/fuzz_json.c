@@ -2,7 +2,7 @@
 // link: user/base/json.c user/base/json_write.c user/base/utf8.c user/base/log.c -ljansson
 /* fuzz_json.c: the reader against jansson; walking a text gives the same verdict as skipping it; strings survive the
  * writer. */
-#include <assert.h>
+#include "base/assert.h"
 #include <stdlib.h>
 
 #include "jansson_oracle.h"
@@ -20,11 +20,11 @@ static void check_string(const struct json_value *value)
 	struct span text;
 	struct json json;
 
-	assert(json_text(value, &text, buffer, value->text.bytes) && json_equals(value, text));
+	ASSERT(json_text(value, &text, buffer, value->text.bytes) && json_equals(value, text));
 	json_write_init(&writer, out, room);
 	json_write_string(&writer, text);
 	json_init(&json, span_of(out, json_write_done(&writer)), 1, JSON_STRICT);
-	assert(json_read(&json, &again) && json_end(&json) && json_equals(&again, text));
+	ASSERT(json_read(&json, &again) && json_end(&json) && json_equals(&again, text));
 	free(buffer);
 	free(out);
 }
@@ -53,10 +53,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *at, size_t bytes)
 
 	json_init(&skipped, span_of(at, bytes), 16, JSON_STRICT);
 	json_end(&skipped);
-	assert(jansson_agrees(span_of(at, bytes), skipped.error));
+	ASSERT(jansson_agrees(span_of(at, bytes), skipped.error));
 	json_init(&walked, span_of(at, bytes), 16, JSON_ENTERED);
 	walk(&walked);
 	json_end(&walked);
-	assert(walked.error == skipped.error && walked.at == skipped.at);
+	ASSERT(walked.error == skipped.error && walked.at == skipped.at);
 	return 0;
 }

@@ -28,7 +28,7 @@ static void load_offers(void)
 		vector_bytes(offer->pay_to.at, 20, &vector, "payTo");
 		if (offer->method == METHOD_UPTO)
 			vector_bytes(offer->facilitator.at, 20, &vector, "facilitator");
-		assert(u256_decimal(offer->amount.at, vector_text(&vector, "amount")));
+		ASSERT(u256_decimal(offer->amount.at, vector_text(&vector, "amount")));
 		offer->max_timeout_s = vector_u64(&vector, "maxTimeoutSeconds");
 		snprintf(offer->name, sizeof(offer->name), "offer-%zu", offer_cnt);
 		hash_domain(&offer->domain_separator, offer);
@@ -157,7 +157,7 @@ static char *first_header(void)
 	char *copy;
 
 	vectors_open(&vectors, PAYMENTS, "payments");
-	assert(vectors_next(&vectors, &vector));
+	ASSERT(vectors_next(&vectors, &vector));
 	header = vector_text(&vector, "header");
 	copy = strndup((const char *)header.at, header.bytes);
 	vectors_close(&vectors);
@@ -170,7 +170,7 @@ static int run(int argc, char **argv)
 	int out = dup(1), err = dup(2), status;
 
 	fflush(stdout);
-	assert(freopen("/dev/null", "w", stdout) != NULL && freopen("/dev/null", "w", stderr) != NULL);
+	ASSERT(freopen("/dev/null", "w", stdout) != NULL && freopen("/dev/null", "w", stderr) != NULL);
 	status = cmd_explain(argc, argv);
 	fflush(stdout);
 	fflush(stderr);
@@ -187,7 +187,7 @@ TEST(exit_status)
 	int file = mkstemp(path);
 	const struct {
 		const char *name;
-		int argc;
+		long argc;
 		char *argv[9];
 		int status;
 	} rows[] = {
@@ -209,13 +209,13 @@ TEST(exit_status)
 		{"help", 2, {"explain", "--help"}, 0},
 	};
 
-	assert(file >= 0 && write(file, config_text, sizeof(config_text) - 1) == sizeof(config_text) - 1);
+	ASSERT(file >= 0 && write(file, config_text, sizeof(config_text) - 1) == sizeof(config_text) - 1);
 	close(file);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		char *argv[10];
 		memcpy(argv, rows[i].argv, sizeof(rows[i].argv));
 		argv[rows[i].argc] = NULL;
-		int status = run(rows[i].argc, argv);
+		int status = run((int)rows[i].argc, argv);
 		CHECK_ROW(status == rows[i].status, rows[i].name);
 	}
 	unlink(path);

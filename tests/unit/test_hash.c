@@ -6,25 +6,25 @@
 
 static struct word word_of(const char *hex)
 {
-	struct word word;
+	struct word word = {{0}};
 
-	assert(hex_decode(word.at, 32, span_str(hex)));
+	ASSERT(hex_decode(word.at, 32, span_str(hex)));
 	return word;
 }
 
 static struct address address_of(const char *hex)
 {
-	struct address address;
+	struct address address = {{0}};
 
-	assert(hex_decode(address.at, 20, span_str(hex)));
+	ASSERT(hex_decode(address.at, 20, span_str(hex)));
 	return address;
 }
 
 static struct word decimal_of(const char *digits)
 {
-	struct word word;
+	struct word word = {{0}};
 
-	assert(u256_decimal(word.at, span_str(digits)));
+	ASSERT(u256_decimal(word.at, span_str(digits)));
 	return word;
 }
 
@@ -84,17 +84,17 @@ TEST(separators_of_deployed_contracts)
 		struct offer offer = {
 			.method = rows[i].method, .chain_id = rows[i].chain_id, .asset = address_of(rows[i].asset)};
 		struct word separator, want = word_of(rows[i].separator);
-		strcpy(offer.token_name, rows[i].name);
-		strcpy(offer.token_version, rows[i].version);
+		snprintf(offer.token_name, sizeof(offer.token_name), "%s", rows[i].name);
+		snprintf(offer.token_version, sizeof(offer.token_version), "%s", rows[i].version);
 		hash_domain(&separator, &offer);
 		CHECK_ROW(memcmp(&separator, &want, sizeof(want)) == 0, rows[i].separator);
 	}
 }
 
-static struct payment known_payment(uint8_t method)
+static struct payment known_payment(unsigned method)
 {
 	return (struct payment){
-		.method = method,
+		.method = (uint8_t)method,
 		.from = address_of("0x17c5185167401eD00cF5F5b2fc97D9BBfDb7D025"),
 		.to = address_of("0x209693Bc6afc0C5328bA36FaF03C514EF312287C"),
 		.amount = decimal_of("10000"),
@@ -146,7 +146,7 @@ TEST(generated_vectors)
 
 	vectors_open(&vectors, "tests/vectors/eip712.json", "vectors");
 	for (; vectors_next(&vectors, &vector); cnt++) {
-		struct word separator, hash, digest, want;
+		struct word separator, hash, digest, want = {{0}};
 		struct payment payment;
 		struct offer offer;
 		char name[64];
@@ -189,7 +189,7 @@ TEST(each_field_counts)
 	};
 	const struct word separator = {{1}};
 
-	for (uint8_t method = METHOD_EIP3009; method <= METHOD_UPTO; method++) {
+	for (unsigned method = METHOD_EIP3009; method <= METHOD_UPTO; method++) {
 		struct payment payment = known_payment(method);
 		struct word before, after;
 		hash_payment(&before, &payment, &separator);

@@ -227,7 +227,7 @@ TEST(name_count_edges)
 
 TEST(entered_mode_checks_what_it_enters)
 {
-	struct json_value name, value;
+	struct json_value name = {0}, value = {0};
 	struct json json;
 
 	CHECK_EQ(check_text(SPAN("{\"a\":1,\"a\":2}"), 16, JSON_ENTERED), JSON_OK);
@@ -243,7 +243,7 @@ static const char walk_text[] = " { \"a\" : [ 1 , \"x\\u0041\" , { } ] , \"skipp
 
 TEST(walk)
 {
-	struct json_value name, value;
+	struct json_value name = {0}, value = {0};
 	struct json json;
 	struct guard guard;
 	struct span text = guard_copy(&guard, walk_text, sizeof(walk_text) - 1), string;
@@ -279,7 +279,7 @@ TEST(walk)
 
 TEST(left_halfway_is_still_checked)
 {
-	struct json_value name;
+	struct json_value name = {0};
 	struct json json;
 
 	json_init(&json, SPAN("{\"a\":[[1],2],\"b\":3}"), 16, JSON_STRICT);
@@ -326,7 +326,7 @@ TEST(numbers)
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		struct json_value value;
+		struct json_value value = {0};
 		struct json json;
 		uint64_t number;
 		json_init(&json, span_str(rows[i].text), 1, JSON_STRICT);
@@ -409,7 +409,7 @@ TEST(strings_mean_what_jansson_says)
 		char text[1024];
 		uint8_t buffer[1024];
 		size_t used = 0;
-		struct json_value value;
+		struct json_value value = {0};
 		struct span string;
 		struct json json;
 		text[used++] = '"';
@@ -440,7 +440,7 @@ TEST(writer_output_reads_back)
 		uint8_t in[64];
 		char out[512];
 		struct json_writer writer;
-		struct json_value value;
+		struct json_value value = {0};
 		struct json json;
 		size_t bytes = random_below(sizeof(in));
 		random_bytes(in, bytes);

@@ -82,15 +82,6 @@ TEST(both_versions_permute_alike)
 	}
 }
 
-TEST(nothing_at_null)
-{
-	uint8_t ours[32], theirs[32];
-
-	keccak256(ours, NULL, 0);
-	keccak256_by_nettle(theirs, NULL, 0);
-	CHECK_BYTES(ours, theirs, 32);
-}
-
 TEST(out_may_be_in)
 {
 	uint8_t buffer[200], want[32];

@@ -15,7 +15,7 @@ static struct address address_of(uint8_t last)
 
 static struct word number(unsigned __int128 value)
 {
-	struct word word;
+	struct word word = {{0}};
 
 	u256_from_u128(word.at, value);
 	return word;
@@ -40,10 +40,10 @@ static struct word add_u64(struct word word, uint64_t add)
 	return word;
 }
 
-static struct offer offer_of(uint8_t method)
+static struct offer offer_of(unsigned method)
 {
 	return (struct offer){
-		.method = method,
+		.method = (uint8_t)method,
 		.chain_id = 8453,
 		.asset = address_of(1),
 		.pay_to = address_of(2),
@@ -85,7 +85,7 @@ static enum reason judge(const struct payment *payment, const struct offer *offe
 
 TEST(good_payments_and_their_permits)
 {
-	for (uint8_t method = METHOD_EIP3009; method <= METHOD_UPTO; method++) {
+	for (unsigned method = METHOD_EIP3009; method <= METHOD_UPTO; method++) {
 		struct offer offer = offer_of(method);
 		struct payment payment = payment_of(&offer);
 		struct permit permit;
@@ -153,7 +153,7 @@ TEST(time_edges)
 		{"not yet before far", number(NOW + 1), power(200), NOT_YET},
 	};
 
-	for (uint8_t method = METHOD_EIP3009; method <= METHOD_UPTO; method++) {
+	for (unsigned method = METHOD_EIP3009; method <= METHOD_UPTO; method++) {
 		for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 			struct offer offer = offer_of(method);
 			struct payment payment = payment_of(&offer);
@@ -199,7 +199,7 @@ TEST(amount_edges)
 		{add_u64(power(255), 10000), AMOUNT_WRONG},
 	};
 
-	for (uint8_t method = METHOD_EIP3009; method <= METHOD_UPTO; method++) {
+	for (unsigned method = METHOD_EIP3009; method <= METHOD_UPTO; method++) {
 		for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 			struct offer offer = offer_of(method);
 			struct payment payment = payment_of(&offer);
@@ -238,7 +238,7 @@ TEST(each_part_alone)
 		PART(accepted.max_timeout_s, OFFER_UNMATCHED, OFFER_UNMATCHED, OFFER_UNMATCHED),
 	};
 
-	for (uint8_t method = METHOD_EIP3009; method <= METHOD_UPTO; method++) {
+	for (unsigned method = METHOD_EIP3009; method <= METHOD_UPTO; method++) {
 		for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
 			struct offer offer = offer_of(method);
 			struct payment payment = payment_of(&offer);
@@ -262,7 +262,7 @@ TEST(proxies_are_not_exchanged)
 
 TEST(zero_payer)
 {
-	for (uint8_t method = METHOD_EIP3009; method <= METHOD_UPTO; method++) {
+	for (unsigned method = METHOD_EIP3009; method <= METHOD_UPTO; method++) {
 		struct offer offer = offer_of(method);
 		struct payment payment = payment_of(&offer);
 		payment.from = no_address;
@@ -273,10 +273,10 @@ TEST(zero_payer)
 /* A payment of one method is never taken for an offer of another. */
 TEST(method_of_another_offer)
 {
-	for (uint8_t method = METHOD_EIP3009; method <= METHOD_UPTO; method++) {
+	for (unsigned method = METHOD_EIP3009; method <= METHOD_UPTO; method++) {
 		struct offer own = offer_of(method);
 		struct payment payment = payment_of(&own);
-		for (uint8_t other = METHOD_EIP3009; other <= METHOD_UPTO; other++) {
+		for (unsigned other = METHOD_EIP3009; other <= METHOD_UPTO; other++) {
 			struct offer offer = offer_of(other);
 			CHECK_EQ(judge(&payment, &offer), method == other ? REASON_OK : OFFER_UNMATCHED);
 		}
@@ -377,7 +377,7 @@ TEST(offers_that_differ_in_terms)
 
 TEST(proxy_addresses)
 {
-	struct address address;
+	struct address address = {{0}};
 
 	CHECK(hex_decode(address.at, 20, SPAN("0x402085c248EeA27D92E8b30b2C58ed07f9E20001")));
 	CHECK(same_address(&address, &exact_proxy));

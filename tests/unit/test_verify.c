@@ -41,9 +41,9 @@ static const struct {
 
 static void load_known(size_t i, struct word *digest, uint8_t signature[65], struct address *payer)
 {
-	assert(hex_decode(digest->at, 32, span_str(known[i].digest)));
-	assert(hex_decode(signature, 65, span_str(known[i].signature)));
-	assert(hex_decode(payer->at, 20, SPAN("0x17c5185167401eD00cF5F5b2fc97D9BBfDb7D025")));
+	ASSERT(hex_decode(digest->at, 32, span_str(known[i].digest)));
+	ASSERT(hex_decode(signature, 65, span_str(known[i].signature)));
+	ASSERT(hex_decode(payer->at, 20, SPAN("0x17c5185167401eD00cF5F5b2fc97D9BBfDb7D025")));
 }
 
 TEST(known_signatures)

@@ -449,6 +449,7 @@ static bool next(struct json *json, struct json_value *name)
 {
 	bool ignored;
 
+	*name = (struct json_value){0};
 	if (json->unread)
 		scan_value(json, &ignored);
 	if (json->error != JSON_OK || json->depth == 0)
@@ -535,6 +536,7 @@ bool json_text(const struct json_value *value, struct span *out, uint8_t *buffer
 	size_t bytes = 0;
 	int byte;
 
+	*out = SPAN("");
 	if (value->type != JSON_STRING)
 		return false;
 	*out = inside(value);

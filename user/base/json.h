@@ -68,7 +68,8 @@ enum json_type json_peek(const struct json *json);
 bool json_enter(struct json *json, enum json_type type);
 
 /* The next member of the object last entered; its value comes next.  A value left unread is skipped.  False: the object
- * is over (the reader is behind it, in the container around it) or the text is bad (json_end says which).
+ * is over (the reader is behind it, in the container around it) or the text is bad (json_end says which);
+ * name is then of type JSON_NONE.
  * An object may be left halfway only for json_end. */
 bool json_next(struct json *json, struct json_value *name);
 /* The same for an array. */
@@ -86,7 +87,7 @@ const char *json_error_word(enum json_error error);
 
 /* Is it this string, escapes undone?  Any bytes, so names may be compared too. */
 bool json_equals(const struct json_value *value, struct span text);
-/* A string's bytes with escapes undone: borrowed from the text when there are none, else written to buffer. */
+/* A string's bytes with escapes undone (none when false): borrowed from the text when there are none, else written to buffer. */
 bool json_text(const struct json_value *value, struct span *out, uint8_t *buffer, size_t buffer_bytes);
 /* A number that is written as a plain integer (no sign, point or exponent) below 2^64. */
 bool json_u64(const struct json_value *value, uint64_t *out);

@@ -31,12 +31,11 @@ void json_write(struct json_writer *writer, const char *text)
 
 static void put_escape(struct json_writer *writer, uint8_t byte)
 {
-	char escape[8];
+	char escape[8] = {'\\', (char)byte};
 
-	if (byte == '"' || byte == '\\')
-		put(writer, (char[]){'\\', (char)byte}, 2);
-	else
-		put(writer, escape, (size_t)snprintf(escape, sizeof(escape), "\\u%04x", byte));
+	if (byte != '"' && byte != '\\')
+		snprintf(escape, sizeof(escape), "\\u%04x", byte);
+	json_write(writer, escape);
 }
 
 void json_write_string(struct json_writer *writer, struct span text)
@@ -61,9 +60,10 @@ void json_write_string(struct json_writer *writer, struct span text)
 
 void json_write_u64(struct json_writer *writer, uint64_t number)
 {
-	char digits[21];
+	char digits[21] = "";
 
-	put(writer, digits, (size_t)snprintf(digits, sizeof(digits), "%" PRIu64, number));
+	snprintf(digits, sizeof(digits), "%" PRIu64, number);
+	json_write(writer, digits);
 }
 
 size_t json_write_done(const struct json_writer *writer)

@@ -109,8 +109,7 @@ void keccak256(uint8_t out[32], const void *in, size_t bytes)
 
 	for (; bytes >= RATE_BYTES; bytes -= RATE_BYTES, at += RATE_BYTES)
 		absorb(state, at);
-	if (bytes > 0) /* memcpy from NULL is undefined even for nothing */
-		memcpy(last, at, bytes);
+	memcpy(last, at, bytes);
 	last[bytes] = 0x01;
 	last[RATE_BYTES - 1] |= 0x80;
 	absorb(state, last);

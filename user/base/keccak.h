@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* in is not NULL, also when bytes is 0. */
 void keccak256(uint8_t out[32], const void *in, size_t bytes);
 
 #endif
