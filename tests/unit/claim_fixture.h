@@ -86,7 +86,7 @@ static inline void stop(void)
 	ledger = NULL;
 }
 
-static inline void cleanup(void)
+static inline void remove_journal(void)
 {
 	static const char *const names[] = {"data.mdb", "lock"};
 	char path[128];
@@ -95,6 +95,11 @@ static inline void cleanup(void)
 		snprintf(path, sizeof path, "%s/%s", directory, names[i]);
 		unlink(path);
 	}
+}
+
+static inline void cleanup(void)
+{
+	remove_journal();
 	rmdir(directory);
 	CHECK_EQ(rmdir(root), 0);
 	mailbox_fini(&box);
@@ -240,7 +245,7 @@ static inline bool comes_to(enum claim_state state, uint64_t cnt)
 
 /* --- what is on disk, seen at the next start --- */
 
-#define SEEN_MAX 60000
+#define SEEN_MAX 32768
 static struct {
 	uint8_t state; /* of the newest record of that number */
 	uint8_t records;

@@ -34,7 +34,7 @@ static struct {
 	uint16_t port;
 	pthread_t thread;
 	_Atomic int mode, status, delay_ms, connections, requests, stop, threads;
-	const char *body; /* of the answer */
+	_Atomic(const char *) body; /* of the answer */
 	pthread_mutex_t lock;
 	char last[HTTP_REQUEST_BYTES + 1]; /* the last request, whole; under the lock */
 } http = {.lock = PTHREAD_MUTEX_INITIALIZER};

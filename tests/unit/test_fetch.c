@@ -262,6 +262,8 @@ TEST(fetch_pool_timeout_large_and_cancel)
 	CHECK_EQ(job->error, -ETIMEDOUT);
 	CHECK(job->sent && job->answer_bytes == 0);
 	fetch_give(pool, job);
+	fetch_pool_close(pool);
+	open_pool(2, 5000);
 	http.mode = HTTP_LARGE;
 	start_job(NULL);
 	job = wait_done();

@@ -391,7 +391,7 @@ TEST(settle_thread_against_every_facilitator)
 	struct settle_stats before, after;
 	struct settlement settlement;
 
-	start("", 4, 300);
+	start("", 4, 1000);
 	http.delay_ms = 60;
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		http.body = rows[i].body;
