@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The stock x402 clients pay through the gate, and the money moves.
 import { assert, run, test } from './lib/check.mjs';
+import { getAddress } from 'viem';
 import { NETWORK, NETWORK_V1 } from './lib/chain.mjs';
-import { challenge, METHODS, payment, receiptOf, stockFetch, stockFetchV1 } from './lib/payment.mjs';
+import { asV1, challenge, encode, METHODS, payment, receiptOf, stockFetch, stockFetchV1 } from './lib/payment.mjs';
 import { AMOUNT, MAX_TIMEOUT_S, PRICE } from './lib/tollbar.mjs';
 import { UPSTREAM_USAGE } from './lib/upstream.mjs';
 import { until } from './lib/wait.mjs';
-import { ask, askPaid, BODY, BODY_STREAM, startWorld } from './lib/world.mjs';
+import { ask, askPaid, askRaw, BODY, BODY_STREAM, rawRequest, startWorld } from './lib/world.mjs';
 
 let world;
 
@@ -170,6 +171,65 @@ test('one payer, many payments on one connection', async () => {
 		assert.equal(answer.status, 200, answer.text);
 	}
 	await moved(payer, 5n * AMOUNT);
+});
+
+/* What clients in other languages write differently: [what, change of the payment]. */
+const WRITTEN = [
+	['empty members as null', (made) => ({ ...made, resource: null, extensions: null })],
+	['extra as null', (made) => ({ ...made, accepted: { ...made.accepted, extra: null } })],
+	['addresses in lower case', (made) => withAddresses(made, (address) => address.toLowerCase())],
+	['addresses with checksums', (made) => withAddresses(made, getAddress)],
+	['members nobody knows', (made) => ({ ...made, client: { name: 'other', tries: [1, 2.5e3, true] } })],
+];
+const withAddresses = (made, change) => {
+	const { asset, payTo } = made.accepted;
+	return { ...made, accepted: { ...made.accepted, asset: change(asset), payTo: change(payTo) } };
+};
+for (const [what, change] of WRITTEN)
+	test(`a payment written by another client: ${what}`, async () => {
+		const payer = await world.chain.payer();
+		for (const method of METHODS) {
+			const answer = await askPaid(world.gate.chat, change(await payment(world.offer(method), payer)));
+			assert.equal(answer.status, 200, `${method}: ${answer.text}`);
+		}
+	});
+
+test('header names in any case', async () => {
+	const payer = await world.chain.payer();
+	for (const [name, made] of [
+		['payment-signature', await payment(world.offer('eip3009'), payer)],
+		['Payment-Signature', await payment(world.offer('upto'), payer)],
+		['x-payment', asV1(await payment(world.offer('eip3009'), payer))],
+	])
+		assert.equal(
+			(await askRaw(world.gate, [rawRequest(world.gate, { headers: { [name]: encode(made) } })])).status,
+			200,
+			name,
+		);
+});
+
+test('a body in chunks', async () => {
+	const payer = await world.chain.payer();
+	const pieces = [...BODY].map((letter) => `1\r\n${letter}\r\n`);
+	const headers = { 'Content-Length': undefined, 'Transfer-Encoding': 'chunked' };
+	headers['PAYMENT-SIGNATURE'] = encode(await payment(world.offer('eip3009'), payer));
+	const head = rawRequest(world.gate, { headers, body: '' });
+	const answer = await askRaw(world.gate, [head, ...pieces, '0\r\n\r\n'], { pause: 1 });
+	assert.equal(answer.status, 200, answer.text);
+	assert.equal((await world.upstream.stats()).last.body, BODY);
+});
+
+test('an HTTP/1.0 client', async () => {
+	const payer = await world.chain.payer();
+	for (const body of [BODY, BODY_STREAM]) {
+		const headers = { 'PAYMENT-SIGNATURE': encode(await payment(world.offer('eip3009'), payer)) };
+		const request = rawRequest(world.gate, { headers, body }).replace('HTTP/1.1', 'HTTP/1.0');
+		const answer = await askRaw(world.gate, [request]);
+		assert.equal(answer.status, 200);
+		assert.equal(answer.closed, true);
+		assert.equal(answer.headers.get('transfer-encoding'), null, 'a 1.0 client knows no chunks');
+		assert.match(answer.text, body === BODY ? /^\{.*\}$/ : /^data: [^]*data: \[DONE\]\n\n$/);
+	}
 });
 
 test('the free route costs nothing', async () => {
