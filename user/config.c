@@ -56,6 +56,7 @@ static const struct setting filter_settings[] = {
 static const struct setting facilitator_settings[] = {
 	{"url", config_set_base_url, NODE(facilitator.url), .required = true},
 	{"authorization", config_set_text, NODE(facilitator.authorization), .secret = true},
+	{"ca_file", config_set_text, NODE(facilitator.ca_file)},
 	{"timeout_ms", config_set_number, NODE(facilitator.timeout_ms), .min = 100, .max = MINUTES_MS(10)},
 	{"in_flight", config_set_number, NODE(facilitator.in_flight), .min = 1, .max = 1024},
 	{0},

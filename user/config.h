@@ -88,6 +88,7 @@ struct config {
 	struct { /* [facilitator] */
 		char url[URL_BYTES_MAX];
 		char authorization[URL_BYTES_MAX];
+		char ca_file[PATH_BYTES_MAX]; /* PEM: who may vouch for an https url; empty: the system's list */
 		unsigned timeout_ms; /* 10000: of one call */
 		unsigned in_flight;  /* 32 */
 	} facilitator;

@@ -102,6 +102,7 @@ static int open_money(struct node *node)
 	struct settle_config settle = {
 		.url = config->facilitator.url,
 		.authorization = config->facilitator.authorization[0] != 0 ? config->facilitator.authorization : NULL,
+		.ca_file = config->facilitator.ca_file[0] != 0 ? config->facilitator.ca_file : NULL,
 		.timeout_ms = config->facilitator.timeout_ms,
 		.in_flight_max = config->facilitator.in_flight,
 		.done = settlement_done,

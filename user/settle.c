@@ -197,6 +197,7 @@ static int open_pool(struct settler *settler, const struct settle_config *config
 		.url = url,
 		.headers = headers,
 		.header_cnt = config->authorization != NULL ? 3 : 2,
+		.ca_file = config->ca_file,
 		.timeout_ms = config->timeout_ms,
 		.jobs_max = config->in_flight_max,
 		.body_bytes_max = BODY_BYTES_MAX,

@@ -324,6 +324,8 @@ static int slot_init(struct fetch_pool *pool, struct slot *slot, const struct fe
 	slot->answer_bytes_max = config->answer_bytes_max;
 	set_common(slot->easy, config->url);
 	curl_easy_setopt(slot->easy, CURLOPT_HTTPHEADER, pool->headers);
+	if (config->ca_file != NULL)
+		curl_easy_setopt(slot->easy, CURLOPT_CAINFO, config->ca_file);
 	curl_easy_setopt(slot->easy, CURLOPT_TIMEOUT_MS, (long)config->timeout_ms);
 	curl_easy_setopt(slot->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)config->timeout_ms);
 	curl_easy_setopt(slot->easy, CURLOPT_WRITEFUNCTION, job_body);

@@ -58,6 +58,7 @@ struct fetch_pool_config {
 	const char *url;
 	const char *const *headers;
 	size_t header_cnt;
+	const char *ca_file; /* PEM, or NULL for the system's list */
 	unsigned timeout_ms; /* of one job, connecting included */
 	size_t jobs_max;     /* at one time, each with a connection */
 	size_t body_bytes_max;
