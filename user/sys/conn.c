@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sys/conn.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "sys/ring_conn.h"
+
+#define NO_BUFFER 0xffff
+
+/* --- buffers the owner has not taken --- */
+
+static void pin(struct conn *conn, unsigned id, uint32_t begin, uint32_t end)
+{
+	*ring_buffer(conn->ring, id) = (struct buffer){NO_BUFFER, begin, end};
+	if (conn->pinned_cnt++ == 0)
+		conn->pinned_first = (uint16_t)id;
+	else
+		ring_buffer(conn->ring, conn->pinned_last)->next = (uint16_t)id;
+	conn->pinned_last = (uint16_t)id;
+}
+
+static void unpin_all(struct conn *conn)
+{
+	while (conn->pinned_cnt > 0) {
+		uint16_t id = conn->pinned_first;
+		conn->pinned_first = ring_buffer(conn->ring, id)->next;
+		conn->pinned_cnt--;
+		ring_give_back(conn->ring, id);
+	}
+}
+
+/* Receives on, unless something speaks against it. */
+void conn_receive(struct conn *conn)
+{
+	if (conn->receiving || conn->paused || conn->ended || conn->closing || conn->connecting || conn->starved)
+		return;
+	conn->receiving = true;
+	ring_receive(conn);
+}
+
+static void cancel_receive(struct conn *conn)
+{
+	if (!conn->receiving || conn->cancelling)
+		return;
+	conn->cancelling = true;
+	ring_cancel_receive(conn);
+}
+
+static void send_next(struct conn *conn)
+{
+	struct span bytes = span_of(conn->out + conn->out_begin, conn->out_end - conn->out_begin);
+
+	if (bytes.bytes == 0)
+		bytes = conn->tail;
+	if (bytes.bytes == 0 || conn->sending || conn->connecting)
+		return;
+	conn->sending = true;
+	ring_send(conn, bytes);
+}
+
+/* --- the end of a round --- */
+
+static void start_linger(struct conn *conn)
+{
+	conn->lingering = true;
+	shutdown(conn->fd, SHUT_WR);
+	unpin_all(conn);
+	conn->paused = false;
+	if (conn->ended)
+		conn_close(conn);
+	else
+		conn_receive(conn);
+}
+
+static void finish_close(struct conn *conn)
+{
+	unpin_all(conn);
+	close(conn->fd);
+	conn->fd = -1;
+	ring_closed(conn->ring);
+	conn->closing = false;
+	conn->events->closed(conn);
+}
+
+void conn_settle(struct conn *conn)
+{
+	if (conn->closing) {
+		if (conn->pending_ops == 0)
+			finish_close(conn);
+		return;
+	}
+	send_next(conn);
+	if (conn->finish && !conn->lingering && conn_idle_out(conn))
+		start_linger(conn);
+}
+
+/* --- what has happened --- */
+
+static void tell_end(struct conn *conn)
+{
+	if (!conn->ended || conn->end_told || conn->closing || conn->pinned_cnt > 0)
+		return;
+	conn->end_told = true;
+	if (conn->lingering)
+		conn_close(conn);
+	else
+		conn->events->ended(conn, conn->end_error);
+}
+
+static void end(struct conn *conn, int error)
+{
+	if (conn->ended)
+		return;
+	conn->ended = true;
+	if (conn->end_error == 0)
+		conn->end_error = error;
+	tell_end(conn);
+}
+
+/* One call of received().  The owner may call conn_resume from inside it: that is remembered, not nested. */
+static size_t take(struct conn *conn, unsigned id, uint32_t begin, uint32_t bytes_end)
+{
+	size_t bytes = bytes_end - begin;
+
+	conn->showing = true;
+	conn->resume_again = false;
+	size_t taken = conn->events->received(conn, span_of(ring_buffer_bytes(conn->ring, id) + begin, bytes));
+	conn->showing = false;
+	ASSERT(taken <= bytes);
+	return taken;
+}
+
+/* Shows one buffer; what is not taken is pinned. */
+static void show(struct conn *conn, unsigned id, uint32_t begin, uint32_t bytes_end)
+{
+	size_t taken = take(conn, id, begin, bytes_end);
+
+	if (taken < bytes_end - begin && !conn->closing && !conn->lingering) {
+		pin(conn, id, begin + (uint32_t)taken, bytes_end);
+		conn->paused = true;
+		if (conn->resume_again)
+			conn_resume(conn);
+		else
+			cancel_receive(conn);
+	} else {
+		ring_give_back(conn->ring, id);
+	}
+}
+
+void conn_received(struct conn *conn, const struct arrival *arrival)
+{
+	struct ring *ring = conn->ring;
+	unsigned id = arrival->buffer;
+	int result = arrival->result;
+
+	if (!arrival->more) {
+		conn->receiving = false;
+		conn->cancelling = false;
+		conn->pending_ops--;
+		ring_mark(conn);
+	}
+	if (result > 0) {
+		if (conn->closing || conn->lingering)
+			ring_give_back(ring, id);
+		else if (conn->paused)
+			pin(conn, id, 0, (uint32_t)result);
+		else
+			show(conn, id, 0, (uint32_t)result);
+	} else if (arrival->has_buffer) {
+		ring_give_back(ring, id);
+	}
+	if (conn->closing)
+		return;
+	if (result == -ENOBUFS) {
+		ring_starve(conn);
+	} else if (result == 0) {
+		end(conn, 0);
+	} else if (result < 0 && result != -ECANCELED) {
+		end(conn, result);
+	} else {
+		conn_receive(conn);
+	}
+}
+
+/* The peer takes no more.  What it said before that is still received (an upstream may refuse a request it has not read to
+ * its end), then comes the end; unless the owner has to take what is pinned first, and waits for a drained() to do so. */
+static void break_off(struct conn *conn, int error)
+{
+	conn->out_begin = conn->out_end = 0;
+	conn->tail = (struct span){0};
+	if (conn->end_error == 0)
+		conn->end_error = error;
+	shutdown(conn->fd, SHUT_RDWR);
+	if (conn->pinned_cnt == 0 && !conn->ended)
+		return;
+	unpin_all(conn);
+	conn->ended = true;
+	tell_end(conn);
+}
+
+void conn_sent(struct conn *conn, int result)
+{
+	conn->sending = false;
+	conn->pending_ops--;
+	ring_mark(conn);
+	if (conn->closing)
+		return;
+	if (result < 0) {
+		break_off(conn, result);
+		return;
+	}
+	uint32_t sent = (uint32_t)result;
+	conn->sent_bytes += sent;
+	if (conn->out_begin < conn->out_end) {
+		conn->out_begin += sent;
+		if (conn->out_begin == conn->out_end)
+			conn->out_begin = conn->out_end = 0;
+	} else {
+		conn->tail.at += sent;
+		conn->tail.bytes -= sent;
+	}
+	if (conn_idle_out(conn) && !conn->finish)
+		conn->events->drained(conn);
+}
+
+void conn_connected(struct conn *conn, int result)
+{
+	conn->connecting = false;
+	conn->pending_ops--;
+	ring_mark(conn);
+	if (conn->closing)
+		return;
+	if (result == 0)
+		conn_receive(conn);
+	conn->events->connected(conn, result);
+}
+
+/* --- what the owner calls --- */
+
+void conn_init(struct conn *conn, struct ring *ring, const struct conn_events *events, void *owner, uint8_t *out,
+	       uint32_t out_bytes_max)
+{
+	*conn = (struct conn){
+		.owner = owner, .events = events, .ring = ring, .fd = -1, .out = out, .out_bytes_max = out_bytes_max};
+}
+
+void conn_start(struct conn *conn, int fd)
+{
+	conn->fd = fd;
+	conn->accepted = true;
+	conn_receive(conn);
+}
+
+int conn_connect(struct conn *conn, const struct sockaddr_storage *peer, socklen_t peer_bytes)
+{
+	int one = 1;
+
+	conn->fd = socket(peer->ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (conn->fd < 0)
+		return -errno;
+	setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+	conn->peer = *peer;
+	conn->connecting = true;
+	ring_connect(conn, peer_bytes);
+	return 0;
+}
+
+size_t conn_room(const struct conn *conn)
+{
+	return conn->tail.bytes > 0 ? 0 : conn->out_bytes_max - conn->out_end;
+}
+
+uint8_t *conn_reserve(struct conn *conn, size_t bytes)
+{
+	return conn_room(conn) < bytes ? NULL : conn->out + conn->out_end;
+}
+
+void conn_commit(struct conn *conn, size_t bytes)
+{
+	ASSERT(bytes <= conn_room(conn));
+	conn->out_end += (uint32_t)bytes;
+	ring_mark(conn);
+}
+
+bool conn_write(struct conn *conn, struct span bytes)
+{
+	uint8_t *at = conn_reserve(conn, bytes.bytes);
+
+	if (at == NULL)
+		return false;
+	memcpy(at, bytes.at, bytes.bytes);
+	conn_commit(conn, bytes.bytes);
+	return true;
+}
+
+void conn_write_tail(struct conn *conn, struct span bytes)
+{
+	ASSERT(conn->tail.bytes == 0);
+	conn->tail = bytes;
+	ring_mark(conn);
+}
+
+bool conn_idle_out(const struct conn *conn)
+{
+	return conn->out_begin == conn->out_end && conn->tail.bytes == 0;
+}
+
+void conn_resume(struct conn *conn)
+{
+	if (conn->showing) {
+		conn->resume_again = true;
+		return;
+	}
+	conn->paused = false;
+	while (conn->pinned_cnt > 0 && !conn->paused && !conn->closing && !conn->lingering) {
+		uint16_t id = conn->pinned_first;
+		struct buffer buffer = *ring_buffer(conn->ring, id);
+		size_t taken = take(conn, id, buffer.begin, buffer.end);
+
+		if (conn->closing || conn->lingering)
+			return; /* what was pinned is given back there */
+		if (taken < buffer.end - buffer.begin) {
+			ring_buffer(conn->ring, id)->begin += (uint32_t)taken;
+			conn->paused = !conn->resume_again;
+		} else {
+			conn->pinned_first = buffer.next;
+			conn->pinned_cnt--;
+			ring_give_back(conn->ring, id);
+		}
+	}
+	tell_end(conn);
+	conn_receive(conn);
+}
+
+void conn_finish(struct conn *conn)
+{
+	conn->finish = true;
+	ring_mark(conn);
+}
+
+void conn_close(struct conn *conn)
+{
+	if (conn->closing || conn->fd < 0)
+		return;
+	conn->closing = true;
+	ring_unstarve(conn);
+	if (conn->pending_ops > 0)
+		ring_cancel_all(conn);
+	ring_mark(conn);
+}
