@@ -56,33 +56,55 @@ static bool is_stopped(struct span name, unsigned direction)
 	return false;
 }
 
-/* Is `name` one of the comma-separated names a Connection field lists? */
-static bool is_listed(struct span list, struct span name)
+/* The names a head's Connection fields list: they too are of one connection only. */
+#define HOPS_MAX 16
+
+struct hops {
+	struct span names[HOPS_MAX];
+	size_t cnt;
+	bool full; /* more than anybody honest lists: then no field crosses, and nobody buys time with long lists */
+};
+
+static struct span trim(struct span item)
 {
-	while (list.bytes > 0) {
+	while (item.bytes > 0 && (item.at[0] == ' ' || item.at[0] == '\t'))
+		item = span_of(item.at + 1, item.bytes - 1);
+	while (item.bytes > 0 && (item.at[item.bytes - 1] == ' ' || item.at[item.bytes - 1] == '\t'))
+		item.bytes--;
+	return item;
+}
+
+static void add_hops(struct hops *hops, struct span list)
+{
+	while (list.bytes > 0 && !hops->full) {
 		const uint8_t *comma = memchr(list.at, ',', list.bytes);
 		size_t bytes = comma == NULL ? list.bytes : (size_t)(comma - list.at);
-		struct span item = span_of(list.at, bytes);
+		struct span item = trim(span_of(list.at, bytes));
 
-		while (item.bytes > 0 && (item.at[0] == ' ' || item.at[0] == '\t'))
-			item = span_of(item.at + 1, item.bytes - 1);
-		while (item.bytes > 0 && (item.at[item.bytes - 1] == ' ' || item.at[item.bytes - 1] == '\t'))
-			item.bytes--;
-		if (span_equal_nocase(item, name))
-			return true;
+		if (item.bytes > 0 && hops->cnt == HOPS_MAX)
+			hops->full = true;
+		else if (item.bytes > 0)
+			hops->names[hops->cnt++] = item;
 		bytes += comma != NULL;
 		list = span_of(list.at + bytes, list.bytes - bytes);
 	}
-	return false;
 }
 
-static bool is_hop(const struct http_head *head, struct span name)
+static void find_hops(struct hops *hops, const struct http_head *head)
 {
+	hops->cnt = 0;
+	hops->full = false;
 	for (size_t i = 0; i < head->field_cnt; i++)
-		if (span_equal_nocase(head->fields[i].name, SPAN("connection")) &&
-		    is_listed(head->fields[i].value, name))
+		if (span_equal_nocase(head->fields[i].name, SPAN("connection")))
+			add_hops(hops, head->fields[i].value);
+}
+
+static bool is_hop(const struct hops *hops, struct span name)
+{
+	for (size_t i = 0; i < hops->cnt; i++)
+		if (span_equal_nocase(hops->names[i], name))
 			return true;
-	return false;
+	return hops->full;
 }
 
 /* A bounded text under construction; `full` sticks. */
@@ -125,7 +147,9 @@ size_t relay_request_head(char *out, size_t out_bytes, const struct exchange *ex
 	const struct http_head *head = exchange->request;
 	struct text text = {.at = out, .bytes_max = out_bytes};
 	bool replace_authorization = upstream->authorization[0] != 0;
+	struct hops hops;
 
+	find_hops(&hops, head);
 	put(&text, head->method);
 	put(&text, SPAN(" "));
 	put(&text, head->target);
@@ -135,7 +159,7 @@ size_t relay_request_head(char *out, size_t out_bytes, const struct exchange *ex
 		put_field(&text, SPAN("Authorization"), span_str(upstream->authorization));
 	for (size_t i = 0; i < head->field_cnt; i++) {
 		struct span name = head->fields[i].name;
-		if (is_stopped(name, TO_UPSTREAM) || is_hop(head, name))
+		if (is_stopped(name, TO_UPSTREAM) || is_hop(&hops, name))
 			continue;
 		if (replace_authorization && span_equal_nocase(name, SPAN("authorization")))
 			continue;
@@ -158,11 +182,13 @@ size_t relay_answer_head(char *out, size_t out_bytes, const struct exchange *exc
 	char line[32];
 	int bytes = snprintf(line, sizeof line, "HTTP/1.1 %03u %s\r\n", exchange->status,
 			     exchange->status == 200 ? "OK" : "");
+	struct hops hops;
 
+	find_hops(&hops, head);
 	put(&text, span_of(line, (size_t)bytes));
 	for (size_t i = 0; i < head->field_cnt; i++) {
 		struct span name = head->fields[i].name;
-		if (is_stopped(name, TO_CLIENT) || is_hop(head, name))
+		if (is_stopped(name, TO_CLIENT) || is_hop(&hops, name))
 			continue;
 		if (exchange->paid && span_equal_nocase(name, SPAN("cache-control")))
 			continue;

@@ -81,6 +81,25 @@ TEST(what_reaches_the_upstream)
 		CHECK_ROW(strcmp(request_head(rows[i].client, &exchange, ""), rows[i].upstream) == 0, rows[i].client);
 }
 
+#define SIX(x) x "1, " x "2, " x "3, " x "4, " x "5, " x "6, "
+
+TEST(a_connection_field_with_many_names)
+{
+	static const struct {
+		const char *client, *upstream;
+	} rows[] = {
+		/* sixteen names are looked for; a seventeenth, and no field is trusted to cross */
+		{REQUEST("Connection: " SIX("a") SIX("b") "c, d, e, x-f\r\nX-F: 1\r\nX-G: 2\r\n"), FORWARDED("X-G: 2\r\n")},
+		{REQUEST("Connection: " SIX("a") SIX("b") "c, d, e, f, g\r\nX-G: 2\r\n"), FORWARDED("")},
+		{REQUEST("Connection: " SIX("a") "\r\nX-G: 2\r\nConnection: " SIX("a") SIX("a") "\r\n"), FORWARDED("")},
+		{REQUEST("Connection: ,, ,,,,,,,,,,,,,,,,,,,,,,,,,,, x-f\r\nX-F: 1\r\nX-G: 2\r\n"), FORWARDED("X-G: 2\r\n")},
+	};
+	struct exchange exchange = {0};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		CHECK_ROW(strcmp(request_head(rows[i].client, &exchange, ""), rows[i].upstream) == 0, rows[i].client);
+}
+
 TEST(our_own_words_to_the_upstream)
 {
 	struct exchange exchange = {.paid = true, .body = SPAN("hello")};
