@@ -31,6 +31,7 @@ OBJ := $(SRC:%.c=$(B)/%.o)
 LIB_OBJ := $(filter-out $(B)/user/main.o,$(OBJ))
 UNIT := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
 BPF_TEST := $(patsubst tests/bpf/%.c,$(B)/tests/bpf/%,$(sort $(wildcard tests/bpf/test_*.c)))
+LIVE_TEST := tests/e2e/filter.sh tests/e2e/standing.sh
 TOOLS := $(patsubst tests/tools/%.c,$(B)/tests/tools/%,$(sort $(wildcard tests/tools/*.c)))
 FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 BENCH := $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(sort $(wildcard tests/bench/bench_*.c)))
@@ -110,7 +111,7 @@ test: ## every test; the last line is the sum
 	$(Q)$(SUBMAKE) all unit tools bpf-tests fuzzers
 	$(Q)$(SUBMAKE) SAN=asan unit
 	$(Q)scripts/run-tests -j $(JOBS) scripts/check-floors $(UNIT) $(SANITIZED) $(FUZZERS) \
-		--alone $(BPF_TEST) tests/e2e/run.mjs
+		--alone $(BPF_TEST) $(LIVE_TEST) tests/e2e/run.mjs
 
 test-unit: ## unit tests and include floors: quick, no root, no network (SAN=asan or SAN=tsan: under that sanitizer)
 	$(Q)$(SUBMAKE) unit
@@ -121,8 +122,8 @@ test-fuzz: ## each fuzzer for FUZZ_SECONDS (5)
 	$(Q)scripts/run-tests -j $(JOBS) $(FUZZERS)
 
 test-bpf: ## the filter: BPF_PROG_TEST_RUN and live veth (root)
-	$(Q)$(SUBMAKE) all bpf-tests
-	$(Q)scripts/run-tests $(BPF_TEST)
+	$(Q)$(SUBMAKE) all tools bpf-tests
+	$(Q)scripts/run-tests $(BPF_TEST) $(LIVE_TEST)
 
 test-e2e: ## the npm clients and facilitator through the daemon
 	$(Q)scripts/install-deps build test

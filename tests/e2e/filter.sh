@@ -5,16 +5,13 @@
 # Needs root.  Last line: "N passed, N failed".
 set -u
 cd "$(dirname "$0")/../.." || exit
+. tests/e2e/check.sh
 
 TOLLBAR=${TOLLBAR:-build/tollbar}
 OBJECT=build/gate.bpf.o
 NODE=tbfilter-n$$
 CLIENT=tbfilter-c$$
 DIR=$(mktemp -d)
-PASSED=0
-FAILED=0
-
-[ "$(id -u)" = 0 ] || { echo "skipped: needs root"; exit 77; }
 
 cleanup() {
 	ip netns del "$NODE" 2>/dev/null
@@ -23,15 +20,6 @@ cleanup() {
 }
 trap cleanup EXIT
 trap 'exit 1' INT TERM
-
-ok() { # WHAT GOT WANT
-	if [ "$2" = "$3" ]; then
-		PASSED=$((PASSED + 1))
-	else
-		FAILED=$((FAILED + 1))
-		echo "FAIL $1: $2, want $3"
-	fi
-}
 
 # The namespace of the network alone: ip netns exec would hide /sys/fs/bpf.
 node() { nsenter --net="/run/netns/$NODE" "$@"; }
@@ -174,5 +162,4 @@ beside_another
 [ -e "/sys/fs/bpf/tollbar/node0@$(node stat -Lc %i /proc/self/ns/net)" ]
 ok "no pins left" $? 1
 [ $FAILED = 0 ] || sed 's/^/log: /' "$DIR/log"
-echo "$PASSED passed, $FAILED failed"
-[ $FAILED = 0 ]
+check_done

@@ -5,16 +5,13 @@
 # Needs root.  Last line: "N passed, N failed".
 set -u
 cd "$(dirname "$0")/../.." || exit
+. tests/e2e/check.sh
 
 TOLLBAR=build/tollbar
 NAME=tbstanding-$$
 DIR=$(mktemp -d)
-PASSED=0
-FAILED=0
 DAEMON=
 UPSTREAM=
-
-[ "$(id -u)" = 0 ] || { echo "skipped: needs root"; exit 77; }
 
 cleanup() {
 	[ -n "$DAEMON" ] && kill "$DAEMON" 2>/dev/null && wait "$DAEMON" 2>/dev/null
@@ -25,15 +22,6 @@ cleanup() {
 }
 trap cleanup EXIT
 trap 'exit 1' INT TERM
-
-ok() { # WHAT GOT WANT
-	if [ "$2" = "$3" ]; then
-		PASSED=$((PASSED + 1))
-	else
-		FAILED=$((FAILED + 1))
-		echo "FAIL $1: $2, want $3"
-	fi
-}
 
 node() { nsenter --net="/run/netns/$NAME-node" "$@"; }
 client() { nsenter --net="/run/netns/$NAME-client" "$@"; }
@@ -115,5 +103,4 @@ stop
 for probe in begin head parse decode early hash verify body permit claim queue connect first_byte settle first_out last_out refused; do
 	ok "probe $probe" "$(readelf -n "$TOLLBAR" | grep -A1 'Provider: tollbar' | grep -cw "Name: $probe" | sed 's/^[1-9][0-9]*$/yes/')" yes
 done
-echo "$PASSED passed, $FAILED failed"
-[ "$FAILED" = 0 ]
+check_done
