@@ -4,8 +4,10 @@
 #
 #   scripts/bench.sh [GROUP...]      groups: steps xdp proxy sse paid paid-npm; default all
 #
-# Each ratio is the median of per-round ratios measured in one run, the sides taking turns, over the same upstream.  With
-# two cores or more the proxy under test is on cpu 0, and the load, the upstream and the facilitator share cpu 1.
+# Each ratio is the median of per-round ratios measured in one run, the sides taking turns, over the same upstream.  Where
+# CPU time is compared (proxy, sse) the proxy is on cpu 0, and the load and the upstream share cpu 1, if there are two.
+# Where requests a second are compared (paid), both sides run as they come: tollbar with a worker per core, express as the
+# one process it is, and everything shares all cores.
 # Names ending in _us are microseconds of the proxy's CPU time, all its processes and threads; _rate is requests a second.
 # BENCH_ROUNDS (default 7) changes how often; an answer other than the expected one stops the run.
 set -euo pipefail
@@ -17,7 +19,11 @@ lines=$work/lines
 : >"$lines"
 started=()
 declare -A url_of pid_of
-if (($(nproc) > 1)); then on_proxy=(taskset -c 0) on_load=(taskset -c 1); else on_proxy=() on_load=(); fi
+workers=1
+pin() { if (($(nproc) > 1)); then on_proxy=(taskset -c 0) on_load=(taskset -c 1); else on_proxy=() on_load=(); fi; }
+# Throughput is what a machine gives: both sides as they come, on every core, with the load beside them.
+unpin() { on_proxy=() on_load=() workers=0; }
+pin
 
 stop_all() {
 	local pid
@@ -130,7 +136,7 @@ start_tollbar() { # facilitator-url asset → url_of, pid_of
 		listen = 127.0.0.1:$port
 		admin = 127.0.0.1:$(free_port)
 		state = $work/state
-		workers = 1
+		workers = $workers
 		log = error
 		[facilitator]
 		url = $1
@@ -269,6 +275,7 @@ pay_against() { # side payments key-file
 paid_duel() { # name facilitator-url asset key-file payments-tollbar payments-express
 	local name=$1 key=$4 side rounds=${BENCH_PAID_ROUNDS:-3}
 	local -A cnt=([tollbar]=$5 [express]=$6)
+	unpin
 	start_upstream
 	start_express "$2" "$3"
 	start_tollbar "$2" "$3"
@@ -282,6 +289,7 @@ paid_duel() { # name facilitator-url asset key-file payments-tollbar payments-ex
 
 group_paid() {
 	(umask 077 && echo 0x4242424242424242424242424242424242424242424242424242424242424242 >"$work/key")
+	unpin
 	start_facilitator
 	paid_duel paid_over_express "$facilitator" "$asset" "$work/key" 20000 1500
 }
