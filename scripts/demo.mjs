@@ -44,7 +44,9 @@ async function outside() {
 	try {
 		/* In a mount namespace of its own: where no bpffs is mounted yet, attaching mounts one, and it shall not stay. */
 		const self = [process.execPath, fileURLToPath(import.meta.url), '--inside'];
-		const inside = spawn('unshare', ['--mount', 'nsenter', `--net=/run/netns/${NAME}-node`, ...self], {
+		/* In a chroot / is no mount point, so its propagation cannot be changed. */
+		const unchanged = spawnSync('mountpoint', ['-q', '/']).status === 0 ? [] : ['--propagation', 'unchanged'];
+		const inside = spawn('unshare', ['--mount', ...unchanged, 'nsenter', `--net=/run/netns/${NAME}-node`, ...self], {
 			stdio: 'inherit',
 		});
 		for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => inside.kill(signal));

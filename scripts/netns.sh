@@ -22,17 +22,19 @@ down() {
 	done
 }
 
+inside() { nsenter --net=/run/netns/"$namespace" "$@"; } # `ip -n` also wants / to be a mount point, which it is not in a chroot
+
 addresses() { # namespace interface address...
 	namespace=$1 interface=$2
 	shift 2
-	ip -n "$namespace" link set lo up
+	inside ip link set lo up
 	for address in "$@"; do
 		case $address in
-		*:*) ip -n "$namespace" address add "$address" dev "$interface" nodad ;;
-		*) ip -n "$namespace" address add "$address" dev "$interface" ;;
+		*:*) inside ip address add "$address" dev "$interface" nodad ;;
+		*) inside ip address add "$address" dev "$interface" ;;
 		esac
 	done
-	ip -n "$namespace" link set "$interface" up
+	inside ip link set "$interface" up
 }
 
 up() {
