@@ -23,21 +23,22 @@ trap 'exit 1' INT TERM
 
 # The namespace of the network alone: ip netns exec would hide /sys/fs/bpf.
 node() { nsenter --net="/run/netns/$NODE" "$@"; }
+client() { nsenter --net="/run/netns/$CLIENT" "$@"; }
 tollbar() { node "$TOLLBAR" "$@" 2>>"$DIR/log"; }
-attached() { ip -n "$NODE" -d link show dev node0 | grep -o 'prog/xdp.*name [a-z_]*' | sed 's/.*name //'; }
+attached() { node ip -d link show dev node0 | grep -o 'prog/xdp.*name [a-z_]*' | sed 's/.*name //'; }
 
 setup() {
 	ip netns add "$NODE" && ip netns add "$CLIENT" || exit 1
-	ip -n "$NODE" link add node0 type veth peer name client0 netns "$CLIENT" || exit 1
-	ip -n "$NODE" addr add 10.99.0.1/24 dev node0
-	ip -n "$NODE" addr add fd99::1/64 dev node0 nodad
+	node ip link add node0 type veth peer name client0 netns "$CLIENT" || exit 1
+	node ip addr add 10.99.0.1/24 dev node0
+	node ip addr add fd99::1/64 dev node0 nodad
 	for i in 2 3 4; do
-		ip -n "$CLIENT" addr add 10.99.0.$i/24 dev client0
-		ip -n "$CLIENT" addr add fd99::$i/64 dev client0 nodad
+		client ip addr add 10.99.0.$i/24 dev client0
+		client ip addr add fd99::$i/64 dev client0 nodad
 	done
-	ip -n "$NODE" link set lo up
-	ip -n "$NODE" link set node0 up
-	ip -n "$CLIENT" link set client0 up
+	node ip link set lo up
+	node ip link set node0 up
+	client ip link set client0 up
 	# the link is up when a first packet comes through
 	for _ in $(seq 50); do
 		[ "$(reach 10.99.0.2 9)" = pass ] && [ "$(reach fd99::2 9)" = pass ] && return
@@ -49,7 +50,7 @@ setup() {
 reach() { # SOURCE PORT: "pass" or "drop"
 	local target=10.99.0.1 prefix=32 said
 	case $1 in *:*) target=fd99::1 prefix=128 ;; esac
-	ip -n "$CLIENT" route replace $target/$prefix dev client0 src "$1"
+	client ip route replace $target/$prefix dev client0 src "$1"
 	said=$(nsenter --net="/run/netns/$CLIENT" timeout 0.5 bash -c "exec 3<>/dev/tcp/$target/$2" 2>&1)
 	case $said in *refused*) echo pass ;; *) echo drop ;; esac
 }
@@ -64,8 +65,8 @@ expect() { # WHAT, then SOURCE PORT WANT for each connection
 }
 
 forget_neighbours() {
-	ip -n "$NODE" neigh flush all
-	ip -n "$CLIENT" neigh flush all
+	node ip neigh flush all
+	client ip neigh flush all
 }
 
 list() { # NAME PREFIX...: writes a list file, prints its path
@@ -122,7 +123,7 @@ by_tollbar() {
 }
 
 by_ip_link() { # KIND: xdp, xdpdrv or xdpgeneric
-	ip -n "$NODE" link set dev node0 "$1" obj $OBJECT sec xdp
+	node ip link set dev node0 "$1" obj $OBJECT sec xdp
 	ok "ip link $1" $? 0
 	policy "ip link $1"
 	tollbar detach node0
@@ -130,6 +131,8 @@ by_ip_link() { # KIND: xdp, xdpdrv or xdpgeneric
 }
 
 in_netns_exec() {
+	# It mounts, which needs a root that is a mount point; a chroot has none.
+	mountpoint -q / || return
 	ip netns exec "$NODE" "$TOLLBAR" attach node0 --mode allow --tcp 8402 2>>"$DIR/log"
 	ok "attach in ip netns exec" $? 0
 	expect "after ip netns exec" 10.99.0.2 8402 drop 10.99.0.2 9 pass
@@ -141,7 +144,7 @@ beside_another() {
 	printf '%s\n' '__attribute__((section("xdp"), used)) int another(void *ctx) { return 2; }' \
 		'char terms[] __attribute__((section("license"), used)) = "GPL";' >"$DIR/another.c"
 	clang -O2 -g -target bpf -c "$DIR/another.c" -o "$DIR/another.o" || { ok "clang" $? 0; return; }
-	ip -n "$NODE" link set dev node0 xdp obj "$DIR/another.o" sec xdp
+	node ip link set dev node0 xdp obj "$DIR/another.o" sec xdp
 	tollbar attach node0
 	ok "attach beside another" "$? $(attached)" "1 another"
 	tollbar attach node0 --replace --mode allow --tcp 8402
@@ -150,7 +153,7 @@ beside_another() {
 	tollbar detach node0
 	ok "another is back" "$? $(attached)" "0 another"
 	expect "another is back" 10.99.0.2 8402 pass
-	ip -n "$NODE" link set dev node0 xdp off
+	node ip link set dev node0 xdp off
 }
 
 setup
