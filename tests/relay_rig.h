@@ -15,9 +15,9 @@ struct rig_mode {
 
 struct rig_result {
 	enum reason failure;
-	bool done;	 /* the answer is complete */
+	bool done; /* the answer is complete */
 	bool head_done;
-	uint8_t *sent;	 /* what the client got, head and framing included */
+	uint8_t *sent; /* what the client got, head and framing included */
 	size_t sent_bytes;
 	struct span held;
 	struct openai_usage usage;
@@ -122,8 +122,8 @@ static size_t rig_head(struct span bytes, enum reason *failure)
 	relay_frame(exchange);
 	if (exchange->relay == RELAY_PASS) {
 		bool rewritten = exchange->metered && exchange->is_stream, bodyless = exchange->frame == FRAME_NONE;
-		bool has_length = !rewritten &&
-				  (bodyless ? exchange->head.has_length : exchange->frame == FRAME_LENGTH);
+		bool has_length =
+			!rewritten && (bodyless ? exchange->head.has_length : exchange->frame == FRAME_LENGTH);
 		exchange->client_chunked = !has_length && !bodyless && rig.request.minor == 1;
 		size_t bytes_out = relay_answer_head((char *)rig.out, conn_room(&rig.client), exchange,
 						     (struct span){0}, has_length, exchange->head.content_bytes);
@@ -145,8 +145,8 @@ static void rig_run(struct rig_result *result, const struct rig_mode *mode, stru
 	while (bytes.bytes > 0 && failure == REASON_OK && !exchange->body_done) {
 		struct span piece = span_of(bytes.at, cut(bytes.bytes));
 		while (piece.bytes > 0 && failure == REASON_OK && !exchange->body_done) {
-			size_t taken = exchange->head_done ? relay_body(exchange, piece, &failure)
-							   : rig_head(piece, &failure);
+			size_t taken =
+				exchange->head_done ? relay_body(exchange, piece, &failure) : rig_head(piece, &failure);
 			ASSERT(taken <= piece.bytes);
 			/* nothing taken: only ever because the client has not read; then it does */
 			ASSERT(taken > 0 || failure != REASON_OK || rig.client.out_end > 0);

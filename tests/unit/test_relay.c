@@ -21,8 +21,8 @@ static size_t cut(size_t left)
 static struct http_head parsed(const char *text, bool request)
 {
 	struct http_head head;
-	enum parse_result result = request ? parse_request(&head, span_str(text), 0)
-					   : parse_response(&head, span_str(text), 0);
+	enum parse_result result =
+		request ? parse_request(&head, span_str(text), 0) : parse_response(&head, span_str(text), 0);
 
 	CHECK_EQ(result, PARSE_DONE);
 	return head;
@@ -67,7 +67,8 @@ TEST(what_reaches_the_upstream)
 		 FORWARDED("")},
 		{REQUEST("Connection: x-a, ,\tX-B\t,keep-alive\r\nX-A: 1\r\nx-b: 2\r\nX-C: 3\r\nX-AB: 4\r\n"),
 		 FORWARDED("X-C: 3\r\nX-AB: 4\r\n")},
-		{REQUEST("Connection: x-a\r\nX-A: 1\r\nConnection: x-c\r\nX-C: 3\r\nX-D: 4\r\n"), FORWARDED("X-D: 4\r\n")},
+		{REQUEST("Connection: x-a\r\nX-A: 1\r\nConnection: x-c\r\nX-C: 3\r\nX-D: 4\r\n"),
+		 FORWARDED("X-D: 4\r\n")},
 		{REQUEST("X-PaymentX: 1\r\nX-Paymen: 2\r\nTE-X: 3\r\n"),
 		 FORWARDED("X-PaymentX: 1\r\nX-Paymen: 2\r\nTE-X: 3\r\n")},
 		{REQUEST("Authorization: Bearer client\r\n"), FORWARDED("Authorization: Bearer client\r\n")},
@@ -89,10 +90,12 @@ TEST(a_connection_field_with_many_names)
 		const char *client, *upstream;
 	} rows[] = {
 		/* sixteen names are looked for; a seventeenth, and no field is trusted to cross */
-		{REQUEST("Connection: " SIX("a") SIX("b") "c, d, e, x-f\r\nX-F: 1\r\nX-G: 2\r\n"), FORWARDED("X-G: 2\r\n")},
+		{REQUEST("Connection: " SIX("a") SIX("b") "c, d, e, x-f\r\nX-F: 1\r\nX-G: 2\r\n"),
+		 FORWARDED("X-G: 2\r\n")},
 		{REQUEST("Connection: " SIX("a") SIX("b") "c, d, e, f, g\r\nX-G: 2\r\n"), FORWARDED("")},
 		{REQUEST("Connection: " SIX("a") "\r\nX-G: 2\r\nConnection: " SIX("a") SIX("a") "\r\n"), FORWARDED("")},
-		{REQUEST("Connection: ,, ,,,,,,,,,,,,,,,,,,,,,,,,,,, x-f\r\nX-F: 1\r\nX-G: 2\r\n"), FORWARDED("X-G: 2\r\n")},
+		{REQUEST("Connection: ,, ,,,,,,,,,,,,,,,,,,,,,,,,,,, x-f\r\nX-F: 1\r\nX-G: 2\r\n"),
+		 FORWARDED("X-G: 2\r\n")},
 	};
 	struct exchange exchange = {0};
 
@@ -105,8 +108,9 @@ TEST(our_own_words_to_the_upstream)
 	struct exchange exchange = {.paid = true, .body = SPAN("hello")};
 
 	/* the body's length is ours to say; a paid answer may not come compressed; our key replaces the client's */
-	CHECK(strcmp(request_head(REQUEST("Content-Length: 999\r\naccept-ENCODING: gzip\r\nauthORIZATION: Bearer x\r\n"),
-				  &exchange, "Bearer ours"),
+	CHECK(strcmp(request_head(
+			     REQUEST("Content-Length: 999\r\naccept-ENCODING: gzip\r\nauthORIZATION: Bearer x\r\n"),
+			     &exchange, "Bearer ours"),
 		     FORWARDED("Authorization: Bearer ours\r\nContent-Length: 5\r\n")) == 0);
 }
 
@@ -131,17 +135,20 @@ static const char *answer_head(const char *upstream, const struct exchange *like
 
 TEST(what_reaches_the_client)
 {
-	static const char hostile[] = "HTTP/1.0 200 Fine\r\nServer: m\r\nPAYMENT-response: forged\r\nX-payment-RESPONSE: f\r\n"
-				      "payment-REQUIRED: f\r\nX-Payment: f\r\nPayment-Signature: f\r\nSettlement-Overrides: f\r\n"
-				      "Content-Length: 7\r\nConnection: close, x-hop\r\nX-Hop: 1\r\nKeep-Alive: 1\r\n"
-				      "TRAILER: x\r\nUpgrade: y\r\nX-Forwarded-For: stays\r\n\r\n";
+	static const char hostile[] =
+		"HTTP/1.0 200 Fine\r\nServer: m\r\nPAYMENT-response: forged\r\nX-payment-RESPONSE: f\r\n"
+		"payment-REQUIRED: f\r\nX-Payment: f\r\nPayment-Signature: f\r\nSettlement-Overrides: f\r\n"
+		"Content-Length: 7\r\nConnection: close, x-hop\r\nX-Hop: 1\r\nKeep-Alive: 1\r\n"
+		"TRAILER: x\r\nUpgrade: y\r\nX-Forwarded-For: stays\r\n\r\n";
 	struct exchange free_one = {0}, paid = {.paid = true, .is_stream = true, .client_chunked = true, .close = true};
 
 	CHECK(strcmp(answer_head(hostile, &free_one, "", true, 7, 1),
 		     OK "Server: m\r\nX-Forwarded-For: stays\r\nContent-Length: 7\r\n\r\n") == 0);
 	CHECK(strcmp(answer_head(hostile, &free_one, "", true, 7, 0),
-		     OK "Server: m\r\nX-Forwarded-For: stays\r\nContent-Length: 7\r\nConnection: keep-alive\r\n\r\n") == 0);
-	CHECK(strcmp(answer_head(OK "Cache-Control: public\r\nA: b\r\n\r\n", &paid, "PAYMENT-RESPONSE: r\r\n", false, 0, 1),
+		     OK "Server: m\r\nX-Forwarded-For: stays\r\nContent-Length: 7\r\nConnection: keep-alive\r\n\r\n") ==
+	      0);
+	CHECK(strcmp(answer_head(OK "Cache-Control: public\r\nA: b\r\n\r\n", &paid, "PAYMENT-RESPONSE: r\r\n", false, 0,
+				 1),
 		     OK "A: b\r\nCache-Control: private, no-store\r\nX-Accel-Buffering: no\r\nPAYMENT-RESPONSE: r\r\n"
 			"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n") == 0);
 	CHECK(strcmp(answer_head(OK "Cache-Control: public\r\n\r\n", &free_one, "", false, 0, 1),
@@ -197,28 +204,34 @@ static const struct row {
 	uint64_t output; /* 0: usage not known */
 } bodies[] = {
 	{"length", OK "Content-Length: 5\r\n\r\nhello", "hello", REASON_OK, false, false, false, 0, 0},
-	{"more than its length", OK "Content-Length: 5\r\n\r\nhelloHTTP/1.1 200", "hello", REASON_OK, false, false, false, 0, 0},
-	{"chunks", OK "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nT: v\r\n\r\nX", "abcde", REASON_OK, false, false,
+	{"more than its length", OK "Content-Length: 5\r\n\r\nhelloHTTP/1.1 200", "hello", REASON_OK, false, false,
 	 false, 0, 0},
+	{"chunks", OK "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nT: v\r\n\r\nX", "abcde",
+	 REASON_OK, false, false, false, 0, 0},
 	{"no chunks", OK "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "", REASON_OK, false, false, false, 0, 0},
 	{"until it closes", OK "\r\nhello", "hello", REASON_OK, true, false, false, 0, 0},
-	{"bad chunk", OK "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n", "abc", UPSTREAM_BAD, false, false, false, 0, 0},
-	{"two lengths", OK "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", "", UPSTREAM_BAD, false, false, false, 0, 0},
+	{"bad chunk", OK "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n", "abc", UPSTREAM_BAD, false, false,
+	 false, 0, 0},
+	{"two lengths", OK "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", "", UPSTREAM_BAD, false, false,
+	 false, 0, 0},
 	{"no HTTP", "garbage\r\n\r\n", "", UPSTREAM_BAD, false, false, false, 0, 0},
-	{"a stream, passed on", SSE "\r\n" EVENT("a") EXTRA DONE, EVENT("a") EXTRA DONE, REASON_OK, true, false, false, 0, 0},
-	{"a stream, metered", SSE "\r\n" EVENT("a") EVENT("b") EXTRA DONE, EVENT("a") EVENT("b") EXTRA DONE, REASON_OK, true, true,
-	 false, 2, 2},
-	{"a stream without what we asked for", SSE "\r\n" EVENT("a") EVENT("b") EXTRA DONE, EVENT("a") EVENT("b") DONE, REASON_OK,
-	 true, true, true, 2, 2},
-	{"a stream with a length that cannot stay", SSE "Content-Length: 119\r\n\r\n" EXTRA DONE DONE, DONE DONE, REASON_OK, false,
-	 true, true, 0, 2},
-	{"CRLF events", SSE "\r\ndata: 1\r\n\r\ndata: 2\r\n\r\n", "data: 1\r\n\r\ndata: 2\r\n\r\n", REASON_OK, true, true, true, 2, 0},
+	{"a stream, passed on", SSE "\r\n" EVENT("a") EXTRA DONE, EVENT("a") EXTRA DONE, REASON_OK, true, false, false,
+	 0, 0},
+	{"a stream, metered", SSE "\r\n" EVENT("a") EVENT("b") EXTRA DONE, EVENT("a") EVENT("b") EXTRA DONE, REASON_OK,
+	 true, true, false, 2, 2},
+	{"a stream without what we asked for", SSE "\r\n" EVENT("a") EVENT("b") EXTRA DONE, EVENT("a") EVENT("b") DONE,
+	 REASON_OK, true, true, true, 2, 2},
+	{"a stream with a length that cannot stay", SSE "Content-Length: 119\r\n\r\n" EXTRA DONE DONE, DONE DONE,
+	 REASON_OK, false, true, true, 0, 2},
+	{"CRLF events", SSE "\r\ndata: 1\r\n\r\ndata: 2\r\n\r\n", "data: 1\r\n\r\ndata: 2\r\n\r\n", REASON_OK, true,
+	 true, true, 2, 0},
 	{"CR events", SSE "\r\ndata: 1\r\rdata: 2\r\r", "data: 1\r\rdata: 2\r\r", REASON_OK, true, true, true, 2, 0},
 	{"comments", SSE "\r\n: ping\n\n" EVENT("a"), ": ping\n\n" EVENT("a"), REASON_OK, true, true, true, 1, 0},
-	{"an end without its empty line", SSE "\r\n" EVENT("a") "data: x", EVENT("a") "data: x", REASON_OK, true, true, true, 2, 0},
+	{"an end without its empty line", SSE "\r\n" EVENT("a") "data: x", EVENT("a") "data: x", REASON_OK, true, true,
+	 true, 2, 0},
 	{"usage without its empty line",
-	 SSE "\r\n" EVENT("a") "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":7}}\n", EVENT("a"), REASON_OK,
-	 true, true, true, 1, 7},
+	 SSE "\r\n" EVENT("a") "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":7}}\n",
+	 EVENT("a"), REASON_OK, true, true, true, 1, 7},
 	{"usage in chunks cut anywhere",
 	 SSE "Transfer-Encoding: chunked\r\n\r\n10\r\ndata: {\"choices\"\r\n3c\r\n:[],\"usage\":{\"prompt_tokens\":1,"
 	     "\"completion_tokens\":9}}\n\ndata\r\n4\r\n: x\n\r\n1\r\n\n\r\n0\r\n\r\n",
@@ -259,7 +272,8 @@ TEST(bodies_at_every_split)
 							.response_bytes_max = RESPONSE_MAX};
 				check_body(row, &mode);
 			}
-			struct rig_mode hold = {.hold = true, .out_bytes = OUT_BYTES, .response_bytes_max = RESPONSE_MAX};
+			struct rig_mode hold = {
+				.hold = true, .out_bytes = OUT_BYTES, .response_bytes_max = RESPONSE_MAX};
 			if (!row->metered)
 				check_body(row, &hold);
 		}
@@ -346,7 +360,8 @@ TEST(held_answers_grow_once_and_end_at_the_limit)
 		for (size_t k = 0; k < rows[i].bytes; k++)
 			answer[head_bytes + k] = (char)('a' + k % 26);
 		for (size_t k = 0; k < sizeof pieces / sizeof *pieces; k++) {
-			struct rig_mode mode = {.hold = true, .out_bytes = OUT_BYTES, .response_bytes_max = rows[i].limit};
+			struct rig_mode mode = {
+				.hold = true, .out_bytes = OUT_BYTES, .response_bytes_max = rows[i].limit};
 			struct rig_result result;
 			CHECK_EQ(slab_init(&rig.slab, 1, RESPONSE_MAX), 0);
 			if (rows[i].buffers == 0)
@@ -355,7 +370,8 @@ TEST(held_answers_grow_once_and_end_at_the_limit)
 			rig_run(&result, &mode, span_of(answer, head_bytes + rows[i].bytes), cut, false);
 			CHECK_ROW(result.failure == rows[i].failure, rows[i].name);
 			if (rows[i].failure == REASON_OK)
-				CHECK_ROW(span_equal(result.held, span_of(answer + head_bytes, rows[i].bytes)), rows[i].name);
+				CHECK_ROW(span_equal(result.held, span_of(answer + head_bytes, rows[i].bytes)),
+					  rows[i].name);
 			rig_end();
 			slab_fini(&rig.slab);
 		}

@@ -80,7 +80,8 @@ TEST(heads_and_bodies_at_every_split)
 		{"bad chunk size", CHUNKED "x\r\n", NULL, HTTP_BAD, 0},
 		{"bare LF in chunks", CHUNKED "1\na\n0\n\n", NULL, HTTP_BAD, 0},
 		{"chunk longer than it said", CHUNKED "1\r\nab\r\n0\r\n\r\n", NULL, HTTP_BAD, 0},
-		{"both lengths", HEAD "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", NULL, HTTP_AMBIGUOUS, 0},
+		{"both lengths", HEAD "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", NULL, HTTP_AMBIGUOUS,
+		 0},
 		{"bare LF", "POST /x HTTP/1.1\nHost: a\n\n", NULL, HTTP_BAD, 0},
 	};
 
@@ -283,7 +284,8 @@ TEST(the_next_request_finds_nothing_of_the_last)
 		request_reset(&request);
 		CHECK(!request.close && !request.paid && !request.is_durable && !request.first_out_done);
 		CHECK(request.stage == STAGE_HEAD && request.began_ns == 0 && request.discard_left == 0);
-		CHECK(request.charged.at[31] == 0 && !request.exchange.usage.known && request.exchange.upstream == NULL);
+		CHECK(request.charged.at[31] == 0 && !request.exchange.usage.known &&
+		      request.exchange.upstream == NULL);
 		CHECK(request.body_at == NULL && !request.body_done && request.head_bytes == 0);
 		CHECK_EQ(feed(SPAN(second), 1, &used), REASON_OK);
 		CHECK(span_equal(request_body(&request), SPAN("xy")));

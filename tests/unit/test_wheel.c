@@ -60,9 +60,26 @@ static void run_to(uint64_t ms, uint64_t step_ms)
 
 TEST(fires_between_the_deadline_and_two_slots_later)
 {
-	static const uint64_t after_ms[] = {
-		0,     1,     31,    32,     33,    63,	   64,	   1000,  5000, 32735, 32736, 32767,
-		32768, 32769, 65536, 100000, 600000, 3600000, WHEEL_SLOTS * WHEEL_SLOT_MS - 1, WHEEL_SLOTS *WHEEL_SLOT_MS};
+	static const uint64_t after_ms[] = {0,
+					    1,
+					    31,
+					    32,
+					    33,
+					    63,
+					    64,
+					    1000,
+					    5000,
+					    32735,
+					    32736,
+					    32767,
+					    32768,
+					    32769,
+					    65536,
+					    100000,
+					    600000,
+					    3600000,
+					    WHEEL_SLOTS * WHEEL_SLOT_MS - 1,
+					    WHEEL_SLOTS * WHEEL_SLOT_MS};
 
 	for (size_t i = 0; i < sizeof after_ms / sizeof *after_ms; i++) {
 		for (uint64_t offset = 0; offset < WHEEL_SLOT_MS; offset += 31) {
