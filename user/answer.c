@@ -89,8 +89,8 @@ static void leave_payers(struct request *request)
 	if (!request->entered)
 		return;
 	request->entered = false;
-	payers_leave(request->worker->shared->payers, &request->payment.from, &request->offer->amount, &request->charged,
-		     clock_unix_s());
+	payers_leave(request->worker->shared->payers, &request->payment.from, &request->offer->amount,
+		     &request->charged, clock_unix_s());
 }
 
 static void leave_queue(struct request *request)
@@ -212,8 +212,8 @@ static const char *allowed_method(const struct request *request)
 static void decide_close(struct request *request, enum reason reason)
 {
 	const struct http_head *head = &request->head;
-	bool unreadable = request->route == NULL && reason != ROUTE_UNKNOWN && reason != METHOD_WRONG &&
-			  reason != DRAINING;
+	bool unreadable =
+		request->route == NULL && reason != ROUTE_UNKNOWN && reason != METHOD_WRONG && reason != DRAINING;
 
 	if (unreadable || reason == HTTP_BAD || reason == CLIENT_SLOW || reason == DRAINING) {
 		request->close = true; /* where this request ends is not known, or not waited for */
@@ -241,8 +241,9 @@ static void send_refusal(struct request *request, enum reason reason, unsigned r
 
 	if (reason_status(reason) == 402 && request->route != NULL && extra.bytes == 0) {
 		struct span challenge =
-			request->close ? reply_challenge_close(reply, request->route_idx, reason, request->payment.method)
-				       : reply_challenge(reply, request->route_idx, reason, request->payment.method);
+			request->close
+				? reply_challenge_close(reply, request->route_idx, reason, request->payment.method)
+				: reply_challenge(reply, request->route_idx, reason, request->payment.method);
 		if (head_only)
 			challenge = head_of(challenge);
 		if (!conn_write(&request->conn, challenge))

@@ -13,7 +13,7 @@ struct upstream_conn {
 	struct forward *forward;
 	struct exchange *exchange; /* NULL: idle, or closing */
 	unsigned upstream_idx;
-	bool reused; /* has served an exchange before this one */
+	bool reused;		    /* has served an exchange before this one */
 	struct upstream_conn *next; /* free or idle list */
 };
 
@@ -168,8 +168,8 @@ static void fail(struct exchange *exchange, enum reason reason)
 static void complete(struct exchange *exchange)
 {
 	const struct conn *conn = &exchange->upstream->conn;
-	bool keep = exchange->head.keep_alive && exchange->frame != FRAME_CLOSE && conn_idle_out(conn) && !conn->ended &&
-		    conn->end_error == 0;
+	bool keep = exchange->head.keep_alive && exchange->frame != FRAME_CLOSE && conn_idle_out(conn) &&
+		    !conn->ended && conn->end_error == 0;
 
 	if (!relay_finish(exchange))
 		return; /* tried again by forward_resume */
@@ -210,8 +210,7 @@ static void set_deadline(struct exchange *exchange, unsigned phase_ms)
 
 static void on_timeout(struct timer *timer)
 {
-	struct exchange *exchange =
-		(struct exchange *)(void *)((char *)timer - offsetof(struct exchange, timer));
+	struct exchange *exchange = (struct exchange *)(void *)((char *)timer - offsetof(struct exchange, timer));
 
 	/* While we ourselves do not take (the client is slow, or the settlement is on its way), the upstream is not at
 	 * fault; those waits have deadlines of their own. */
@@ -226,8 +225,7 @@ static void on_timeout(struct timer *timer)
 
 static bool write_request(struct exchange *exchange, struct upstream_conn *upstream)
 {
-	const struct config_upstream *to =
-		&exchange->forward->config.config->upstreams[exchange->upstream_idx];
+	const struct config_upstream *to = &exchange->forward->config.config->upstreams[exchange->upstream_idx];
 	struct conn *conn = &upstream->conn;
 	size_t room = conn_room(conn);
 	uint8_t *at = conn_reserve(conn, room);
@@ -387,8 +385,8 @@ static size_t received(struct conn *conn, struct span bytes)
 		complete(exchange);
 		return given;
 	}
-	set_deadline(exchange, exchange->any_in ? timeouts_of(exchange)->token_ms
-						: timeouts_of(exchange)->first_byte_ms);
+	set_deadline(exchange,
+		     exchange->any_in ? timeouts_of(exchange)->token_ms : timeouts_of(exchange)->first_byte_ms);
 	return given - bytes.bytes;
 }
 

@@ -168,8 +168,8 @@ static enum reason permit(struct request *request, unsigned *retry_after_s)
 
 static enum reason claim(struct request *request)
 {
-	enum reason reason = claim_take(request->worker->shared->ledger, &request->permit, &request->payment,
-					&request->durable);
+	enum reason reason =
+		claim_take(request->worker->shared->ledger, &request->permit, &request->payment, &request->durable);
 
 	if (reason == REASON_OK) {
 		request->claim = request->durable.claim;

@@ -16,7 +16,10 @@ static const struct {
 	uint8_t bytes;
 	uint8_t stop;
 } stopped[] = {
-#define FIELD(name, stop) {name, sizeof(name) - 1, stop}
+#define FIELD(name, stop)                    \
+	{                                    \
+		name, sizeof(name) - 1, stop \
+	}
 	/* of one connection only */
 	FIELD("connection", BOTH),
 	FIELD("keep-alive", BOTH),
@@ -216,8 +219,8 @@ size_t relay_answer_head(char *out, size_t out_bytes, const struct exchange *exc
 void relay_frame(struct exchange *exchange)
 {
 	const struct http_head *head = &exchange->head;
-	bool bodyless = span_equal(exchange->request->method, SPAN("HEAD")) || head->status == 204 ||
-			head->status == 304;
+	bool bodyless =
+		span_equal(exchange->request->method, SPAN("HEAD")) || head->status == 204 || head->status == 304;
 
 	exchange->body_left = head->has_length ? head->content_bytes : 0;
 	if (bodyless || (head->has_length && head->content_bytes == 0))
@@ -419,7 +422,8 @@ bool relay_finish(struct exchange *exchange)
 		return false;
 	uint8_t *data = exchange->client_chunked ? start + CHUNK_HEAD_BYTES : start;
 	uint8_t *out = data;
-	if (exchange->event_bytes > 0) { /* a last event without its empty line: it may be the one that says what to pay */
+	if (exchange->event_bytes >
+	    0) { /* a last event without its empty line: it may be the one that says what to pay */
 		out = pass_event(exchange, out, span_of(exchange->event_at, exchange->event_bytes));
 		exchange->event_bytes = 0;
 	}

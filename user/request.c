@@ -34,9 +34,8 @@ void request_reset(struct request *request)
 	ASSERT(request->mails_out == 0 && request->claim == NULL && !request->ticket.granted);
 	request_drop_body(request);
 	forward_drop(exchange);
-	*exchange = (struct exchange){.head_at = exchange->head_at,
-				      .event_at = exchange->event_at,
-				      .held_inline = exchange->held_inline};
+	*exchange = (struct exchange){
+		.head_at = exchange->head_at, .event_at = exchange->event_at, .held_inline = exchange->held_inline};
 	request->stage = STAGE_HEAD;
 	request->head_bytes = 0;
 	request->began_ns = request->waited_ns = request->progress_ns = 0;

@@ -140,8 +140,8 @@ static size_t client_received(struct conn *conn, struct span bytes)
 
 	while (taken < bytes.bytes && !conn->closing && !conn->finish) {
 		struct span rest = span_of(bytes.at + taken, bytes.bytes - taken);
-		bool wants_body = (request->stage == STAGE_BODY || request->stage == STAGE_VERIFY) &&
-				  !request->body_done;
+		bool wants_body =
+			(request->stage == STAGE_BODY || request->stage == STAGE_VERIFY) && !request->body_done;
 
 		if (request->stage == STAGE_HEAD)
 			taken += take_head(request, rest);
@@ -216,7 +216,7 @@ static void on_timer(struct timer *timer)
 
 static struct in6_addr source_of(int fd)
 {
-	struct sockaddr_storage peer;
+	struct sockaddr_storage peer = {0};
 	socklen_t peer_bytes = sizeof peer;
 	struct in6_addr source = IN6ADDR_ANY_INIT;
 

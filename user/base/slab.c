@@ -43,9 +43,9 @@ uint8_t *slab_take(struct slab *slab)
 
 void slab_give(struct slab *slab, uint8_t *buffer)
 {
+	ASSERT(slab->free_cnt < slab->buffer_cnt);
 	size_t idx = (size_t)(buffer - slab->at) / slab->buffer_bytes;
-
-	ASSERT(slab->free_cnt < slab->buffer_cnt && idx < slab->buffer_cnt);
+	ASSERT(idx < slab->buffer_cnt);
 	madvise(buffer, slab->buffer_bytes, MADV_DONTNEED);
 	slab->free_idx[slab->free_cnt++] = (uint32_t)idx;
 }

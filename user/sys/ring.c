@@ -276,7 +276,7 @@ void ring_run(struct ring *ring)
 		feed_starved(ring);
 		ring->buffers_back = 0;
 		settle_dirty(ring);
-		struct __kernel_timespec wait = {.tv_nsec = more ? 0 : RING_TICK_MS * 1000000ll};
+		struct __kernel_timespec wait = {.tv_nsec = more ? 0 : RING_TICK_MS * 1000000LL};
 		int error = io_uring_submit_and_wait_timeout(&ring->uring, &cqe, 1, &wait, NULL);
 		ASSERT(error >= 0 || error == -ETIME || error == -EINTR || error == -EBUSY || error == -EAGAIN);
 		io_uring_for_each_cqe(&ring->uring, head, cqe)
