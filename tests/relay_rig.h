@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 struct rig_mode {
-	bool hold, metered, strip_usage, paid, old_client, head_request;
+	bool hold, metered, strip_usage, paid, old_client, head_request, hold_end;
 	uint32_t out_bytes;	   /* the client connection's output buffer */
 	size_t response_bytes_max; /* of a held answer */
 };
@@ -22,6 +22,7 @@ struct rig_result {
 	struct span held;
 	struct openai_usage usage;
 	uint64_t content_events;
+	size_t before_end_bytes; /* of `sent`, what the client got before the answer was finished */
 };
 
 static struct {
@@ -91,6 +92,7 @@ static void rig_start(const struct rig_mode *mode)
 					 .metered = mode->metered,
 					 .strip_usage = mode->strip_usage,
 					 .paid = mode->paid,
+					 .hold_end = mode->hold_end,
 					 .relay = mode->hold ? RELAY_HOLD : RELAY_PASS,
 					 .head_at = rig.head,
 					 .event_at = rig.event,
@@ -158,6 +160,8 @@ static void rig_run(struct rig_result *result, const struct rig_mode *mode, stru
 	}
 	if (at_end && exchange->head_done && exchange->frame == FRAME_CLOSE && failure == REASON_OK)
 		exchange->body_done = true;
+	rig_drain();
+	size_t before_end_bytes = rig.sent_bytes;
 	if (exchange->body_done && failure == REASON_OK && !relay_finish(exchange)) {
 		rig_drain();
 		ASSERT(relay_finish(exchange));
@@ -170,7 +174,8 @@ static void rig_run(struct rig_result *result, const struct rig_mode *mode, stru
 				      .sent_bytes = rig.sent_bytes,
 				      .held = exchange->held,
 				      .usage = exchange->usage,
-				      .content_events = exchange->content_events};
+				      .content_events = exchange->content_events,
+				      .before_end_bytes = before_end_bytes};
 }
 
 static void rig_end(void)

@@ -133,16 +133,15 @@ void answer_due(struct word *due, const struct request *request)
 	openai_cost(due, request->offer, &usage);
 }
 
-void answer_owe(struct request *request, const struct word *due, bool wait)
+void answer_owe(struct request *request, const struct word *due, struct claim_wait *settled, struct claim_wait *durable)
 {
 	struct claim *claim = request->claim;
 
 	ASSERT(claim != NULL);
 	request->claim = NULL;
 	request->charged = *due;
-	if (wait)
-		request->mails_out++;
-	claim_owe(request->worker->shared->ledger, claim, due, wait ? &request->settled : NULL);
+	request->mails_out += (settled != NULL ? 1u : 0u) + (durable != NULL ? 1u : 0u);
+	claim_owe(request->worker->shared->ledger, claim, due, settled, durable);
 	leave_payers(request);
 }
 

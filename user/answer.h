@@ -23,8 +23,10 @@ void answer_next(struct request *request);
 
 /* What is due so far for what was passed on (upto), or the price (exact). */
 void answer_due(struct word *due, const struct request *request);
-/* answer_owe: turns the claim into a debt.  wait: the outcome is mailed to request->settled. */
-void answer_owe(struct request *request, const struct word *due, bool wait);
+/* answer_owe: turns the claim into a debt.  settled, durable: the request's own waits for its outcome and for its being
+ * on disk, or NULL. */
+void answer_owe(struct request *request, const struct word *due, struct claim_wait *settled,
+		struct claim_wait *durable);
 /* Gives back claim, allowance, place in line and upstream, whichever are held. */
 void answer_release(struct request *request);
 /* Receipt line of a settlement's outcome; out of at least 1,024 bytes. */

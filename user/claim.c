@@ -216,13 +216,16 @@ void claim_forward(struct ledger *ledger, struct claim *claim, const struct word
 	table_unlock(&ledger->table, claim->hash);
 }
 
-void claim_owe(struct ledger *ledger, struct claim *claim, const struct word *amount_due, struct claim_wait *settled)
+void claim_owe(struct ledger *ledger, struct claim *claim, const struct word *amount_due, struct claim_wait *settled,
+	       struct claim_wait *durable)
 {
 	static const struct word zero;
 	uint64_t hash = claim->hash;
 
 	if (settled != NULL)
 		settled->claim = NULL;
+	if (durable != NULL)
+		durable->claim = NULL;
 	table_lock(&ledger->table, hash);
 	int error = claim->error;
 	if (error == 0) {
@@ -232,11 +235,17 @@ void claim_owe(struct ledger *ledger, struct claim *claim, const struct word *am
 		claim_set_state(ledger, claim, free_of_charge ? CLAIM_SETTLED : CLAIM_OWED);
 		claim->amount_due = *amount_due;
 		claim->settled = settled;
+		if (durable != NULL) {
+			ASSERT(claim->durable == NULL);
+			claim->durable = durable;
+		}
 		changed(ledger, claim);
 	}
 	table_unlock(&ledger->table, hash);
 	if (error != 0 && settled != NULL)
 		ledger_mail(settled, error, CLAIM_RELEASED, NULL);
+	if (error != 0 && durable != NULL)
+		ledger_mail(durable, error, CLAIM_RELEASED, NULL);
 }
 
 void ledger_settled(struct ledger *ledger, struct settlement *settlement)

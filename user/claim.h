@@ -90,8 +90,12 @@ void claim_release(struct ledger *ledger, struct claim *claim);
 void claim_forward(struct ledger *ledger, struct claim *claim, const struct word *amount_due);
 /* The amount is due.  settled (NULL: nobody waits) is mailed with the first outcome; the ledger goes on with an unknown
  * one by itself.  Zero settles nothing and is final: outcome CLAIM_SETTLED without a transaction.  The claim is gone
- * for the caller. */
-void claim_owe(struct ledger *ledger, struct claim *claim, const struct word *amount_due, struct claim_wait *settled);
+ * for the caller.
+ * durable (NULL: nobody waits) is mailed when the debt is on disk: error 0, or -errno of a claim that never became
+ * durable, or -EBADMSG.  While the store is down it waits.  Only for claims whose wait from claim_take has come back;
+ * it may be that one again. */
+void claim_owe(struct ledger *ledger, struct claim *claim, const struct word *amount_due, struct claim_wait *settled,
+	       struct claim_wait *durable);
 
 /* For the settlement thread: gives a settlement back with its outcome. */
 void ledger_settled(struct ledger *ledger, struct settlement *settlement);

@@ -122,7 +122,9 @@ static void lose(struct ledger *ledger, struct claim *claim)
 	ask_give_up(ledger, claim);
 	if (claim->settled != NULL)
 		ledger_mail(claim->settled, -EBADMSG, CLAIM_UNKNOWN, NULL);
-	claim->settled = NULL;
+	if (claim->durable != NULL)
+		ledger_mail(claim->durable, -EBADMSG, CLAIM_UNKNOWN, NULL);
+	claim->settled = claim->durable = NULL;
 }
 
 /* Writes one claim into the running transaction. */
@@ -157,17 +159,29 @@ static int write_one(struct ledger *ledger, struct claim *claim, uint64_t now_s)
 	return err;
 }
 
+/* Its state is on disk: who waits for that is told. */
+static void tell_durable(struct ledger *ledger, const struct batch_item *item)
+{
+	struct claim *claim = item->claim;
+	bool open = item->state == CLAIM_TAKEN || item->state == CLAIM_FORWARDED;
+
+	/* Of an open claim that has a record its request may be naming a wait right now: for the next commit. */
+	if (open && !item->fresh)
+		return;
+	struct claim_wait *durable = claim->durable;
+	claim->durable = NULL;
+	if (item->fresh)
+		table_unstage(&ledger->table, claim);
+	if (durable != NULL)
+		ledger_mail(durable, 0, item->state, NULL);
+}
+
 /* Its state is on disk: act on it. */
 static void act(struct ledger *ledger, const struct batch_item *item)
 {
 	struct claim *claim = item->claim;
 
-	if (item->fresh) {
-		struct claim_wait *durable = claim->durable;
-		claim->durable = NULL;
-		table_unstage(&ledger->table, claim);
-		ledger_mail(durable, 0, item->state, NULL);
-	}
+	tell_durable(ledger, item);
 	switch (item->state) {
 	case CLAIM_TAKEN:
 	case CLAIM_FORWARDED:

@@ -27,7 +27,7 @@ struct claim {
 	uint64_t hash;
 	struct word amount_due;	    /* (lock) */
 	const struct offer *offer;  /* NULL when rebuilt from the journal: nobody can owe more on it */
-	struct claim_wait *durable; /* mailed once, then NULL */
+	struct claim_wait *durable; /* until its first record is on disk; again from claim_owe until the debt is */
 	struct claim_wait *settled; /* (lock) same */
 	uint64_t deadline_s;
 	uint64_t id;	     /* (ledger) journal key, 0 until it is on disk */

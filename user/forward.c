@@ -171,10 +171,23 @@ static void complete(struct exchange *exchange)
 	bool keep = exchange->head.keep_alive && exchange->frame != FRAME_CLOSE && conn_idle_out(conn) &&
 		    !conn->ended && conn->end_error == 0;
 
+	if (exchange->relay == RELAY_PASS && exchange->hold_end) {
+		relay_end(exchange);
+		detach(exchange, keep);
+		exchange->forward->config.events->complete(exchange);
+		return;
+	}
 	if (!relay_finish(exchange))
 		return; /* tried again by forward_resume */
 	detach(exchange, keep);
 	exchange->forward->config.events->ended(exchange, REASON_OK);
+}
+
+void forward_finish(struct exchange *exchange)
+{
+	exchange->finishing = !relay_finish(exchange); /* if so, tried again by forward_resume */
+	if (!exchange->finishing)
+		exchange->forward->config.events->ended(exchange, REASON_OK);
 }
 
 void forward_cancel(struct exchange *exchange)
@@ -182,6 +195,7 @@ void forward_cancel(struct exchange *exchange)
 	if (exchange->forward != NULL)
 		detach(exchange, false);
 	exchange->relay = RELAY_NONE;
+	exchange->finishing = false;
 }
 
 void forward_drop(struct exchange *exchange)
@@ -510,6 +524,10 @@ void forward_resume(struct exchange *exchange)
 {
 	struct upstream_conn *upstream = exchange->upstream;
 
+	if (exchange->finishing) {
+		forward_finish(exchange);
+		return;
+	}
 	if (upstream != NULL && exchange->relay == RELAY_PASS && upstream->conn.paused)
 		conn_resume(&upstream->conn);
 	if (exchange->upstream != NULL && exchange->upstream == upstream && exchange->relay == RELAY_PASS &&

@@ -26,6 +26,9 @@ struct forward_events {
 	/* The answer's head is there: exchange->status, is_stream.  Must call forward_pass, forward_hold, forward_wait or
 	 * forward_cancel before it returns. */
 	void (*began)(struct exchange *exchange);
+	/* hold_end: all of the answer came, and all but its end is passed on; exchange->usage is final, the upstream
+	 * connection already given back.  forward_finish gives the end on, then ended follows. */
+	void (*complete)(struct exchange *exchange);
 	/* All of the answer came (REASON_OK): passed on to the client's connection, or held.  Otherwise it failed:
 	 * UPSTREAM_DOWN, UPSTREAM_SLOW, UPSTREAM_BAD, UPSTREAM_LARGE, UPSTREAM_FAILED (broke off), MEMORY_FULL.  The
 	 * upstream connection is already given back; told once. */
@@ -40,6 +43,7 @@ struct forward_events {
 
 #define EXCHANGE_HELD_BYTES 32768  /* answers held in the slot itself; larger ones take a buffer from the slab */
 #define EXCHANGE_EVENT_BYTES 16384 /* part of a server-sent event whose rest has not come yet */
+#define EXCHANGE_END_BYTES 8192	   /* of a stream's end, kept back in the place of a held answer; more is passed on */
 
 enum relay { RELAY_NONE, RELAY_WAIT, RELAY_PASS, RELAY_HOLD };
 
@@ -52,6 +56,7 @@ struct exchange {
 	bool metered;			 /* look into events for usage */
 	bool strip_usage;		 /* drop the chunk that include_usage added */
 	bool paid;			 /* answers are private and never cached; payment fields are ours alone */
+	bool hold_end;			 /* keep the end of a metered stream back; to be set before forward_pass */
 	bool close;			 /* the client's connection will be closed after this answer */
 
 	/* out */
@@ -61,7 +66,7 @@ struct exchange {
 	struct openai_usage usage;
 	uint64_t content_events; /* events passed on that carry part of an answer */
 	uint64_t relayed_events;
-	struct span held; /* body of a held answer */
+	struct span held; /* body of a held answer; the end of a stream that is kept back */
 
 	/* forward.c's own */
 	struct forward *forward;
@@ -81,6 +86,8 @@ struct exchange {
 	size_t head_bytes;
 	uint8_t *event_at; /* EXCHANGE_EVENT_BYTES bytes, the slot's */
 	size_t event_bytes;
+	bool done_seen; /* [DONE] came */
+	bool finishing; /* forward_finish was called; the client's connection had no room yet */
 	bool event_long; /* the current event outgrew the buffer and is passed on unseen */
 	uint8_t *held_inline; /* EXCHANGE_HELD_BYTES bytes, the slot's */
 	uint8_t *held_at;
@@ -114,6 +121,8 @@ void forward_wait(struct exchange *exchange);
  * until it drained; forward_drop gives it back then (and at once when nothing is held). */
 void forward_release(struct exchange *exchange, struct span extra);
 void forward_drop(struct exchange *exchange);
+/* After complete: the end may leave.  ended(REASON_OK) follows, from inside or when the client's connection has room. */
+void forward_finish(struct exchange *exchange);
 /* Ends it now; no event follows.  Harmless when it has ended. */
 void forward_cancel(struct exchange *exchange);
 /* The client's connection has room again. */

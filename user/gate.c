@@ -4,7 +4,7 @@
  *   head ─► route ─► decode ─► early outs ─► hash, verify (batched) ─► body ─► permit ─► payer ─► claim ─► queue
  *        ─► forward ─► answer: exact           held, settled, then released
  *                              exact, streamed settled, then passed on
- *                              upto, streamed  passed on once the claim is on disk, then settled
+ *                              upto, streamed  passed on once the claim is on disk, its end once the debt is
  *                              upto            held, settled for what it used, then released
  *
  * Every refusal leaves through answer_refuse, which gives back whatever was taken on the way. */
@@ -288,7 +288,7 @@ static void wait_for_settlement(struct request *request)
 	struct word due;
 
 	answer_due(&due, request);
-	answer_owe(request, &due, true);
+	answer_owe(request, &due, &request->settled, NULL);
 	request->stage = STAGE_SETTLE;
 	set_deadline(request, request->worker->config->timeouts.settle_ms);
 }
@@ -309,16 +309,48 @@ static void on_began(struct exchange *exchange)
 	} else if (request->payment.method != METHOD_UPTO) {
 		forward_wait(exchange);
 		wait_for_settlement(request);
-	} else if (!request->is_durable) {
-		forward_wait(exchange);
-		request->stage = STAGE_DURABLE;
 	} else {
-		forward_pass(exchange, (struct span){0});
+		exchange->hold_end = true;
+		if (request->is_durable) {
+			forward_pass(exchange, (struct span){0});
+		} else {
+			forward_wait(exchange);
+			request->stage = STAGE_DURABLE;
+		}
 	}
+}
+
+/* The claim is a debt already, and the end of the stream waits for it. */
+static bool end_waits(const struct request *request)
+{
+	return request->stage == STAGE_DURABLE && request->claim == NULL;
+}
+
+/* The debt is not on disk, so nobody may learn that the answer was whole.  The debt stands. */
+static void cut_end(struct request *request)
+{
+	answer_release(request);
+	answer_cut(request, STORE_DOWN);
+}
+
+static void finish_stream(struct request *request)
+{
+	if (request->durable.error != 0) {
+		cut_end(request);
+		return;
+	}
+	request->stage = STAGE_FORWARD;
+	request->sent_mark = request->conn.sent_bytes;
+	set_deadline(request, request->worker->config->timeouts.send_ms);
+	forward_finish(&request->exchange);
 }
 
 void gate_durable(struct request *request)
 {
+	if (end_waits(request)) {
+		finish_stream(request);
+		return;
+	}
 	if (request->durable.error != 0) { /* the ledger has given the claim back already */
 		bool ours = request->claim != NULL;
 		request->claim = NULL;
@@ -366,16 +398,22 @@ static void end_free(struct request *request)
 	answer_done(request);
 }
 
+/* upto, streamed: now it is known what it cost. */
+static void on_complete(struct exchange *exchange)
+{
+	struct request *request = exchange->owner;
+	struct word due;
+
+	queue_pop(request->worker->shared->queue, &request->ticket); /* the model is free for the next */
+	answer_due(&due, request);
+	answer_owe(request, &due, NULL, &request->durable);
+	request->stage = STAGE_DURABLE;
+	set_deadline(request, request->worker->config->timeouts.send_ms);
+}
+
 static void end_passed(struct request *request)
 {
-	struct exchange *exchange = &request->exchange;
-
-	stats_add(&request->worker->stats.events_relayed, exchange->relayed_events);
-	if (request->claim != NULL) { /* upto, streamed: now it is known what it cost */
-		struct word due;
-		answer_due(&due, request);
-		answer_owe(request, &due, false);
-	}
+	stats_add(&request->worker->stats.events_relayed, request->exchange.relayed_events);
 	answer_release(request);
 	answer_done(request);
 }
@@ -404,7 +442,7 @@ static void end_failed(struct request *request, enum reason reason)
 	if (request->claim != NULL) {
 		struct word due;
 		answer_due(&due, request);
-		answer_owe(request, &due, false);
+		answer_owe(request, &due, NULL, NULL);
 	}
 	answer_release(request);
 	answer_cut(request, reason);
@@ -426,6 +464,7 @@ static void on_ended(struct exchange *exchange, enum reason reason)
 
 const struct forward_events gate_forward_events = {
 	.began = on_began,
+	.complete = on_complete,
 	.ended = on_ended,
 	.written = on_written,
 	.first_byte = on_first_byte,
@@ -485,7 +524,7 @@ void gate_client_gone(struct request *request)
 	if (request->claim != NULL && exchange->any_out) { /* what was delivered is owed */
 		struct word due;
 		answer_due(&due, request);
-		answer_owe(request, &due, false);
+		answer_owe(request, &due, NULL, NULL);
 	}
 	answer_release(request);
 	request->stage = STAGE_CLOSING;
@@ -527,9 +566,15 @@ void gate_timeout(struct request *request)
 		request->sent_mark = request->conn.sent_bytes;
 		set_deadline(request, timeouts->send_ms);
 		break;
-	case STAGE_VERIFY:
 	case STAGE_DURABLE:
-		set_deadline(request, timeouts->send_ms); /* ours to finish, and both do */
+		if (end_waits(request)) {
+			cut_end(request);
+			break;
+		}
+		set_deadline(request, timeouts->send_ms); /* the ledger says yes or no */
+		break;
+	case STAGE_VERIFY:
+		set_deadline(request, timeouts->send_ms); /* ours to finish */
 		break;
 	case STAGE_DISCARD:
 		gate_client_gone(request);

@@ -255,22 +255,61 @@ static bool next_run(struct exchange *exchange, struct span *bytes, struct span 
 	return true;
 }
 
-/* One whole event: metered, and written unless it is the one the client did not ask for. */
+/* Looks into one whole event.  false: it is the one the client did not ask for. */
+static bool meter_event(struct exchange *exchange, struct openai_event *seen, struct span event)
+{
+	openai_event(seen, &exchange->usage, event);
+	exchange->content_events += seen->has_content;
+	if (seen->is_usage_extra && exchange->strip_usage)
+		return false;
+	exchange->done_seen |= seen->is_done;
+	exchange->relayed_events++;
+	return true;
+}
+
+/* Is it of the stream's end?  Nobody reads on after [DONE]: from there all is. */
+static bool is_end(const struct exchange *exchange, const struct openai_event *seen)
+{
+	if (exchange->done_seen || (seen->is_usage_extra && exchange->usage.known))
+		return true;
+	return exchange->held.bytes > 0 && !seen->has_content; /* what follows a held event stays behind it */
+}
+
+static void hold_event(struct exchange *exchange, struct span event)
+{
+	memcpy(exchange->held_inline + exchange->held.bytes, event.at, event.bytes);
+	exchange->held.bytes += event.bytes;
+}
+
+/* What was held was not the end, or the end is too large to be held. */
+static uint8_t *flush_held(struct exchange *exchange, uint8_t *out)
+{
+	memcpy(out, exchange->held_inline, exchange->held.bytes);
+	out += exchange->held.bytes;
+	exchange->held.bytes = 0;
+	return out;
+}
+
+/* One whole event: metered, then written, held or dropped. */
 static uint8_t *pass_event(struct exchange *exchange, uint8_t *out, struct span event)
 {
 	struct openai_event seen;
 
-	openai_event(&seen, &exchange->usage, event);
-	exchange->content_events += seen.has_content;
-	if (seen.is_usage_extra && exchange->strip_usage)
+	if (!meter_event(exchange, &seen, event))
 		return out;
-	exchange->relayed_events++;
+	bool hold = exchange->hold_end && is_end(exchange, &seen);
+	if (hold && event.bytes <= EXCHANGE_END_BYTES - exchange->held.bytes) {
+		hold_event(exchange, event);
+		return out;
+	}
+	out = flush_held(exchange, out);
 	memcpy(out, event.at, event.bytes);
 	return out + event.bytes;
 }
 
 static uint8_t *flush_part(struct exchange *exchange, uint8_t *out)
 {
+	out = flush_held(exchange, out);
 	memcpy(out, exchange->event_at, exchange->event_bytes);
 	out += exchange->event_bytes;
 	exchange->event_bytes = 0;
@@ -334,7 +373,7 @@ static uint8_t *close_chunk(const struct exchange *exchange, uint8_t *start, uin
 
 static size_t pass_body(struct exchange *exchange, struct span bytes, enum reason *failure)
 {
-	size_t overhead = exchange->event_bytes + CHUNK_HEAD_BYTES + CHUNK_TAIL_BYTES;
+	size_t overhead = exchange->held.bytes + exchange->event_bytes + CHUNK_HEAD_BYTES + CHUNK_TAIL_BYTES;
 	size_t room = conn_room(exchange->client);
 	size_t given = bytes.bytes;
 
@@ -412,21 +451,30 @@ size_t relay_body(struct exchange *exchange, struct span bytes, enum reason *fai
 					     : hold_body(exchange, bytes, failure);
 }
 
+_Static_assert(EXCHANGE_END_BYTES + EXCHANGE_EVENT_BYTES <= EXCHANGE_HELD_BYTES, "the last event has its place");
+
+void relay_end(struct exchange *exchange)
+{
+	struct span event = span_of(exchange->event_at, exchange->event_bytes);
+	struct openai_event seen;
+
+	/* A last event without its empty line: it may be the one that says what to pay. */
+	if (event.bytes > 0 && meter_event(exchange, &seen, event))
+		hold_event(exchange, event);
+	exchange->event_bytes = 0;
+}
+
 bool relay_finish(struct exchange *exchange)
 {
 	if (exchange->relay != RELAY_PASS)
 		return true;
-	size_t need = exchange->event_bytes + CHUNK_HEAD_BYTES + CHUNK_TAIL_BYTES + 5;
+	relay_end(exchange);
+	size_t need = exchange->held.bytes + CHUNK_HEAD_BYTES + CHUNK_TAIL_BYTES + 5;
 	uint8_t *start = conn_reserve(exchange->client, need);
 	if (start == NULL)
 		return false;
 	uint8_t *data = exchange->client_chunked ? start + CHUNK_HEAD_BYTES : start;
-	uint8_t *out = data;
-	if (exchange->event_bytes >
-	    0) { /* a last event without its empty line: it may be the one that says what to pay */
-		out = pass_event(exchange, out, span_of(exchange->event_at, exchange->event_bytes));
-		exchange->event_bytes = 0;
-	}
+	uint8_t *out = flush_held(exchange, data);
 	out = close_chunk(exchange, start, data, out);
 	if (exchange->client_chunked) {
 		memcpy(out, "0\r\n\r\n", 5);

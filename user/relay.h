@@ -5,7 +5,10 @@
  * gets from the upstream's framing into the client's connection or the held answer.
  *
  * Hop-by-hop fields never cross (RFC 9110 7.6.1).  A payment is a spendable credential, so it never reaches the upstream;
- * and only tollbar itself may speak of payments to the client. */
+ * and only tollbar itself may speak of payments to the client.
+ *
+ * With exchange->hold_end the end of a metered stream stays in exchange->held until relay_finish: the events from the one
+ * that says what was used, or from [DONE], on.  No content waits: more of it lets go what was held before it. */
 #include "forward.h"
 
 /* Request head for the upstream into out; returns bytes written, 0 when it does not fit. */
@@ -21,7 +24,10 @@ void relay_frame(struct exchange *exchange);
 /* relay_body: takes body bytes in the exchange's mode.  Returns how many were taken (fewer: the client's connection has no
  * room).  *failure is set when the answer cannot go on.  Sets exchange->body_done at its end. */
 size_t relay_body(struct exchange *exchange, struct span bytes, enum reason *failure);
-/* The body is over: what ends it on the client's side.  false: no room now, try again. */
+/* The body is over: looks at an event that has no end of its own too, so that exchange->usage is final. */
+void relay_end(struct exchange *exchange);
+/* After relay_end, or instead of it: what was held back, and what ends the body on the client's side.  false: no room now,
+ * try again. */
 bool relay_finish(struct exchange *exchange);
 
 #endif

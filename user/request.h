@@ -24,7 +24,7 @@ enum stage {
 	STAGE_BODY,    /* waiting for the rest of the body */
 	STAGE_QUEUE,   /* in line for the model server */
 	STAGE_FORWARD, /* the model server has it */
-	STAGE_DURABLE, /* an answer began; it waits until the claim is on disk */
+	STAGE_DURABLE, /* the answer's begin waits until the claim is on disk; its end, until the debt is */
 	STAGE_SETTLE,  /* the answer waits for its settlement */
 	STAGE_SEND,    /* the whole answer was given to the connection */
 	STAGE_DISCARD, /* refused early: the rest of its body is thrown away */

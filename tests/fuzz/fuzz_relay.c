@@ -62,9 +62,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *at, size_t bytes)
 				.metered = at[0] & 2,
 				.strip_usage = at[0] & 4,
 				.paid = at[0] & 8,
+				.hold_end = at[0] & 8,
 				.old_client = at[0] & 16,
 				.head_request = at[0] & 32,
-				.out_bytes = at[0] & 64 ? EXCHANGE_EVENT_BYTES + 64 : 65536,
+				.out_bytes = at[0] & 64 ? EXCHANGE_EVENT_BYTES + EXCHANGE_END_BYTES + 64 : 65536,
 				.response_bytes_max = at[0] & 128 ? 1000 : RESPONSE_MAX};
 	struct span answer = span_of(at + 2, bytes - 2);
 

@@ -208,7 +208,7 @@ static inline void owe(struct sale *sale, uint64_t amount)
 	struct word due = word_of(amount);
 
 	CHECK_NEED(sale->durable.claim != NULL);
-	claim_owe(ledger, sale->durable.claim, &due, &sale->settled);
+	claim_owe(ledger, sale->durable.claim, &due, &sale->settled, NULL);
 }
 
 static inline void release(struct sale *sale)
@@ -249,6 +249,7 @@ static inline bool comes_to(enum claim_state state, uint64_t cnt)
 static struct {
 	uint8_t state; /* of the newest record of that number */
 	uint8_t records;
+	uint64_t amount_due;
 } seen[SEEN_MAX];
 static uint64_t seen_cnt;
 
@@ -260,6 +261,7 @@ static inline void note_recovered(void *ctx, const struct payment *payment, cons
 	CHECK(number < SEEN_MAX && offer->method == payment->method && taken_s > 0);
 	CHECK(u256_compare(amount_due->at, offer->amount.at) <= 0);
 	seen[number].state = (uint8_t)state;
+	CHECK(u256_to_u64(&seen[number].amount_due, amount_due->at));
 	seen[number].records++;
 	seen_cnt++;
 }

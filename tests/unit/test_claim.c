@@ -195,7 +195,7 @@ static void *churn(void *arg)
 		if (i % 4 == 0) {
 			release(&sale);
 		} else {
-			claim_owe(ledger, sale.durable.claim, &due, &sale.settled);
+			claim_owe(ledger, sale.durable.claim, &due, &sale.settled, NULL);
 			atomic_fetch_add(&churn_owed, 1);
 		}
 		int mails = (i % 3 != 0) + (i % 4 != 0);
@@ -282,6 +282,47 @@ TEST(claim_owed_is_settled)
 	CHECK_EQ(seen[5].state, CLAIM_SETTLED);
 	CHECK_EQ(take_sale(&sale), REPLAYED);
 	CHECK(next_asked(20) == NULL);
+	stop();
+	cleanup();
+}
+
+TEST(claim_debt_tells_when_it_is_on_disk)
+{
+	struct sale sale;
+	struct word due = word_of(900), zero = word_of(0);
+
+	setup();
+	start();
+	/* before anybody answered, and with the wait that came back from claim_take */
+	sale_init(&sale, METHOD_UPTO, 21, 60);
+	take_durably(&sale);
+	claim_owe(ledger, sale.durable.claim, &due, NULL, &sale.durable);
+	CHECK(mailed(&sale.durable));
+	CHECK_EQ(sale.durable.error, 0);
+	CHECK(sale.durable.claim == NULL);
+	struct settlement *settlement = must_ask();
+	CHECK(next_mail(&box, 10) == NULL);
+	answer(settlement, CLAIM_SETTLED, "");
+	CHECK(next_mail(&box, 30) == NULL); /* once */
+	/* both waits, and nothing to ask */
+	sale_init(&sale, METHOD_UPTO, 22, 60);
+	take_durably(&sale);
+	claim_owe(ledger, sale.durable.claim, &zero, &sale.settled, &sale.durable);
+	CHECK(mailed(&sale.durable));
+	CHECK(mailed(&sale.settled));
+	CHECK_EQ(sale.settled.outcome, CLAIM_SETTLED);
+	/* without a slot it is owed, and that is on disk too */
+	ledger_stop_asking(ledger);
+	sale_init(&sale, METHOD_UPTO, 23, 60);
+	take_durably(&sale);
+	claim_owe(ledger, sale.durable.claim, &due, NULL, &sale.durable);
+	CHECK(mailed(&sale.durable));
+	CHECK_EQ(sale.durable.error, 0);
+	CHECK_EQ(sale.durable.outcome, CLAIM_OWED);
+	restart();
+	CHECK(seen[21].state == CLAIM_SETTLED && seen[21].amount_due == 900);
+	CHECK(seen[22].state == CLAIM_SETTLED && seen[22].amount_due == 0);
+	CHECK(seen[23].state == CLAIM_OWED && seen[23].amount_due == 900);
 	stop();
 	cleanup();
 }

@@ -33,7 +33,8 @@ static bool store_comes_up(void)
 
 TEST(claim_full_disk_releases_and_recovers)
 {
-	static struct sale sales[2000];
+	static struct sale sales[2000], late;
+	struct word due = word_of(700);
 	struct settlement *settlement;
 	char ballast[128];
 	uint64_t number = 1;
@@ -50,6 +51,8 @@ TEST(claim_full_disk_releases_and_recovers)
 	take_durably(&sales[0]);
 	owe(&sales[0], 1000);
 	settlement = must_ask();
+	sale_init(&late, METHOD_UPTO, 2000, 60);
+	take_durably(&late);
 	ledger_stop_asking(ledger);
 	snprintf(ballast, sizeof ballast, "%s/ballast", directory);
 	FILE *file = fopen(ballast, "w");
@@ -78,14 +81,19 @@ TEST(claim_full_disk_releases_and_recovers)
 	release(failed); /* harmless: it is released already */
 	CHECK_EQ(take_sale(failed), STORE_DOWN);
 	answer(settlement, CLAIM_SETTLED, "");
-	CHECK(next_mail(&box, 30) == NULL); /* not told before it is on disk */
+	claim_owe(ledger, late.durable.claim, &due, NULL, &late.durable);
+	CHECK(next_mail(&box, 30) == NULL); /* neither told before it is on disk */
 	fclose(file);
 	CHECK_EQ(unlink(ballast), 0);
 	CHECK(store_comes_up());
-	CHECK(mailed(&sales[0].settled));
+	struct mail *told[2] = {next_mail(&box, 5000), next_mail(&box, 5000)}; /* in one commit or in two */
+	bool in_order = told[0] == &sales[0].settled.mail;
+	CHECK(told[!in_order] == &sales[0].settled.mail && told[in_order] == &late.durable.mail);
 	CHECK_EQ(sales[0].settled.outcome, CLAIM_SETTLED);
+	CHECK_EQ(late.durable.error, 0);
 	take_durably(failed);
 	restart();
+	CHECK(seen[2000].state == CLAIM_OWED && seen[2000].amount_due == 700);
 	CHECK_EQ(seen[0].state, CLAIM_SETTLED);
 	for (uint64_t i = 1; i < number - 1; i++)
 		CHECK_EQ(seen[i].state, i % 2 == 0 ? CLAIM_OWED : CLAIM_RELEASED);
@@ -98,7 +106,7 @@ TEST(claim_full_disk_releases_and_recovers)
 
 /* What the child says it was told, in order: numbers are kept over all rounds. */
 struct event {
-	char kind; /* D durable, R about to release, A asked, O outcome */
+	char kind; /* D durable, R about to release, B debt durable, A asked, O outcome */
 	uint8_t outcome;
 	uint32_t number;
 };
@@ -130,12 +138,15 @@ static void crash_submit(void *ctx, struct settlement *settlement)
 #define CRASH_SALES (CRASH_GROUP * 500)
 static struct sale crash_sales[CRASH_SALES];
 
+static uint64_t crash_due(uint64_t number)
+{
+	return number % 11 == 0 ? 0 : 10;
+}
+
 static void crash_durable(struct sale *sale, uint64_t number)
 {
-	struct word part = word_of(2);
+	struct word part = word_of(2), due = word_of(crash_due(number));
 
-	if (sale->durable.error != 0)
-		_exit(3);
 	say('D', number, 0);
 	if (number % 7 == 0) {
 		say('R', number, 0);
@@ -145,21 +156,26 @@ static void crash_durable(struct sale *sale, uint64_t number)
 	if (sale->payment.method == METHOD_UPTO)
 		claim_forward(ledger, sale->durable.claim, &part);
 	if (number % 3 != 0)
-		owe(sale, number % 11 == 0 ? 0 : 10);
+		claim_owe(ledger, sale->durable.claim, &due, &sale->settled, &sale->durable);
 }
 
-/* Returns true for the durable mail. */
+/* Returns true for the first durable mail, of the claim; the second is of the debt. */
 static bool crash_mail(struct mail *mail)
 {
 	size_t at = (size_t)((char *)mail - (char *)crash_sales);
 	struct sale *sale = &crash_sales[at / sizeof *sale];
 	uint64_t number = sale_number(&sale->payment);
 
-	if (mail == &sale->durable.mail)
+	bool durable = mail == &sale->durable.mail, first = durable && sale->durable.claim != NULL;
+	if (durable && sale->durable.error != 0)
+		_exit(3);
+	if (first)
 		crash_durable(sale, number);
+	else if (durable)
+		say('B', number, 0);
 	else
 		say('O', number, sale->settled.outcome);
-	return mail == &sale->durable.mail;
+	return first;
 }
 
 static void crash_child(uint64_t number)
@@ -183,7 +199,7 @@ static void crash_child(uint64_t number)
 
 /* What was said, by number. */
 static struct {
-	bool durable, releasing, asked;
+	bool durable, releasing, indebted, asked;
 	uint8_t outcome;
 } said[SEEN_MAX];
 
@@ -194,6 +210,7 @@ static uint64_t note_said(const struct event *event, uint64_t number)
 		return SEEN_MAX;
 	said[event->number].durable |= event->kind == 'D';
 	said[event->number].releasing |= event->kind == 'R';
+	said[event->number].indebted |= event->kind == 'B';
 	said[event->number].asked |= event->kind == 'A';
 	if (event->kind == 'O')
 		said[event->number].outcome = event->outcome;
@@ -235,6 +252,8 @@ static bool crash_state_right(uint64_t number)
 		return false;
 	if (said[number].durable && seen[number].records != 1)
 		return false;
+	if (said[number].indebted && (seen[number].amount_due != crash_due(number) || state == CLAIM_RELEASED))
+		return false;
 	if (said[number].outcome == CLAIM_SETTLED || said[number].outcome == CLAIM_REFUSED)
 		return state == said[number].outcome;
 	if (said[number].asked)
@@ -257,10 +276,11 @@ static void crash_check(uint64_t number, uint64_t number_max)
 		sale_init(&sale, number % 2 == 0 ? METHOD_UPTO : METHOD_EIP3009, number, 600);
 		bool taken = seen[number].state != 0 && seen[number].state != CLAIM_RELEASED;
 		if (!crash_state_right(number) || claim_seen(ledger, &sale.permit.key) != taken) {
-			printf("number %llu: on disk %u (%u records), said: durable %d releasing %d asked %d outcome "
-			       "%u\n",
+			printf("number %llu: on disk %u (%u records), said: durable %d releasing %d indebted %d "
+			       "asked %d outcome %u\n",
 			       (unsigned long long)number, seen[number].state, seen[number].records,
-			       said[number].durable, said[number].releasing, said[number].asked, said[number].outcome);
+			       said[number].durable, said[number].releasing, said[number].indebted, said[number].asked,
+			       said[number].outcome);
 			check_failures++;
 		}
 	}

@@ -281,6 +281,120 @@ TEST(bodies_at_every_split)
 	slab_fini(&rig.slab);
 }
 
+/* Every byte of a stream in the same order as ever, the end of it last, and nothing else delayed. */
+TEST(the_end_of_a_stream_waits_at_every_split)
+{
+	static const struct {
+		const char *name, *at_once, *at_the_end;
+		bool strip;
+		uint64_t output;
+	} rows[] = {
+		{"usage and [DONE]", EVENT("a") EVENT("b"), EXTRA DONE, false, 2},
+		{"[DONE] alone", EVENT("a") EVENT("b"), DONE, false, 0},
+		{"no end at all", EVENT("a") EVENT("b"), "", false, 0},
+		{"comments behind the end", ": ping\n\n" EVENT("a") ": ping\n\n", EXTRA ": ping\n\n" DONE, false, 2},
+		{"usage was not the end", EXTRA ": ping\n\n" EVENT("a"), DONE, false, 2},
+		{"usage with content", EVENT("a") "data: {\"choices\":[{}],\"usage\":{\"completion_tokens\":5}}\n\n",
+		 DONE, false, 5},
+		{"whatever comes behind [DONE]", EVENT("a"), DONE EVENT("b") "data: x\n\n", false, 0},
+		{"usage without its empty line", EVENT("a"),
+		 "data: {\"choices\":[],\"usage\":{\"completion_tokens\":3}}\n", false, 3},
+		{"[DONE] without its empty line", EVENT("a"), EXTRA "data: [DONE]", false, 2},
+		{"nothing but an end", "", EXTRA DONE, false, 2},
+		{"CRLF", "data: 1\r\n\r\n", "data: [DONE]\r\n\r\n", false, 0},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		char answer[1024], body_text[1024];
+		snprintf(answer, sizeof answer, SSE "\r\n%s%s", rows[i].at_once, rows[i].at_the_end);
+		snprintf(body_text, sizeof body_text, "%s%s", rows[i].at_once, rows[i].at_the_end);
+		for (piece_bytes = 1; piece_bytes <= strlen(answer); piece_bytes++) {
+			struct rig_mode mode = {.metered = true,
+						.hold_end = true,
+						.old_client = piece_bytes & 1,
+						.out_bytes = OUT_BYTES,
+						.response_bytes_max = RESPONSE_MAX};
+			struct rig_result result;
+			struct span body;
+			rig_run(&result, &mode, span_str(answer), cut, true);
+			CHECK_ROW(result.done && rig_body(&body, &result), rows[i].name);
+			CHECK_ROW(span_equal(body, span_str(body_text)), rows[i].name);
+			CHECK_ROW(result.usage.output == rows[i].output, rows[i].name);
+			free((void *)(uintptr_t)body.at);
+			struct rig_result early = result;
+			early.sent_bytes = result.before_end_bytes;
+			early.done = false;
+			CHECK_ROW(rig_body(&body, &early), rows[i].name);
+			CHECK_ROW(span_equal(body, span_str(rows[i].at_once)), rows[i].name);
+			free((void *)(uintptr_t)body.at);
+			rig_end();
+		}
+	}
+}
+
+TEST(an_asked_for_end_is_held_without_the_chunk_we_added)
+{
+	static const char answer[] = SSE "\r\n" EVENT("a") EXTRA DONE;
+	struct rig_mode mode = {.metered = true,
+				.strip_usage = true,
+				.hold_end = true,
+				.out_bytes = OUT_BYTES,
+				.response_bytes_max = RESPONSE_MAX};
+	struct rig_result result;
+	struct span body;
+
+	for (piece_bytes = 1; piece_bytes < sizeof answer; piece_bytes++) {
+		rig_run(&result, &mode, span_str(answer), cut, true);
+		CHECK(rig_body(&body, &result) && span_equal(body, span_str(EVENT("a") DONE)));
+		CHECK(memmem(result.sent, result.before_end_bytes, "DONE", 4) == NULL);
+		CHECK(memmem(result.sent, result.before_end_bytes, "\"a\"", 3) != NULL);
+		CHECK_EQ(result.usage.output, 2);
+		free((void *)(uintptr_t)body.at);
+		rig_end();
+	}
+}
+
+/* An end that is too large to be kept is passed on, in its order. */
+TEST(an_end_that_outgrows_its_place)
+{
+	static const size_t pieces[] = {1, 7, 4096, 1 << 20, 0};
+	static const size_t sizes[] = {EXCHANGE_END_BYTES - 100, EXCHANGE_END_BYTES, EXCHANGE_EVENT_BYTES,
+				       EXCHANGE_EVENT_BYTES + 1};
+
+	random_start("relay ends");
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+		size_t answer_max = 4096 + 2 * sizes[i], bytes;
+		char *answer = malloc(answer_max);
+		bytes = (size_t)sprintf(answer, "%s", SSE "\r\n" EVENT("a") EXTRA);
+		for (unsigned k = 0; k < 2; k++) { /* comments, behind the usage */
+			memset(answer + bytes, 'x', sizes[i]);
+			answer[bytes] = ':';
+			memcpy(answer + bytes + sizes[i] - 2, "\n\n", 2);
+			bytes += sizes[i];
+		}
+		bytes += (size_t)sprintf(answer + bytes, "%s", DONE);
+		size_t head_bytes = sizeof SSE "\r\n" - 1;
+		for (size_t k = 0; k < sizeof pieces / sizeof *pieces; k++) {
+			struct rig_mode mode = {.metered = true,
+						.hold_end = true,
+						.out_bytes = k % 2 ? EXCHANGE_EVENT_BYTES + EXCHANGE_END_BYTES + 64
+								   : OUT_BYTES,
+						.response_bytes_max = RESPONSE_MAX};
+			struct rig_result result;
+			struct span body;
+			piece_bytes = pieces[k];
+			rig_run(&result, &mode, span_of(answer, bytes), cut, true);
+			CHECK(result.done && rig_body(&body, &result));
+			CHECK(span_equal(body, span_of(answer + head_bytes, bytes - head_bytes)));
+			CHECK_EQ(result.usage.output, 2);
+			CHECK(memmem(result.sent, result.before_end_bytes, "[DONE]", 6) == NULL);
+			free((void *)(uintptr_t)body.at);
+			rig_end();
+		}
+		free(answer);
+	}
+}
+
 TEST(a_head_request_gets_no_body)
 {
 	struct rig_mode mode = {.head_request = true, .out_bytes = OUT_BYTES, .response_bytes_max = RESPONSE_MAX};
