@@ -27,8 +27,8 @@
 #define PAYER_MODELS_MAX 16
 
 /* Time rules of a payment, seconds. */
-#define SETTLE_MARGIN_S 6	 /* deadline >= now + 6: what @x402/evm 2.27 requires */
-#define DEADLINE_SLACK_S 30	 /* deadline <= now + maxTimeoutSeconds + 30: a client clock ahead of ours */
-#define CLAIM_MARGIN_S 120	 /* a claim leaves the replay table this long after its deadline */
+#define SETTLE_MARGIN_S 6   /* deadline >= now + 6: what @x402/evm 2.27 requires */
+#define DEADLINE_SLACK_S 30 /* deadline <= now + maxTimeoutSeconds + 30: a client clock ahead of ours */
+#define CLAIM_MARGIN_S 120  /* a claim leaves the replay table this long after its deadline */
 
 #endif

@@ -14,6 +14,7 @@
  * Words are lower case, at most 24 characters.  PASS_* rows are not refusals: every packet gets exactly one row.
  */
 
+/* clang-format off */
 #define REASONS_KERNEL(K)                    \
 	K(1, PASS_OTHER, "pass_other")       \
 	K(2, PASS_OPEN, "pass_open")         \
@@ -118,6 +119,8 @@
 	R(141, SETTLE_UNKNOWN, "settle_unknown", 502, "settlement_pending", "settlement_pending",                     \
 	  "settlement_pending")
 
+/* clang-format on */
+
 enum reason {
 	REASON_OK = 0,
 #define K(number, name, word) name = number,
@@ -125,7 +128,7 @@ enum reason {
 	REASONS_KERNEL(K) REASONS_DAEMON(R)
 #undef K
 #undef R
-	REASON_CNT = 160 /* size of tables indexed by reason; more than the last number */
+		REASON_CNT = 160 /* size of tables indexed by reason; more than the last number */
 };
 
 #endif

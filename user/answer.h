@@ -30,16 +30,17 @@ void answer_owe(struct request *request, const struct word *due, struct claim_wa
 /* Gives back claim, allowance, place in line and upstream, whichever are held. */
 void answer_release(struct request *request);
 /* Receipt line of a settlement's outcome; out of at least 1,024 bytes. */
-struct span answer_receipt(const struct request *request, const struct claim_wait *settled, char *out, size_t out_bytes);
+struct span answer_receipt(const struct request *request, const struct claim_wait *settled, char *out,
+			   size_t out_bytes);
 
 /* First byte of a paid answer is with the client's connection. */
 void answer_first_out(struct request *request);
 
 /* End of a step: its time goes into the histogram, its probe fires. */
 void answer_step(struct request *request, enum step step);
-#define STEP_END(request, STEP, probe)                                            \
-	do {                                                                      \
-		answer_step(request, STEP_##STEP);                                \
+#define STEP_END(request, STEP, probe)                                                  \
+	do {                                                                            \
+		answer_step(request, STEP_##STEP);                                      \
 		PROBE2(probe, (request)->id, (request)->mark_ns - (request)->began_ns); \
 	} while (0)
 

@@ -89,8 +89,8 @@ struct config {
 		char url[URL_BYTES_MAX];
 		char authorization[URL_BYTES_MAX];
 		char ca_file[PATH_BYTES_MAX]; /* PEM: who may vouch for an https url; empty: the system's list */
-		unsigned timeout_ms; /* 10000: of one call */
-		unsigned in_flight;  /* 32 */
+		unsigned timeout_ms;	      /* 10000: of one call */
+		unsigned in_flight;	      /* 32 */
 	} facilitator;
 
 	struct config_timeouts timeouts;

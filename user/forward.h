@@ -82,13 +82,13 @@ struct exchange {
 	struct sse sse;
 	uint64_t total_deadline_ms;
 	struct timer timer;
-	uint8_t *head_at;  /* HEAD_BYTES_MAX bytes, the slot's */
+	uint8_t *head_at; /* HEAD_BYTES_MAX bytes, the slot's */
 	size_t head_bytes;
 	uint8_t *event_at; /* EXCHANGE_EVENT_BYTES bytes, the slot's */
 	size_t event_bytes;
-	bool done_seen; /* [DONE] came */
-	bool finishing; /* forward_finish was called; the client's connection had no room yet */
-	bool event_long; /* the current event outgrew the buffer and is passed on unseen */
+	bool done_seen;	      /* [DONE] came */
+	bool finishing;	      /* forward_finish was called; the client's connection had no room yet */
+	bool event_long;      /* the current event outgrew the buffer and is passed on unseen */
 	uint8_t *held_inline; /* EXCHANGE_HELD_BYTES bytes, the slot's */
 	uint8_t *held_at;
 	size_t held_bytes_max;

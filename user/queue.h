@@ -15,13 +15,13 @@
 
 struct queue;
 
-struct queue_ticket { /* lives in the request */
-	struct mail mail;	/* mailed to box when it is granted after waiting */
+struct queue_ticket {	  /* lives in the request */
+	struct mail mail; /* mailed to box when it is granted after waiting */
 	struct mailbox *box;
 	unsigned upstream_idx;
 	size_t bytes;
-	bool granted;		/* holds a place */
-	bool waiting;		/* in line; set and cleared under the queue's lock */
+	bool granted; /* holds a place */
+	bool waiting; /* in line; set and cleared under the queue's lock */
 	struct queue_ticket *next, *prev;
 };
 

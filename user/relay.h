@@ -12,11 +12,12 @@
 #include "forward.h"
 
 /* Request head for the upstream into out; returns bytes written, 0 when it does not fit. */
-size_t relay_request_head(char *out, size_t out_bytes, const struct exchange *exchange, const struct config_upstream *upstream);
+size_t relay_request_head(char *out, size_t out_bytes, const struct exchange *exchange,
+			  const struct config_upstream *upstream);
 
 /* Answer head for the client into out; has_length: send Content-Length: length, else chunked or closing. */
-size_t relay_answer_head(char *out, size_t out_bytes, const struct exchange *exchange, struct span extra, bool has_length,
-			 uint64_t length);
+size_t relay_answer_head(char *out, size_t out_bytes, const struct exchange *exchange, struct span extra,
+			 bool has_length, uint64_t length);
 
 /* How the answer's body is delimited, from its parsed head (RFC 9112 6.3). */
 void relay_frame(struct exchange *exchange);

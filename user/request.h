@@ -36,8 +36,8 @@ enum stage {
 #define REQUEST_BODY_BYTES 16384 /* larger bodies take a buffer from the slab */
 #define REQUEST_BODY_SLACK 64	 /* room for what include_usage adds */
 #define REQUEST_OUT_BYTES 65536
-#define REQUEST_SLOT_BYTES                                                                                   \
-	(HEAD_BYTES_MAX + REQUEST_BODY_BYTES + REQUEST_BODY_SLACK + REQUEST_OUT_BYTES + HEAD_BYTES_MAX +     \
+#define REQUEST_SLOT_BYTES                                                                               \
+	(HEAD_BYTES_MAX + REQUEST_BODY_BYTES + REQUEST_BODY_SLACK + REQUEST_OUT_BYTES + HEAD_BYTES_MAX + \
 	 EXCHANGE_EVENT_BYTES + EXCHANGE_HELD_BYTES)
 
 struct request {
@@ -48,13 +48,13 @@ struct request {
 	struct timer timer;
 	uint64_t sent_mark; /* conn.sent_bytes when the send deadline was set */
 	struct in6_addr source;
-	uint8_t *memory; /* REQUEST_SLOT_BYTES */
+	uint8_t *memory;    /* REQUEST_SLOT_BYTES */
 	unsigned mails_out; /* claim_wait and ticket mails still to come: the slot must stay */
 
 	/* time */
-	uint64_t id;	  /* of this request, for probes */
-	uint64_t began_ns; /* first byte of the head */
-	uint64_t mark_ns;  /* end of the last step */
+	uint64_t id;	    /* of this request, for probes */
+	uint64_t began_ns;  /* first byte of the head */
+	uint64_t mark_ns;   /* end of the last step */
 	uint64_t waited_ns; /* of the time since began_ns, what was the client's own (HEAD and BODY) */
 	bool first_out_done;
 
@@ -83,11 +83,11 @@ struct request {
 	bool enlisted; /* on the worker's list for the next batch */
 
 	/* payers, claim */
-	bool entered; /* payers_leave must follow */
+	bool entered;	     /* payers_leave must follow */
 	struct claim *claim; /* while it is ours to release, forward or owe */
 	struct claim_wait durable, settled;
 	bool is_durable;
-	struct word charged; /* what the payer owes for this request */
+	struct word charged;  /* what the payer owes for this request */
 	uint64_t progress_ns; /* last claim_forward */
 
 	/* queue, forward */

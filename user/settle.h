@@ -10,11 +10,11 @@
 struct settler;
 
 struct settle_config {
-	const char *url;	   /* of the facilitator; "/settle" is appended */
-	const char *authorization; /* value of the Authorization header, or NULL */
-	const char *ca_file;	   /* PEM, or NULL for the system's list */
-	unsigned timeout_ms;	   /* of one call */
-	unsigned in_flight_max;	   /* calls at one time */
+	const char *url;					     /* of the facilitator; "/settle" is appended */
+	const char *authorization;				     /* value of the Authorization header, or NULL */
+	const char *ca_file;					     /* PEM, or NULL for the system's list */
+	unsigned timeout_ms;					     /* of one call */
+	unsigned in_flight_max;					     /* calls at one time */
 	void (*done)(void *done_ctx, struct settlement *settlement); /* called on the settlement thread */
 	void *done_ctx;
 };

@@ -9,22 +9,22 @@
 #include "reasons.h"
 
 /* Step boundaries of a request, in order.  A step's time is from the end of the one before it. */
-#define STEPS(S)                                                                                       \
-	S(HEAD, "head") /* first byte of the request to the end of its head: the client's sending */   \
-	S(PARSE, "parse")                                                                              \
-	S(DECODE, "decode")                                                                            \
-	S(EARLY, "early") /* offer, permit rules, payer list, replay lookup */                         \
-	S(HASH, "hash")                                                                                \
-	S(VERIFY, "verify")                                                                            \
-	S(BODY, "body") /* waiting for the rest of the body, reading it */                             \
-	S(PERMIT, "permit")                                                                            \
-	S(CLAIM, "claim")                                                                              \
-	S(QUEUE, "queue")                                                                              \
-	S(CONNECT, "connect")	  /* upstream connection made and request written */                   \
-	S(FIRST_BYTE, "first_byte") /* the model's own time until it says something */                 \
-	S(SETTLE, "settle")	  /* waiting for the settlement before the answer may leave */         \
-	S(FIRST_OUT, "first_out") /* first byte of the answer handed to the client's socket */         \
-	S(LAST_OUT, "last_out")	  /* rest of the answer */
+#define STEPS(S)                                                                                     \
+	S(HEAD, "head") /* first byte of the request to the end of its head: the client's sending */ \
+	S(PARSE, "parse")                                                                            \
+	S(DECODE, "decode")                                                                          \
+	S(EARLY, "early") /* offer, permit rules, payer list, replay lookup */                       \
+	S(HASH, "hash")                                                                              \
+	S(VERIFY, "verify")                                                                          \
+	S(BODY, "body") /* waiting for the rest of the body, reading it */                           \
+	S(PERMIT, "permit")                                                                          \
+	S(CLAIM, "claim")                                                                            \
+	S(QUEUE, "queue")                                                                            \
+	S(CONNECT, "connect")	    /* upstream connection made and request written */               \
+	S(FIRST_BYTE, "first_byte") /* the model's own time until it says something */               \
+	S(SETTLE, "settle")	    /* waiting for the settlement before the answer may leave */     \
+	S(FIRST_OUT, "first_out")   /* first byte of the answer handed to the client's socket */     \
+	S(LAST_OUT, "last_out")	    /* rest of the answer */
 
 enum step {
 #define S(name, word) STEP_##name,
@@ -42,12 +42,13 @@ struct stats {
 	_Atomic uint64_t claimed;
 	_Atomic uint64_t queued;
 	_Atomic uint64_t forwarded;
-	_Atomic uint64_t served;	   /* paid answers of which a byte was sent */
-	_Atomic uint64_t cancelled;	   /* upstream cancelled because the client left */
+	_Atomic uint64_t served;    /* paid answers of which a byte was sent */
+	_Atomic uint64_t cancelled; /* upstream cancelled because the client left */
 	_Atomic uint64_t events_relayed;
 	_Atomic uint64_t refused[REASON_CNT];
 	struct histogram steps[STEP_CNT];
-	struct histogram overhead;   /* paid requests: first byte in to request written upstream, without BODY and HEAD waiting */
+	struct histogram
+		overhead; /* paid requests: first byte in to request written upstream, without BODY and HEAD waiting */
 	struct histogram first_token; /* paid requests: first byte in to first byte out */
 };
 

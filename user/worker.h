@@ -36,9 +36,9 @@ struct worker {
 	unsigned idx;
 	int listen_fds[LISTENS_MAX];
 	pthread_t thread;
-	_Atomic bool draining;	/* set by anyone: no new connections, no new requests, end when empty */
-	_Atomic bool cutting;	/* set by anyone: the drain's time is over, close what is left */
-	_Atomic int state;	/* enum worker_state, or -errno when the start failed */
+	_Atomic bool draining; /* set by anyone: no new connections, no new requests, end when empty */
+	_Atomic bool cutting;  /* set by anyone: the drain's time is over, close what is left */
+	_Atomic int state;     /* enum worker_state, or -errno when the start failed */
 	struct stats stats;
 
 	/* the thread's own */

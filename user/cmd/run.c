@@ -29,9 +29,8 @@ static const char usage_text[] = "usage: tollbar run -c FILE\n\n"
 
 static int parse_arguments(int argc, char **argv, const char **path)
 {
-	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-						{"help", no_argument, NULL, 'h'},
-						{0}};
+	static const struct option options[] = {
+		{"config", required_argument, NULL, 'c'}, {"help", no_argument, NULL, 'h'}, {0}};
 	int option;
 
 	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
@@ -94,8 +93,8 @@ static int open_filter(struct filter **filter)
 		return 0;
 	int error = filter_open(filter, config.interface);
 	if (error < 0) {
-		log_error("event=filter_open interface=%s error=%d hint=\"tollbar attach %s\"", config.interface, -error,
-			  config.interface);
+		log_error("event=filter_open interface=%s error=%d hint=\"tollbar attach %s\"", config.interface,
+			  -error, config.interface);
 		return error;
 	}
 	error = set_policy(*filter);

@@ -47,9 +47,9 @@ struct fetch_job {
 	/* in */
 	char *body; /* config.body_bytes_max to write to, until start */
 	/* out */
-	int error;	    /* 0: an answer came, whole */
-	bool sent;	    /* the request was written, or begun: the server may have acted on it; it is never written twice */
-	long status;	    /* with error 0 */
+	int error;   /* 0: an answer came, whole */
+	bool sent;   /* the request was written, or begun: the server may have acted on it; it is never written twice */
+	long status; /* with error 0 */
 	const char *answer; /* with error 0; not zero-terminated; until give */
 	size_t answer_bytes;
 };
