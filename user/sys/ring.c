@@ -340,6 +340,7 @@ int ring_init(struct ring **out, const struct ring_config *config)
 		free(ring);
 		return error;
 	}
+	io_uring_register_ring_fd(&ring->uring); /* one descriptor lookup less a round; not missed where refused */
 	error = map_buffers(ring);
 	if (error < 0) {
 		ring_fini(ring);
