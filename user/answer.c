@@ -2,13 +2,13 @@
 #include "answer.h"
 
 #include <arpa/inet.h>
-#include <stdio.h>
 
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/log.h"
 #include "base/probe.h"
+#include "relay.h"
 #include "reply.h"
 #include "standing.h"
 #include "worker.h"
@@ -287,26 +287,11 @@ void answer_refuse(struct request *request, enum reason reason)
 
 void answer_cut(struct request *request, enum reason reason)
 {
-	struct exchange *exchange = &request->exchange;
 	char event[1024];
 
 	answer_count(request, reason);
-	/* Where the head promised a length, nothing may be added. */
-	if (exchange->is_stream && (exchange->metered || exchange->frame != FRAME_LENGTH)) {
-		size_t bytes = reply_stream_error(event, sizeof event, reason);
-		char size[16];
-		int size_bytes = snprintf(size, sizeof size, "%zx\r\n", bytes);
-		uint8_t *at = conn_reserve(&request->conn, bytes + (size_t)size_bytes + 2);
-		if (at != NULL && exchange->client_chunked) { /* the last chunk stays unsent: the answer is not whole */
-			memcpy(at, size, (size_t)size_bytes);
-			memcpy(at + size_bytes, event, bytes);
-			memcpy(at + size_bytes + bytes, "\r\n", 2);
-			conn_commit(&request->conn, bytes + (size_t)size_bytes + 2);
-		} else if (at != NULL) {
-			memcpy(at, event, bytes);
-			conn_commit(&request->conn, bytes);
-		}
-	}
+	/* What ends the stream stays unsent: the answer is not whole. */
+	relay_append(&request->exchange, span_of(event, reply_stream_error(event, sizeof event, reason)));
 	request->close = true;
 	answer_done(request);
 }

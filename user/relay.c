@@ -464,6 +464,19 @@ void relay_end(struct exchange *exchange)
 	exchange->event_bytes = 0;
 }
 
+void relay_append(struct exchange *exchange, struct span bytes)
+{
+	uint8_t *start = conn_reserve(exchange->client, bytes.bytes + CHUNK_HEAD_BYTES + CHUNK_TAIL_BYTES);
+
+	/* Where the head promised a length, nothing may be added. */
+	if (start == NULL || !exchange->is_stream || (!exchange->metered && exchange->frame == FRAME_LENGTH))
+		return;
+	uint8_t *data = exchange->client_chunked ? start + CHUNK_HEAD_BYTES : start;
+	memcpy(data, bytes.at, bytes.bytes);
+	uint8_t *out = close_chunk(exchange, start, data, data + bytes.bytes);
+	conn_commit(exchange->client, (size_t)(out - start));
+}
+
 bool relay_finish(struct exchange *exchange)
 {
 	if (exchange->relay != RELAY_PASS)

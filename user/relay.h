@@ -30,5 +30,7 @@ void relay_end(struct exchange *exchange);
 /* After relay_end, or instead of it: what was held back, and what ends the body on the client's side.  false: no room now,
  * try again. */
 bool relay_finish(struct exchange *exchange);
+/* An event of our own into a stream that is passed on, if there is room; the stream stays open. */
+void relay_append(struct exchange *exchange, struct span bytes);
 
 #endif
