@@ -11,8 +11,6 @@
 #define PAYMENT_JSON_BYTES_MAX 8192
 #define PAYMENT_BASE64_BYTES_MAX 10924
 #define JSON_DEPTH_MAX 16
-/* uint256 in decimal: 2^256 - 1 has 78 digits. */
-#define DECIMAL_DIGITS_MAX 78
 
 /* Configuration: counts of sections. */
 #define OFFERS_MAX 32

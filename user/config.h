@@ -24,8 +24,6 @@ struct config_upstream { /* [upstream NAME] */
 	char authorization[URL_BYTES_MAX]; /* sent instead of the client's; empty = client's is passed on */
 };
 
-enum route_match { ROUTE_EXACT };
-
 struct config_route { /* [route NAME] */
 	char name[NAME_BYTES_MAX];
 	char method[16];			      /* "POST" */

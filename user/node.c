@@ -158,8 +158,7 @@ static struct queue *make_queue(const struct config *config)
 static int load_payers(struct node *node)
 {
 	const char *path = node->config->payers_file;
-	FILE *mistakes = stderr;
-	int found = payers_load(node->shared.payers, path[0] != 0 ? path : NULL, mistakes);
+	int found = payers_load(node->shared.payers, path[0] != 0 ? path : NULL, stderr);
 
 	if (found != 0)
 		log_warn("event=payers_load file=%s mistakes=%d", path, found);

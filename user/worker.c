@@ -87,7 +87,7 @@ void worker_memory(struct worker_memory *memory, const struct config *config)
 	memory->buffers = ring_bytes(&ring);
 	memory->upstream = forward_bytes(upstream_conn_cnt(config));
 	memory->slab = slab_buffer_cnt(config) * slab_buffer_bytes(config);
-	memory->total = memory->slots + memory->buffers + memory->upstream + memory->slab;
+	memory->total = memory->slots + memory->buffers + memory->upstream + memory->slab + standing_bytes();
 }
 
 /* --- a client's connection --- */
