@@ -32,7 +32,8 @@ LIB_OBJ := $(filter-out $(B)/user/main.o,$(OBJ))
 UNIT := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
 BPF_TEST := $(patsubst tests/bpf/%.c,$(B)/tests/bpf/%,$(sort $(wildcard tests/bpf/test_*.c)))
 LIVE_TEST := tests/e2e/filter.sh tests/e2e/standing.sh
-TOOLS := $(patsubst tests/tools/%.c,$(B)/tests/tools/%,$(sort $(wildcard tests/tools/*.c)))
+TOOLS := $(patsubst tests/tools/%.c,$(B)/tests/tools/%,$(filter-out %.bpf.c,$(sort $(wildcard tests/tools/*.c)))) \
+	$(patsubst %.bpf.c,build/%.bpf.o,$(wildcard tests/tools/*.bpf.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 BENCH := $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(sort $(wildcard tests/bench/bench_*.c)))
 
@@ -44,12 +45,17 @@ help: ## list the targets
 
 # --- kernel side ---
 BPF_ARCH := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
-build/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.bpf.h include/*.h vmlinux/*.h) Makefile
+define COMPILE_BPF
 	@mkdir -p $(@D)
 	@echo "  BPF   $@"
 	$(Q)$(CLANG) -O2 -g -target bpf -D__TARGET_ARCH_$(BPF_ARCH) -Wall -Wextra -Werror -fno-strict-aliasing \
 		-mcpu=v3 -Iinclude -Ivmlinux -Ibpf -c $< -o $@
 	$(Q)llvm-strip -g $@
+endef
+build/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.bpf.h include/*.h vmlinux/*.h) Makefile
+	$(COMPILE_BPF)
+build/tests/tools/%.bpf.o: tests/tools/%.bpf.c tests/tools/%.h vmlinux/vmlinux.h Makefile
+	$(COMPILE_BPF)
 
 # --- user side ---
 $(B)/%.o: %.c Makefile

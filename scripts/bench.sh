@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Every figure of the project, one "name value" a line, and all of them in build/bench.json.
 #
-#   scripts/bench.sh [GROUP...]      groups: steps xdp proxy sse paid paid-npm; default all
+#   scripts/bench.sh [GROUP...]      groups: steps xdp proxy sse paid paid-npm flood; default all
 #
 # Each ratio is the median of per-round ratios measured in one run, the sides taking turns, over the same upstream.  Where
 # CPU time is compared (proxy, sse) the proxy is on cpu 0, and the load and the upstream share cpu 1, if there are two.
@@ -31,7 +31,7 @@ stop_all() {
 	for pid in "${started[@]}"; do wait "$pid" 2>/dev/null || true; done
 	started=()
 }
-trap 'stop_all; rm -rf "$work"' EXIT
+trap 'stop_all; flood_down; rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM
 
 give_up() { echo "bench: $*" >&2; exit 1; }
@@ -126,20 +126,17 @@ start_nginx() { # → url_of, pid_of
 	url_of[nginx]=http://127.0.0.1:$port
 }
 
-start_tollbar() { # facilitator-url asset → url_of, pid_of
-	local port
-	port=$(free_port)
-	rm -rf "$work/state"
-	mkdir "$work/state"
-	cat >"$work/tollbar.conf" <<-END
+tollbar_conf() { # address port state-directory facilitator-url asset, more lines of [node] on stdin
+	cat <<-END
 		[node]
-		listen = 127.0.0.1:$port
+		listen = $1:$2
 		admin = 127.0.0.1:$(free_port)
-		state = $work/state
+		state = $3
 		workers = $workers
 		log = error
+		$(cat)
 		[facilitator]
-		url = $1
+		url = $4
 		in_flight = 64
 		[upstream model]
 		url = http://$upstream
@@ -147,7 +144,7 @@ start_tollbar() { # facilitator-url asset → url_of, pid_of
 		[offer exact]
 		method = eip3009
 		network = eip155:84532
-		asset = $2
+		asset = $5
 		pay_to = 0x209693Bc6afc0C5328bA36FaF03C514EF312287C
 		amount = 10000
 		max_timeout_s = 300
@@ -161,6 +158,14 @@ start_tollbar() { # facilitator-url asset → url_of, pid_of
 		match = POST /v1/completions
 		upstream = model
 	END
+}
+
+start_tollbar() { # facilitator-url asset → url_of, pid_of
+	local port
+	port=$(free_port)
+	rm -rf "$work/state"
+	mkdir "$work/state"
+	tollbar_conf 127.0.0.1 "$port" "$work/state" "$1" "$2" </dev/null >"$work/tollbar.conf"
 	serve tollbar "${on_proxy[@]}" build/tollbar run -c "$work/tollbar.conf"
 	pid_of[tollbar]=$pid
 	wait_for 10 listens "$port"
@@ -305,11 +310,14 @@ group_paid-npm() {
 	paid_duel paid_over_express_npm_facilitator "$url" "$token" "$work/key-npm" 96 96
 }
 
+# shellcheck source=scripts/bench-flood.sh disable=SC1091
+. scripts/bench-flood.sh
+
 group_steps() { "${on_proxy[@]}" build/tests/bench/bench_steps | tee -a "$lines"; }
 group_xdp() { "${on_proxy[@]}" build/tests/bench/bench_xdp | tee -a "$lines"; }
 
 groups=("$@")
-((${#groups[@]})) || groups=(steps xdp proxy sse paid paid-npm)
+((${#groups[@]})) || groups=(steps xdp proxy sse paid paid-npm flood)
 for group in "${groups[@]}"; do
 	declare -F "group_$group" >/dev/null || give_up "no group '$group'"
 	"group_$group"
