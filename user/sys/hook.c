@@ -19,7 +19,7 @@
 
 #define BPFFS "/sys/fs/bpf"
 #define PIN_BYTES_MAX 128
-#define RUN_PRIORITY 10 /* among programs behind one dispatcher: early, where xdp-filter is too */
+#define RUN_PRIORITY 20 /* behind one dispatcher: after xdp-filter (10), before libxdp's default (50) */
 #define DISPATCHER "xdp_dispatcher"
 
 extern const char filter_object[], filter_object_end[]; /* filter_object.S */
