@@ -30,14 +30,16 @@ SRC := $(sort $(wildcard user/*.c user/*/*.c))
 OBJ := $(SRC:%.c=$(B)/%.o)
 LIB_OBJ := $(filter-out $(B)/user/main.o,$(OBJ))
 UNIT := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
+BPF_BESIDE := $(patsubst tests/bpf/%.c,build/tests/bpf/%.o,$(wildcard tests/bpf/*.bpf.c))
 BPF_TEST := $(patsubst tests/bpf/%.c,$(B)/tests/bpf/%,$(sort $(wildcard tests/bpf/test_*.c)))
+VM_TEST := tests/vm/run.sh
 LIVE_TEST := tests/e2e/filter.sh tests/e2e/standing.sh
 TOOLS := $(patsubst tests/tools/%.c,$(B)/tests/tools/%,$(filter-out %.bpf.c,$(sort $(wildcard tests/tools/*.c)))) \
 	$(patsubst %.bpf.c,build/%.bpf.o,$(wildcard tests/tools/*.bpf.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 BENCH := $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(sort $(wildcard tests/bench/bench_*.c)))
 
-.PHONY: all help deps demo test test-unit test-fuzz test-bpf test-e2e fuzz bench lint format clean
+.PHONY: all help deps demo test test-unit test-fuzz test-bpf test-vm test-e2e fuzz bench lint format clean
 all: $(B)/tollbar build/gate.bpf.o ## build the daemon and the BPF object
 
 help: ## list the targets
@@ -45,17 +47,20 @@ help: ## list the targets
 
 # --- kernel side ---
 BPF_ARCH := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
-define COMPILE_BPF
+BPF_HEADERS := $(wildcard bpf/*.bpf.h include/*.h vmlinux/*.h)
+define compile_bpf
 	@mkdir -p $(@D)
 	@echo "  BPF   $@"
 	$(Q)$(CLANG) -O2 -g -target bpf -D__TARGET_ARCH_$(BPF_ARCH) -Wall -Wextra -Werror -fno-strict-aliasing \
 		-mcpu=v3 -Iinclude -Ivmlinux -Ibpf -c $< -o $@
 	$(Q)llvm-strip -g $@
 endef
-build/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.bpf.h include/*.h vmlinux/*.h) Makefile
-	$(COMPILE_BPF)
-build/tests/tools/%.bpf.o: tests/tools/%.bpf.c tests/tools/%.h vmlinux/vmlinux.h Makefile
-	$(COMPILE_BPF)
+build/%.bpf.o: bpf/%.bpf.c $(BPF_HEADERS) Makefile
+	$(compile_bpf)
+build/tests/bpf/%.bpf.o: tests/bpf/%.bpf.c $(BPF_HEADERS) Makefile # programs the tests put beside ours
+	$(compile_bpf)
+build/tests/tools/%.bpf.o: tests/tools/%.bpf.c $(wildcard tests/tools/*.h) $(BPF_HEADERS) Makefile
+	$(compile_bpf)
 
 # --- user side ---
 $(B)/%.o: %.c Makefile
@@ -109,18 +114,18 @@ demo: ## the main job on two network namespaces, as one table (root)
 
 unit: $(UNIT)
 tools: $(TOOLS)
-bpf-tests: $(BPF_TEST)
+bpf-tests: $(BPF_TEST) $(BPF_BESIDE)
 fuzzers: $(FUZZERS)
 
 # unit tests run twice: as shipped, and under ASan and UBSan
 SANITIZED := $(patsubst tests/unit/%.c,build/asan/tests/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
 
 test: ## every test; the last line is the sum
-	$(Q)scripts/install-deps build test
+	$(Q)scripts/install-deps build test vm
 	$(Q)$(SUBMAKE) all unit tools bpf-tests fuzzers
 	$(Q)$(SUBMAKE) SAN=asan unit
 	$(Q)scripts/run-tests -j $(JOBS) scripts/check-floors $(UNIT) $(SANITIZED) $(FUZZERS) \
-		--alone $(BPF_TEST) $(LIVE_TEST) tests/e2e/run.mjs
+		--alone $(BPF_TEST) $(LIVE_TEST) $(VM_TEST) tests/e2e/run.mjs
 
 test-unit: ## unit tests and include floors: quick, no root, no network (SAN=asan or SAN=tsan: under that sanitizer)
 	$(Q)$(SUBMAKE) unit
@@ -133,6 +138,11 @@ test-fuzz: ## each fuzzer for FUZZ_SECONDS (5)
 test-bpf: ## the filter: BPF_PROG_TEST_RUN and live veth (root)
 	$(Q)$(SUBMAKE) all tools bpf-tests
 	$(Q)scripts/run-tests $(BPF_TEST) $(LIVE_TEST)
+
+test-vm: ## the filter and the daemon on Debian's own 6.1 kernel, emulated (no root, no /dev/kvm)
+	$(Q)scripts/install-deps build vm
+	$(Q)$(SUBMAKE) all tools bpf-tests
+	$(Q)scripts/run-tests $(VM_TEST)
 
 test-e2e: ## the npm clients and facilitator through the daemon
 	$(Q)scripts/install-deps build test

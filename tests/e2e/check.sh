@@ -3,6 +3,7 @@
 # shellcheck shell=bash
 PASSED=0
 FAILED=0
+SKIPPED=0
 
 [ "$(id -u)" = 0 ] || { echo "skipped: needs root"; exit 77; }
 
@@ -15,7 +16,12 @@ ok() { # WHAT GOT WANT
 	fi
 }
 
+skip() { # WHAT AND WHY
+	SKIPPED=$((SKIPPED + 1))
+	echo "SKIP $1"
+}
+
 check_done() {
-	echo "$PASSED passed, $FAILED failed"
+	echo "$PASSED passed, $FAILED failed, $SKIPPED skipped"
 	[ "$FAILED" = 0 ]
 }

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # filter.sh: the filter on live interfaces: two network namespaces joined by a veth pair, TCP connections from several
 # sources.  Nothing listens: a SYN that passes is answered with a reset at once, a dropped one is not answered.
-# Needs root.  Last line: "N passed, N failed".
+# Arguments: some of its parts (see the end) instead of all.  Needs root.  Last line: "N passed, N failed".
 set -u
 cd "$(dirname "$0")/../.." || exit
 . tests/e2e/check.sh
@@ -47,19 +47,21 @@ setup() {
 	echo "the veth pair carries nothing" && exit 1
 }
 
-reach() { # SOURCE PORT: "pass" or "drop"
+reach() { # SOURCE PORT [SECONDS]: "pass" or "drop"
 	local target=10.99.0.1 prefix=32 said
 	case $1 in *:*) target=fd99::1 prefix=128 ;; esac
 	client ip route replace $target/$prefix dev client0 src "$1"
-	said=$(nsenter --net="/run/netns/$CLIENT" timeout 0.5 bash -c "exec 3<>/dev/tcp/$target/$2" 2>&1)
+	said=$(nsenter --net="/run/netns/$CLIENT" timeout "${3:-0.5}" bash -c "exec 3<>/dev/tcp/$target/$2" 2>&1)
 	case $said in *refused*) echo pass ;; *) echo drop ;; esac
 }
 
 expect() { # WHAT, then SOURCE PORT WANT for each connection
-	local what=$1
+	local what=$1 said
 	shift
 	while [ $# -gt 0 ]; do
-		ok "$what: $1 to port $2" "$(reach "$1" "$2")" "$3"
+		said=$(reach "$1" "$2")
+		[ "$said$3" = droppass ] && said=$(reach "$1" "$2" 5) # a machine with much else to do answers late
+		ok "$what: $1 to port $2" "$said" "$3"
 		shift 3
 	done
 }
@@ -111,7 +113,7 @@ pings() {
 by_tollbar() {
 	tollbar attach node0
 	ok "attach" $? 0
-	ok "attached" "$(attached)" tollbar_gate
+	case $(attached) in xdp_dispatcher | tollbar_gate) ok "attached" 0 0 ;; *) ok "attached" "$(attached)" tollbar_gate ;; esac
 	policy "tollbar attach"
 	pings
 	tollbar detach node0
@@ -141,10 +143,7 @@ in_netns_exec() {
 }
 
 beside_another() {
-	printf '%s\n' '__attribute__((section("xdp"), used)) int another(void *ctx) { return 2; }' \
-		'char terms[] __attribute__((section("license"), used)) = "GPL";' >"$DIR/another.c"
-	clang -O2 -g -target bpf -c "$DIR/another.c" -o "$DIR/another.o" || { ok "clang" $? 0; return; }
-	node ip link set dev node0 xdp obj "$DIR/another.o" sec xdp
+	node ip link set dev node0 xdp obj build/tests/bpf/another.bpf.o sec xdp
 	tollbar attach node0
 	ok "attach beside another" "$? $(attached)" "1 another"
 	tollbar attach node0 --replace --mode allow --tcp 8402
@@ -157,11 +156,8 @@ beside_another() {
 }
 
 setup
-by_tollbar
-by_ip_link xdp
-by_ip_link xdpgeneric
-in_netns_exec
-beside_another
+[ $# = 0 ] && set -- by_tollbar "by_ip_link xdp" "by_ip_link xdpgeneric" in_netns_exec beside_another
+for part in "$@"; do $part; done
 [ -e "/sys/fs/bpf/tollbar/node0@$(node stat -Lc %i /proc/self/ns/net)" ]
 ok "no pins left" $? 1
 [ $FAILED = 0 ] || sed 's/^/log: /' "$DIR/log"

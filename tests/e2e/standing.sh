@@ -6,29 +6,11 @@
 set -u
 cd "$(dirname "$0")/../.." || exit
 . tests/e2e/check.sh
+. tests/e2e/live.sh
 
-TOLLBAR=build/tollbar
-NAME=tbstanding-$$
-DIR=$(mktemp -d)
-DAEMON=
-UPSTREAM=
-
-cleanup() {
-	[ -n "$DAEMON" ] && kill "$DAEMON" 2>/dev/null && wait "$DAEMON" 2>/dev/null
-	[ -n "$UPSTREAM" ] && kill "$UPSTREAM" 2>/dev/null
-	node "$TOLLBAR" detach node0 >/dev/null 2>&1
-	scripts/netns.sh down "$NAME"
-	rm -rf "$DIR"
-}
-trap cleanup EXIT
+trap live_down EXIT
 trap 'exit 1' INT TERM
 
-node() { nsenter --net="/run/netns/$NAME-node" "$@"; }
-client() { nsenter --net="/run/netns/$NAME-client" "$@"; }
-# HTTP status of a request from a source; 000: nothing came back
-ask() { # SOURCE PATH
-	client curl -s -o /dev/null -m 1 --interface "$1" -w '%{http_code}' "http://10.77.0.1:8402$2"
-}
 # A request that no honest client sends, some times.
 misbehave() { # SOURCE TIMES
 	for _ in $(seq "$2"); do
@@ -37,51 +19,14 @@ misbehave() { # SOURCE TIMES
 	done
 }
 penalized() { node "$TOLLBAR" status -a 127.0.0.1:9402 --json | grep -o '"penalized":[0-9]*' | head -1; }
-ready() {
-	for _ in $(seq 50); do
-		node curl -s -o /dev/null -m 1 http://127.0.0.1:9402/readyz && return
-		sleep 0.1
-	done
-	echo "the daemon does not come up" && cat "$DIR/log" && exit 1
-}
-
-start() { # EXTRA NODE SETTING
-	cat >"$DIR/conf" <<-CONF
-	[node]
-	listen = 10.77.0.1:8402
-	admin = 127.0.0.1:9402
-	interface = node0
-	workers = 1
-	$1
-	[filter]
-	penalty_failures = 5
+PENALTIES='penalty_failures = 5
 	penalty_window_s = 10
-	penalty_s = 2
-	[upstream model]
-	url = http://127.0.0.1:$(cat "$DIR/port")
-	[route models]
-	match = GET /v1/models
-	upstream = model
-	CONF
-	# not by the function: $! must be the daemon, not a subshell around it
-	nsenter --net="/run/netns/$NAME-node" "$TOLLBAR" run -c "$DIR/conf" 2>"$DIR/log" &
-	DAEMON=$!
-	ready
-}
+	penalty_s = 2'
 
-stop() {
-	kill "$DAEMON" && wait "$DAEMON"
-	ok "the daemon's exit status" $? 0
-	DAEMON=
-}
+live_up
+tollbar attach node0 || { cat "$DIR/attach"; exit 1; }
 
-scripts/netns.sh up "$NAME" || exit 1
-node "$TOLLBAR" attach node0 2>"$DIR/attach" || { cat "$DIR/attach"; exit 1; }
-nsenter --net="/run/netns/$NAME-node" build/tests/tools/upstream --port 0 --port-file "$DIR/port" >/dev/null &
-UPSTREAM=$!
-for _ in $(seq 50); do [ -s "$DIR/port" ] && break; sleep 0.1; done
-
-start ""
+live_start "interface = node0" "$PENALTIES"
 ok "a good source is served" "$(ask 10.77.0.2 /v1/models)" 200
 misbehave 10.77.0.66 4
 ok "four failures are forgiven" "$(ask 10.77.0.66 /v1/models)" 200
@@ -93,12 +38,13 @@ sleep 2.5
 ok "after its time the source is served again" "$(ask 10.77.0.66 /v1/models)" 200
 for _ in 1 2 3 4 5 6; do ask 10.77.0.2 /no/such/route >/dev/null; done
 ok "asking for what is not there is no offence" "$(ask 10.77.0.2 /v1/models)" 200
-stop
+live_stop
 
-start "trusted_proxy = 10.77.0.66"
+live_start "interface = node0
+	trusted_proxy = 10.77.0.66" "$PENALTIES"
 misbehave 10.77.0.66 10
 ok "a trusted proxy is never shut out" "$(ask 10.77.0.66 /v1/models)" 200
-stop
+live_stop
 
 for probe in begin head parse decode early hash verify body permit claim queue connect first_byte settle first_out last_out refused; do
 	ok "probe $probe" "$(readelf -n "$TOLLBAR" | grep -A1 'Provider: tollbar' | grep -cw "Name: $probe" | sed 's/^[1-9][0-9]*$/yes/')" yes

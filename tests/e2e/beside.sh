@@ -1,0 +1,101 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# beside.sh: the filter beside other XDP programs on one interface, with a paid request through all of them: behind libxdp's
+# dispatcher where the kernel allows one, and by itself with a next program in its tail-call slot.
+# Needs root.  Last line: "N passed, N failed".
+set -u
+cd "$(dirname "$0")/../.." || exit
+. tests/e2e/check.sh
+. tests/e2e/live.sh
+
+trap live_down EXIT
+trap 'exit 1' INT TERM
+
+PAID_SECTIONS() {
+	cat <<-CONF
+	[facilitator]
+	url = http://127.0.0.1:$(cat "$DIR/facilitator")
+	[offer usdc]
+	method = eip3009
+	network = eip155:8453
+	asset = 0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913
+	pay_to = 0x17c5185167401eD00cF5F5b2fc97D9BBfDb7D025
+	amount = 10000
+	token_name = USD Coin
+	token_version = 2
+	[route chat]
+	match = POST /v1/chat/completions
+	offers = usdc
+	upstream = model
+	CONF
+}
+
+paid() { # WHAT: one request is paid for, served and settled
+	local settled
+	settled=$(settled)
+	client "$TOLLBAR" pay --key "$DIR/key" --data '{"model":"m","messages":[{"role":"user","content":"hello"}]}' \
+		http://10.77.0.1:8402/v1/chat/completions >"$DIR/answer" 2>"$DIR/paid"
+	ok "$1: paid request" $? 0
+	ok "$1: the model's answer" "$(grep -c '"choices"' "$DIR/answer")" 1
+	ok "$1: settled" "$(settled)" $((settled + 1))
+}
+settled() { node curl -s "http://127.0.0.1:$(cat "$DIR/facilitator")/stats" | grep -o '"settled":[0-9]*' | tr -dc 0-9; }
+
+# Did a figure move while the command ran?
+moved() { # FIGURE-COMMAND COMMAND...
+	local figure=$1 before after
+	shift
+	before=$($figure)
+	"$@" >/dev/null
+	after=$($figure)
+	[ "$after" -gt "$before" ] && echo yes || echo no
+}
+ours() { metric 'tollbar_packets_total{reason="pass_open",verdict="pass"}'; }
+third() { bpftool map dump name another_seen | tr -d '\n' | sed 's/.*"value": *\([0-9]*\).*/\1/'; }
+from_guest() { ask 10.77.0.2 /v1/models; }
+from_denied() { ask 10.77.0.66 /v1/models; }
+
+chain() {
+	local denied=10.77.0.66
+	node xdp-filter load -m native node0 && tollbar attach node0 && node xdp-loader load -m native -P 50 node0 build/tests/bpf/another.bpf.o
+	ok "three programs on one interface" $? 0
+	ok "in order of priority" "$(node xdp-loader status node0 | grep -oE 'xdpfilt[a-z_]*|tollbar_gate|another' | tr '\n' ' ' | sed 's/xdpfilt[a-z_]*/xdp-filter/')" \
+		"xdp-filter tollbar_gate another "
+	live_start "interface = node0
+	state = $DIR/state" "" "$(PAID_SECTIONS)"
+	paid "behind the dispatcher"
+	ok "what passes reaches ours" "$(moved ours from_guest)" yes
+	ok "and the one behind" "$(moved third from_guest)" yes
+	node xdp-filter ip -m src $denied
+	ok "what xdp-filter drops is not served" "$(from_denied)" 000
+	ok "nor seen by ours" "$(moved ours from_denied)" no
+	node xdp-filter ip -r -m src $denied
+	echo $denied >"$DIR/deny"
+	tollbar attach node0 --deny "$DIR/deny"
+	ok "what ours drops is not served" "$(from_denied)" 000
+	ok "nor seen by the one behind" "$(moved third from_denied)" no
+	ok "while others pass" "$(from_guest)" 200
+	live_stop
+	tollbar detach node0
+	ok "detach of ours" $? 0
+	ok "leaves the others" "$(node xdp-loader status node0 | grep -oE 'xdpfilt[a-z_]*|tollbar_gate|another' | tr '\n' ' ' | sed 's/xdpfilt[a-z_]*/xdp-filter/')" \
+		"xdp-filter another "
+	ok "at work" "$(moved third from_guest)" yes
+	node xdp-loader unload node0 --all
+}
+
+# Does this kernel let one program replace a function of another?
+has_dispatcher() {
+	tollbar attach node0 || { cat "$DIR/attach"; exit 1; }
+	node ip -d link show dev node0 | grep -q 'name xdp_dispatcher'
+	local found=$?
+	tollbar detach node0
+	return $found
+}
+
+live_up
+live_helper facilitator
+(umask 077 && echo 0x4646464646464646464646464646464646464646464646464646464646464646 >"$DIR/key")
+if has_dispatcher; then chain; else skip "the chain: this kernel refuses libxdp's dispatcher"; fi
+[ $FAILED = 0 ] || cat "$DIR/attach" "$DIR/log"
+check_done

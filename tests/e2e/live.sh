@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+# live.sh: a node and a client in two network namespaces, and the daemon between them, for the shell tests, which source it
+# after check.sh and end it with live_down in their trap.
+# shellcheck shell=bash
+TOLLBAR=${TOLLBAR:-build/tollbar}
+NAME=tblive-$$
+DIR=$(mktemp -d)
+DAEMON=
+HELPERS=() # the other processes, which end with the test
+
+# The namespace of the network alone: ip netns exec would hide /sys/fs/bpf.
+node() { nsenter --net="/run/netns/$NAME-node" "$@"; }
+client() { nsenter --net="/run/netns/$NAME-client" "$@"; }
+tollbar() { node "$TOLLBAR" "$@" 2>>"$DIR/attach"; }
+
+live_up() {
+	scripts/netns.sh up "$NAME" || exit 1
+	live_helper upstream
+}
+
+live_down() {
+	[ -n "$DAEMON" ] && kill "$DAEMON" 2>/dev/null && wait "$DAEMON" 2>/dev/null
+	for pid in "${HELPERS[@]}"; do kill "$pid" 2>/dev/null; done
+	for iface in $(node ip -o link 2>/dev/null | sed -n 's/^[0-9]*: \(node[0-9]*\)[@:].*/\1/p'); do
+		tollbar detach "$iface" >/dev/null
+	done
+	scripts/netns.sh down "$NAME"
+	rm -rf "$DIR"
+}
+
+live_helper() { # TOOL: starts it on the node; its port is then in $DIR/TOOL
+	nsenter --net="/run/netns/$NAME-node" "build/tests/tools/$1" --port 0 --port-file "$DIR/$1" >/dev/null &
+	HELPERS+=($!)
+	for _ in $(seq 50); do [ -s "$DIR/$1" ] && return; sleep 0.1; done
+	echo "$1 does not come up" && exit 1
+}
+
+# Starts the daemon; it serves GET /v1/models unpaid.
+live_start() { # NODE-SETTINGS FILTER-SETTINGS MORE-SECTIONS
+	cat >"$DIR/conf" <<-CONF
+	[node]
+	listen = 10.77.0.1:8402
+	admin = 127.0.0.1:9402
+	workers = 1
+	$1
+	[filter]
+	${2:-}
+	[upstream model]
+	url = http://127.0.0.1:$(cat "$DIR/upstream")
+	[route models]
+	match = GET /v1/models
+	upstream = model
+	${3:-}
+	CONF
+	# not by the function: $! must be the daemon, not a subshell around it
+	nsenter --net="/run/netns/$NAME-node" "$TOLLBAR" run -c "$DIR/conf" 2>>"$DIR/log" &
+	DAEMON=$!
+	for _ in $(seq 100); do
+		node curl -s -o /dev/null -m 1 http://127.0.0.1:9402/readyz && return
+		sleep 0.1
+	done
+	echo "the daemon does not come up" && cat "$DIR/log" && exit 1
+}
+
+live_stop() {
+	kill "$DAEMON" && wait "$DAEMON"
+	ok "the daemon's exit status" $? 0
+	DAEMON=
+}
+
+# HTTP status of a request from a source; 000: nothing came back.
+ask() { # SOURCE PATH
+	client curl -s -o /dev/null -m 1 --interface "$1" -w '%{http_code}' "http://10.77.0.1:8402$2"
+}
+
+# A figure of /metrics; 0 when there is none.
+metric() { # NAME{LABELS}
+	local value
+	value=$(node curl -s -m 2 http://127.0.0.1:9402/metrics | grep -F "$1 " | sed 's/.* //')
+	echo "${value:-0}"
+}
