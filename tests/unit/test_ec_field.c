@@ -3,7 +3,7 @@
 #include "ec/field.c"
 
 #include "ec/ec.h"
-#include "ec_number.h"
+#include "ec_lanes.h"
 
 #ifdef __x86_64__
 VECTOR_BEGIN
@@ -27,9 +27,9 @@ static bool ready(void)
 	} while (0)
 
 /* Of this magnitude at most, and as often as not the largest of it. */
-static struct fe8 random_field(uint64_t magnitude)
+static struct u256x8 random_field(uint64_t magnitude)
 {
-	struct fe8 out;
+	struct u256x8 out;
 
 	for (int lane = 0; lane < LANES; lane++) {
 		for (int i = 0; i < 4; i++)
@@ -39,15 +39,7 @@ static struct fe8 random_field(uint64_t magnitude)
 	return out;
 }
 
-static BIGNUM *lane_of(const struct fe8 *a, int lane)
-{
-	uint64_t limb[5];
-
-	FIELD_EACH(i) limb[i] = a->v[i][lane];
-	return number_limbs(limb, 5, 52);
-}
-
-static bool within(const struct fe8 *a, uint64_t magnitude)
+static bool within(const struct u256x8 *a, uint64_t magnitude)
 {
 	for (int lane = 0; lane < LANES; lane++) {
 		for (int i = 0; i < 4; i++)
@@ -60,7 +52,8 @@ static bool within(const struct fe8 *a, uint64_t magnitude)
 }
 
 /* got = a b times + add - sub in every lane. */
-static void check_product(const struct fe8 *got, const struct fe8 *a, const struct fe8 *b, const struct fe8 *sub)
+static void check_product(const struct u256x8 *got, const struct u256x8 *a, const struct u256x8 *b,
+			  const struct u256x8 *sub)
 {
 	for (int lane = 0; lane < LANES; lane++) {
 		BIGNUM *x = lane_of(a, lane), *y = lane_of(b, lane), *z = lane_of(got, lane);
@@ -82,7 +75,7 @@ TEST(products)
 	NEED_CPU;
 	for (int round = 0; round < ROUNDS; round++) {
 		uint64_t magnitude = 1 + random_below(15);
-		struct fe8 a = random_field(magnitude), b = random_field(15), got = field_mul(a, b);
+		struct u256x8 a = random_field(magnitude), b = random_field(15), got = field_mul(a, b);
 		CHECK(within(&got, 1));
 		check_product(&got, &a, &b, NULL);
 		got = field_sqr(a);
@@ -96,11 +89,11 @@ TEST(products_less_loose_terms)
 {
 	NEED_CPU;
 	for (int round = 0; round < ROUNDS; round++) {
-		struct fe8 a = random_field(8), b = random_field(8), sub = random_field(round % 2 ? 4 : 1);
-		struct fe8 got = columns_reduce_signed(columns_add_p(columns_sub(columns_mul(a, b), sub), 5));
+		struct u256x8 a = random_field(8), b = random_field(8), sub = random_field(round % 2 ? 4 : 1);
+		struct u256x8 got = columns_reduce_signed(columns_add_p(columns_sub(columns_mul(a, b), sub), 5));
 		CHECK(within(&got, 2));
 		check_product(&got, &a, &b, &sub);
-		got = columns_reduce_signed(columns_add_p(columns_sub(columns_mul(a, FIELD_ZERO), sub), 5));
+		got = columns_reduce_signed(columns_add_p(columns_sub(columns_mul(a, U256X8_ZERO), sub), 5));
 		CHECK(within(&got, 2));
 	}
 }
@@ -109,13 +102,13 @@ TEST(sums)
 {
 	NEED_CPU;
 	for (int round = 0; round < ROUNDS; round++) {
-		struct fe8 a = random_field(4), b = random_field(4), got = field_sub(a, b, 5), sum = field_add(a, b);
-		struct fe8 three = field_times(a, 3), one = FIELD_ONE;
+		struct u256x8 a = random_field(4), b = random_field(4), got = field_sub(a, b, 5), sum = field_add(a, b);
+		struct u256x8 three = field_times(a, 3), one = U256X8_ONE;
 		CHECK(within(&got, 9));
 		CHECK(within(&sum, 8));
 		check_product(&got, &a, &one, &b);
 		check_product(&a, &sum, &one, &b);
-		check_product(&three, &a, &(struct fe8){{vector_set(3)}}, NULL);
+		check_product(&three, &a, &(struct u256x8){{vector_set(3)}}, NULL);
 	}
 }
 
@@ -123,29 +116,29 @@ TEST(sums)
 TEST(canonical_is_the_one_below_p)
 {
 	NEED_CPU;
-	const struct fe8 one = FIELD_ONE,
-			 edge[] = {
-				 field_set(0, 0, 0, 0, 0),
-				 field_set(1, 0, 0, 0, 0),
-				 field_set(0xffffefffffc2e, LIMB_MASK, LIMB_MASK, LIMB_MASK, TOP_MASK), /* p - 1 */
-				 field_set(0xffffefffffc2f, LIMB_MASK, LIMB_MASK, LIMB_MASK, TOP_MASK), /* p */
-				 field_set(0xffffefffffc30, LIMB_MASK, LIMB_MASK, LIMB_MASK, TOP_MASK), /* p + 1 */
-				 field_set(LIMB_MASK, LIMB_MASK, LIMB_MASK, LIMB_MASK, TOP_MASK),
-				 field_set(LIMB_MASK, LIMB_MASK, LIMB_MASK, LIMB_MASK, LIMB_MASK),
-				 field_set(0, 0, 0, 0, TOP_MASK + 1),
-			 };
+	const struct u256x8 one = U256X8_ONE,
+			    edge[] = {
+				    u256x8_set(0, 0, 0, 0, 0),
+				    u256x8_set(1, 0, 0, 0, 0),
+				    u256x8_set(0xffffefffffc2e, LIMB_MASK, LIMB_MASK, LIMB_MASK, TOP_MASK), /* p - 1 */
+				    u256x8_set(0xffffefffffc2f, LIMB_MASK, LIMB_MASK, LIMB_MASK, TOP_MASK), /* p */
+				    u256x8_set(0xffffefffffc30, LIMB_MASK, LIMB_MASK, LIMB_MASK, TOP_MASK), /* p + 1 */
+				    u256x8_set(LIMB_MASK, LIMB_MASK, LIMB_MASK, LIMB_MASK, TOP_MASK),
+				    u256x8_set(LIMB_MASK, LIMB_MASK, LIMB_MASK, LIMB_MASK, LIMB_MASK),
+				    u256x8_set(0, 0, 0, 0, TOP_MASK + 1),
+			    };
 
 	for (size_t round = 0; round < ROUNDS; round++) {
-		struct fe8 a = round < sizeof(edge) / sizeof(*edge) ? edge[round] : random_field(1 + round % 15);
-		struct fe8 got;
+		struct u256x8 a = round < sizeof(edge) / sizeof(*edge) ? edge[round] : random_field(1 + round % 15);
+		struct u256x8 got;
 		if (round % 3 == 0) /* m p - 1, m p, m p + 1 for some m, before the carries come out */
-			a = field_sub(field_set(random_below(3), 0, 0, 0, 0), FIELD_ONE, 1 + random_below(14));
+			a = field_sub(u256x8_set(random_below(3), 0, 0, 0, 0), U256X8_ONE, 1 + random_below(14));
 		got = field_canonical(a);
 		check_product(&got, &a, &one, NULL);
 		for (int lane = 0; lane < LANES; lane++) {
 			BIGNUM *value = lane_of(&got, lane);
 			CHECK(BN_cmp(value, p) < 0);
-			CHECK_EQ(field_zero(got) >> lane & 1, BN_is_zero(value));
+			CHECK_EQ(u256x8_zero(got) >> lane & 1, BN_is_zero(value));
 			BN_free(value);
 		}
 	}
@@ -155,13 +148,13 @@ TEST(inverses)
 {
 	NEED_CPU;
 	for (int round = 0; round < 300; round++) {
-		struct fe8 a = random_field(1 + (uint64_t)round % 15), got, product;
-		if (field_zero(field_canonical(a)) != 0)
+		struct u256x8 a = random_field(1 + (uint64_t)round % 15), got, product;
+		if (u256x8_zero(field_canonical(a)) != 0)
 			continue;
 		field_invert(&got, &a);
 		product = field_canonical(field_mul(got, a));
 		CHECK(within(&got, 1));
-		CHECK_EQ(field_equal(product, FIELD_ONE), 0xff);
+		CHECK_EQ(u256x8_equal(product, U256X8_ONE), 0xff);
 	}
 }
 
@@ -169,13 +162,13 @@ TEST(square_roots)
 {
 	NEED_CPU;
 	for (int round = 0; round < 100; round++) {
-		struct fe8 a[2] = {random_field(1), random_field(1)}, root[2];
+		struct u256x8 a[2] = {random_field(1), random_field(1)}, root[2];
 		field_sqrt_pair(root, a);
 		for (int k = 0; k < 2; k++) {
-			struct fe8 square = field_canonical(field_sqr(root[k]));
-			mask8 plus = field_equal(square, field_canonical(a[k]));
-			mask8 minus = field_equal(square, field_canonical(field_sub(FIELD_ZERO, a[k], 2)));
-			mask8 zero = field_zero(square);
+			struct u256x8 square = field_canonical(field_sqr(root[k]));
+			mask8 plus = u256x8_equal(square, field_canonical(a[k]));
+			mask8 minus = u256x8_equal(square, field_canonical(field_sub(U256X8_ZERO, a[k], 2)));
+			mask8 zero = u256x8_zero(square);
 			CHECK_EQ((plus ^ minus) | zero, 0xff);
 			for (int lane = 0; lane < LANES; lane++) {
 				BIGNUM *value = lane_of(&a[k], lane);
@@ -189,9 +182,9 @@ TEST(square_roots)
 TEST(beta_is_a_cube_root_of_one)
 {
 	NEED_CPU;
-	struct fe8 cube = field_canonical(field_mul(field_sqr(FIELD_BETA), FIELD_BETA));
-	CHECK_EQ(field_equal(cube, FIELD_ONE), 0xff);
-	CHECK_EQ(field_equal(FIELD_BETA, FIELD_ONE), 0);
+	struct u256x8 cube = field_canonical(field_mul(field_sqr(FIELD_BETA), FIELD_BETA));
+	CHECK_EQ(u256x8_equal(cube, U256X8_ONE), 0xff);
+	CHECK_EQ(u256x8_equal(FIELD_BETA, U256X8_ONE), 0);
 }
 
 VECTOR_END

@@ -6,36 +6,26 @@
 
 VECTOR_BEGIN
 
-/* The product of all lanes, in every lane, by three exchanges; one scalar inverse of it; and from that the inverse of
- * each lane, times the lanes that were multiplied to it on the way. */
-void field_invert(struct fe8 *out, const struct fe8 *in)
+/* One scalar inverse of all lanes' product; the other lanes' product times that is what is left of it. */
+void field_invert(struct u256x8 *out, const struct u256x8 *in)
 {
-	struct fe8 lane = *in, pair, quad, neighbour, other_pair, other_quad, all;
-	uint64_t words[4], limbs[5];
+	struct u256x8 others, all = field_canonical(u256x8_product(&others, *in, field_mul));
+	u64x8 words[4];
+	uint64_t inverse[4];
 
-	FIELD_EACH(i) neighbour.v[i] = vector_swap1(lane.v[i]);
-	pair = field_mul(lane, neighbour);
-	FIELD_EACH(i) other_pair.v[i] = vector_swap2(pair.v[i]);
-	quad = field_mul(pair, other_pair);
-	FIELD_EACH(i) other_quad.v[i] = vector_swap4(quad.v[i]);
-	all = field_canonical(field_mul(quad, other_quad));
-
-	FIELD_EACH(i) limbs[i] = all.v[i][0];
-	words[0] = limbs[0] | limbs[1] << 52;
-	words[1] = limbs[1] >> 12 | limbs[2] << 40;
-	words[2] = limbs[2] >> 24 | limbs[3] << 28;
-	words[3] = limbs[3] >> 36 | limbs[4] << 16;
-	modinv(words, words, &modinv_p);
-	all = field_set(words[0] & LIMB_MASK, (words[0] >> 52 | words[1] << 12) & LIMB_MASK,
-			(words[1] >> 40 | words[2] << 24) & LIMB_MASK, (words[2] >> 28 | words[3] << 36) & LIMB_MASK,
-			words[3] >> 16);
-	*out = field_mul(field_mul(neighbour, other_pair), field_mul(other_quad, all));
+	u256x8_to_words(words, all);
+	for (int i = 0; i < 4; i++)
+		inverse[i] = words[i][0];
+	modinv(inverse, inverse, &modinv_p);
+	for (int i = 0; i < 4; i++)
+		words[i] = vector_set(inverse[i]);
+	*out = field_mul(others, u256x8_from_words(words));
 }
 
 /* a = b^(2^times) c of both vectors.  a may be b or c. */
-static void power_pair(struct fe8 a[2], const struct fe8 b[2], int times, const struct fe8 c[2])
+static void power_pair(struct u256x8 a[2], const struct u256x8 b[2], int times, const struct u256x8 c[2])
 {
-	struct fe8 first = b[0], second = b[1];
+	struct u256x8 first = b[0], second = b[1];
 
 	for (int i = 0; i < times; i++) {
 		first = field_sqr(first);
@@ -46,9 +36,9 @@ static void power_pair(struct fe8 a[2], const struct fe8 b[2], int times, const 
 }
 
 /* (p + 1) / 4 in binary: 223 ones, 0, 22 ones, 0000, 11, 00.  onesN is the power whose exponent is N ones. */
-void field_sqrt_pair(struct fe8 out[2], const struct fe8 in[2])
+void field_sqrt_pair(struct u256x8 out[2], const struct u256x8 in[2])
 {
-	struct fe8 ones2[2], ones3[2], ones22[2], ones44[2], a[2], b[2];
+	struct u256x8 ones2[2], ones3[2], ones22[2], ones44[2], a[2], b[2];
 
 	power_pair(ones2, in, 1, in);
 	power_pair(ones3, ones2, 1, in);

@@ -3,11 +3,11 @@
 #define TOLLBAR_EC_FIELD_H
 /* field.h: eight numbers mod p = 2^256 - C, C = 2^32 + 977, side by side.
  *
- * Representation: value = sum of v[i] 2^(52 i), five limbs, each limb of all lanes in one register.  IFMA reads 52 bits
+ * Limbs as u256x8.h has them.  IFMA reads 52 bits
  * of a factor, so a factor's limbs are in [0, 2^52): there is no slack between limbs.  Slack is at the top, which holds 48
  * bits of a reduced number and has room for 52.
  *
- *   magnitude m   0 <= value < m 2^256 (1 + 2^-40), limbs 0 to 3 below 2^52, top limb not negative
+ *   magnitude m   0 <= value < m 2^256 (1 + 2^-40), carried
  *
  * Factors have magnitude 15 at most (top limb below 2^52); the sum of the products that share a reduction stays below
  * 2^520: product of the magnitudes 255 at most, no product here comes near.  What a function gives:
@@ -19,20 +19,12 @@
  *
  * Loose: limbs signed and not carried, as a row of a table negated in place has them (row.h); for sums only. */
 #ifdef __x86_64__
-#include <stdint.h>
+#include "ec/u256x8.h"
 
-#include "ec/vector.h"
-
-#define LIMB_BITS 52
-#define LIMB_MASK ((UINT64_C(1) << 52) - 1)
 #define TOP_BITS 48
 #define TOP_MASK ((UINT64_C(1) << 48) - 1)
 #define FIELD_C UINT64_C(0x1000003d1) /* 2^256 mod p */
 #define FIELD_R (FIELD_C << 4)	      /* 2^260 mod p */
-
-struct fe8 {
-	u64x8 v[5];
-};
 
 /* A product before reduction: column i counts 2^(52 i).  Ten terms below 2^52 make a column of one product, so columns
  * of a few products added up are far from 2^64. */
@@ -42,29 +34,14 @@ struct columns {
 
 VECTOR_BEGIN
 
-#define FIELD_EACH(limb) for (int limb = 0; limb < 5; limb++)
-
-VECTOR_INLINE struct fe8 field_set(uint64_t v0, uint64_t v1, uint64_t v2, uint64_t v3, uint64_t v4)
-{
-	return (struct fe8){{vector_set(v0), vector_set(v1), vector_set(v2), vector_set(v3), vector_set(v4)}};
-}
-
-#define FIELD_ZERO field_set(0, 0, 0, 0, 0)
-#define FIELD_ONE field_set(1, 0, 0, 0, 0)
 /* The endomorphism's factor: lambda (x, y) = (beta x, y). */
-#define FIELD_BETA field_set(0x96c28719501ee, 0x7512f58995c13, 0xc3434e99cf049, 0x7106e64479ea, 0x7ae96a2b657c)
-
-VECTOR_INLINE struct fe8 field_select(mask8 mask, struct fe8 a, struct fe8 b)
-{
-	FIELD_EACH(i) a.v[i] = vector_select(mask, a.v[i], b.v[i]);
-	return a;
-}
+#define FIELD_BETA u256x8_set(0x96c28719501ee, 0x7512f58995c13, 0xc3434e99cf049, 0x7106e64479ea, 0x7ae96a2b657c)
 
 /* --- products --- */
 
-VECTOR_INLINE void columns_add_row(struct columns *s, int i, u64x8 a, const struct fe8 *b)
+VECTOR_INLINE void columns_add_row(struct columns *s, int i, u64x8 a, const struct u256x8 *b)
 {
-	FIELD_EACH(j)
+	EACH_LIMB(j)
 	{
 		s->c[i + j] = vector_madd_lo(s->c[i + j], a, b->v[j]);
 		s->c[i + j + 1] = vector_madd_hi(s->c[i + j + 1], a, b->v[j]);
@@ -72,19 +49,19 @@ VECTOR_INLINE void columns_add_row(struct columns *s, int i, u64x8 a, const stru
 }
 
 /* s + a b */
-VECTOR_INLINE struct columns columns_add_mul(struct columns s, struct fe8 a, struct fe8 b)
+VECTOR_INLINE struct columns columns_add_mul(struct columns s, struct u256x8 a, struct u256x8 b)
 {
-	FIELD_EACH(i) columns_add_row(&s, i, a.v[i], &b);
+	EACH_LIMB(i) columns_add_row(&s, i, a.v[i], &b);
 	return s;
 }
 
-VECTOR_INLINE struct columns columns_mul(struct fe8 a, struct fe8 b)
+VECTOR_INLINE struct columns columns_mul(struct u256x8 a, struct u256x8 b)
 {
 	return columns_add_mul((struct columns){{{0}}}, a, b);
 }
 
 /* Cross products once, doubled by an addition (a limb doubled beforehand might not fit its 52 bits), then the squares. */
-VECTOR_INLINE struct columns columns_sqr(struct fe8 a)
+VECTOR_INLINE struct columns columns_sqr(struct u256x8 a)
 {
 	struct columns s = {{{0}}};
 
@@ -95,7 +72,7 @@ VECTOR_INLINE struct columns columns_sqr(struct fe8 a)
 		}
 	for (int i = 1; i < 9; i++)
 		s.c[i] += s.c[i];
-	FIELD_EACH(i)
+	EACH_LIMB(i)
 	{
 		s.c[2 * i] = vector_madd_lo(s.c[2 * i], a.v[i], a.v[i]);
 		s.c[2 * i + 1] = vector_madd_hi(s.c[2 * i + 1], a.v[i], a.v[i]);
@@ -104,15 +81,15 @@ VECTOR_INLINE struct columns columns_sqr(struct fe8 a)
 }
 
 /* Loose terms for reduce_signed. */
-VECTOR_INLINE struct columns columns_add(struct columns s, struct fe8 a)
+VECTOR_INLINE struct columns columns_add(struct columns s, struct u256x8 a)
 {
-	FIELD_EACH(i) s.c[i] += a.v[i];
+	EACH_LIMB(i) s.c[i] += a.v[i];
 	return s;
 }
 
-VECTOR_INLINE struct columns columns_sub(struct columns s, struct fe8 a)
+VECTOR_INLINE struct columns columns_sub(struct columns s, struct u256x8 a)
 {
-	FIELD_EACH(i) s.c[i] -= a.v[i];
+	EACH_LIMB(i) s.c[i] -= a.v[i];
 	return s;
 }
 
@@ -148,9 +125,9 @@ VECTOR_INLINE struct columns columns_fold(struct columns s)
 }
 
 /* Magnitude 1: below 2^256 but for carries into the top limb of less than 2^7. */
-VECTOR_INLINE struct fe8 columns_reduce(struct columns s)
+VECTOR_INLINE struct u256x8 columns_reduce(struct columns s)
 {
-	struct fe8 out;
+	struct u256x8 out;
 
 	s = columns_fold(s);
 	for (int i = 0; i < 4; i++) {
@@ -161,33 +138,23 @@ VECTOR_INLINE struct fe8 columns_reduce(struct columns s)
 	return out;
 }
 
-/* Limbs carried, signs kept; the value, hence the top limb, is not negative. */
-VECTOR_INLINE struct fe8 field_carry(struct fe8 a)
-{
-	for (int i = 0; i < 4; i++) {
-		a.v[i + 1] += vector_sar(a.v[i], LIMB_BITS);
-		a.v[i] &= LIMB_MASK;
-	}
-	return a;
-}
-
 /* The same for columns 0 to 4 that may be negative, but column 4, which the caller makes positive by columns_add_p.
  * Another p keeps the value positive after column 4 lost its high bits.  Magnitude 2: between 2^256 - e and
  * 2^257 + e, e < 2^220. */
-VECTOR_INLINE struct fe8 columns_reduce_signed(struct columns s)
+VECTOR_INLINE struct u256x8 columns_reduce_signed(struct columns s)
 {
 	s = columns_fold(s);
 	s.c[4] |= TOP_MASK + 1;
 	s.c[0] -= FIELD_C;
-	return field_carry((struct fe8){{s.c[0], s.c[1], s.c[2], s.c[3], s.c[4]}});
+	return u256x8_carry((struct u256x8){{s.c[0], s.c[1], s.c[2], s.c[3], s.c[4]}});
 }
 
-VECTOR_INLINE struct fe8 field_mul(struct fe8 a, struct fe8 b)
+VECTOR_INLINE struct u256x8 field_mul(struct u256x8 a, struct u256x8 b)
 {
 	return columns_reduce(columns_mul(a, b));
 }
 
-VECTOR_INLINE struct fe8 field_sqr(struct fe8 a)
+VECTOR_INLINE struct u256x8 field_sqr(struct u256x8 a)
 {
 	return columns_reduce(columns_sqr(a));
 }
@@ -195,75 +162,63 @@ VECTOR_INLINE struct fe8 field_sqr(struct fe8 a)
 /* --- sums --- */
 
 /* a - b + k p, loose where a or b is. */
-VECTOR_INLINE struct fe8 field_sub(struct fe8 a, struct fe8 b, uint64_t k)
+VECTOR_INLINE struct u256x8 field_sub(struct u256x8 a, struct u256x8 b, uint64_t k)
 {
-	FIELD_EACH(i) a.v[i] -= b.v[i];
+	EACH_LIMB(i) a.v[i] -= b.v[i];
 	a.v[0] -= k * FIELD_C;
 	a.v[4] += k << TOP_BITS;
-	return field_carry(a);
+	return u256x8_carry(a);
 }
 
-VECTOR_INLINE struct fe8 field_add(struct fe8 a, struct fe8 b)
+VECTOR_INLINE struct u256x8 field_add(struct u256x8 a, struct u256x8 b)
 {
-	FIELD_EACH(i) a.v[i] += b.v[i];
-	return field_carry(a);
+	EACH_LIMB(i) a.v[i] += b.v[i];
+	return u256x8_carry(a);
 }
 
 /* factor a, magnitude factor times a's. */
-VECTOR_INLINE struct fe8 field_times(struct fe8 a, uint64_t factor)
+VECTOR_INLINE struct u256x8 field_times(struct u256x8 a, uint64_t factor)
 {
-	FIELD_EACH(i) a.v[i] *= factor;
-	return field_carry(a);
+	EACH_LIMB(i) a.v[i] *= factor;
+	return u256x8_carry(a);
 }
 
 /* --- the one form of a value --- */
 
 /* The top limb's bits from 48 up, at most 2^4, are worth C each. */
-VECTOR_INLINE struct fe8 field_fold_top(struct fe8 a)
+VECTOR_INLINE struct u256x8 field_fold_top(struct u256x8 a)
 {
 	u64x8 t = a.v[4] >> TOP_BITS;
 
 	a.v[4] &= TOP_MASK;
 	a.v[0] = vector_madd_lo(a.v[0], t, vector_set(FIELD_C));
-	return field_carry(a);
+	return u256x8_carry(a);
 }
 
 /* Any magnitude.  The first fold leaves less than 2^256 + 2^37, the second less than 2^256; it is p or more exactly when
  * adding C reaches 2^256, and then that sum without the bit is the answer. */
-VECTOR_INLINE struct fe8 field_canonical(struct fe8 a)
+VECTOR_INLINE struct u256x8 field_canonical(struct u256x8 a)
 {
-	struct fe8 more;
+	struct u256x8 more;
 	mask8 above;
 
 	a = field_fold_top(field_fold_top(a));
 	more = a;
 	more.v[0] += FIELD_C;
-	more = field_carry(more);
+	more = u256x8_carry(more);
 	above = (mask8)~vector_zero(more.v[4] >> TOP_BITS);
 	more.v[4] &= TOP_MASK;
-	return field_select(above, a, more);
-}
-
-/* Of canonical numbers. */
-VECTOR_INLINE mask8 field_zero(struct fe8 a)
-{
-	return vector_zero(a.v[0] | a.v[1] | a.v[2] | a.v[3] | a.v[4]);
-}
-
-VECTOR_INLINE mask8 field_equal(struct fe8 a, struct fe8 b)
-{
-	FIELD_EACH(i) a.v[i] ^= b.v[i];
-	return field_zero(a);
+	return u256x8_select(above, a, more);
 }
 
 /* --- whole functions, in field.c --- */
 
 /* 1 / in of every lane, magnitude 1; in: magnitude up to 15, no lane zero mod p. */
-void field_invert(struct fe8 *out, const struct fe8 *in);
+void field_invert(struct u256x8 *out, const struct u256x8 *in);
 
 /* Square roots of two vectors at once (one alone leaves half the multiplier idle), by the power (p + 1) / 4: of a
  * non-residue, the root of its negative.  Magnitude 1 in and out; out may be in. */
-void field_sqrt_pair(struct fe8 out[2], const struct fe8 in[2]);
+void field_sqrt_pair(struct u256x8 out[2], const struct u256x8 in[2]);
 
 VECTOR_END
 
