@@ -170,16 +170,16 @@ VECTOR_INLINE struct u256x8 field_sub(struct u256x8 a, struct u256x8 b, uint64_t
 	return u256x8_carry(a);
 }
 
-VECTOR_INLINE struct u256x8 field_add(struct u256x8 a, struct u256x8 b)
+/* 2 a and 3 a: magnitudes likewise. */
+VECTOR_INLINE struct u256x8 field_twice(struct u256x8 a)
 {
-	EACH_LIMB(i) a.v[i] += b.v[i];
+	EACH_LIMB(i) a.v[i] += a.v[i];
 	return u256x8_carry(a);
 }
 
-/* factor a, magnitude factor times a's. */
-VECTOR_INLINE struct u256x8 field_times(struct u256x8 a, uint64_t factor)
+VECTOR_INLINE struct u256x8 field_thrice(struct u256x8 a)
 {
-	EACH_LIMB(i) a.v[i] *= factor;
+	EACH_LIMB(i) a.v[i] += a.v[i] + a.v[i];
 	return u256x8_carry(a);
 }
 

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Rows against libsecp256k1's multiples. */
+#include "ec/table.c"
+
+#include <secp256k1.h>
+
+#include "check.h"
+#include "random.h"
+
+#define NEED_CPU                                       \
+	do {                                           \
+		if (!ec_supported())                   \
+			CHECK_SKIP("no AVX-512 IFMA"); \
+	} while (0)
+
+static secp256k1_context *context(void)
+{
+	static secp256k1_context *made;
+
+	if (made == NULL) {
+		made = secp256k1_context_create(SECP256K1_CONTEXT_NONE);
+		random_start("ec table");
+	}
+	return made;
+}
+
+static void random_key(secp256k1_pubkey *key, uint8_t bytes[64])
+{
+	uint8_t secret[32], serialized[65];
+	size_t length = 65;
+
+	do
+		random_bytes(secret, 32);
+	while (!secp256k1_ec_pubkey_create(context(), key, secret));
+	CHECK_NEED(secp256k1_ec_pubkey_serialize(context(), serialized, &length, key, SECP256K1_EC_UNCOMPRESSED));
+	memcpy(bytes, serialized + 1, 64);
+}
+
+/* (2 row + 1) 2^(window position) key, as a row has it. */
+static void expected_row(uint64_t words[8], const secp256k1_pubkey *key, unsigned window, unsigned position,
+			 unsigned row)
+{
+	secp256k1_pubkey multiple = *key;
+	uint8_t tweak[32] = {0}, serialized[65];
+	size_t length = 65;
+
+	for (unsigned bit = 0; bit < 20; bit++)
+		if ((2 * row + 1) >> bit & 1)
+			tweak[31 - (window * position + bit) / 8] |= (uint8_t)(1 << (window * position + bit) % 8);
+	CHECK_NEED(secp256k1_ec_pubkey_tweak_mul(context(), &multiple, tweak));
+	CHECK_NEED(secp256k1_ec_pubkey_serialize(context(), serialized, &length, &multiple, SECP256K1_EC_UNCOMPRESSED));
+	for (int i = 0; i < 8; i++) {
+		uint64_t word;
+		memcpy(&word, serialized + 1 + 8 * (i < 4 ? 3 - i : 11 - i), 8);
+		words[i] = __builtin_bswap64(word);
+	}
+}
+
+static void check_row(const uint8_t *table, const secp256k1_pubkey *key, unsigned window, unsigned position,
+		      unsigned row)
+{
+	uint64_t want[8];
+
+	expected_row(want, key, window, position, row);
+	CHECK_BYTES(table + ROW_BYTES * (((size_t)position << (window - 1)) + row), want, ROW_BYTES);
+}
+
+/* Every row of the small windows; first, last and some between of the others. */
+static void check_table(const uint8_t *table, const secp256k1_pubkey *key, unsigned window)
+{
+	unsigned rows = 1U << (window - 1);
+
+	for (unsigned position = 0; position < (129 + window - 1) / window; position++) {
+		check_row(table, key, window, position, 0);
+		check_row(table, key, window, position, rows - 1);
+		for (unsigned i = 0; i < 20; i++)
+			check_row(table, key, window, position, rows > 20 ? (unsigned)random_below(rows) : i % rows);
+	}
+}
+
+TEST(any_number_of_keys_and_any_window)
+{
+	static const unsigned windows[] = {4, 5, 6, 7, 8, 13};
+	struct ec_workspace *work = ec_init();
+
+	NEED_CPU;
+	CHECK_NEED(work != NULL && context() != NULL);
+	for (size_t k = 0; k < sizeof(windows) / sizeof(*windows); k++) {
+		size_t bytes = ec_table_bytes(windows[k]), cnt = 1 + random_below(LANES);
+		secp256k1_pubkey keys[LANES];
+		uint8_t key_bytes[LANES][64];
+		const uint8_t *key_at[LANES];
+		void *memory[LANES];
+		for (size_t i = 0; i < cnt; i++) {
+			random_key(&keys[i], key_bytes[i]);
+			key_at[i] = key_bytes[i];
+			memory[i] = aligned_alloc(EC_TABLE_ALIGN, bytes + EC_TABLE_ALIGN);
+			CHECK_NEED(memory[i] != NULL);
+			memset((uint8_t *)memory[i] + bytes, 0x5a, EC_TABLE_ALIGN);
+		}
+		ec_table_build(work, memory, key_at, cnt, windows[k]);
+		for (size_t i = 0; i < cnt; i++) {
+			if (windows[k] < 13 || i == 0)
+				check_table(memory[i], &keys[i], windows[k]);
+			for (int after = 0; after < EC_TABLE_ALIGN; after++)
+				CHECK_EQ(((uint8_t *)memory[i])[bytes + (size_t)after], 0x5a);
+			free(memory[i]);
+		}
+	}
+	ec_fini(work);
+}
+
+TEST(the_generator_has_a_table)
+{
+	secp256k1_pubkey g;
+	uint8_t one[32] = {0};
+
+	NEED_CPU;
+	one[31] = 1;
+	CHECK_NEED(secp256k1_ec_pubkey_create(context(), &g, one));
+	CHECK_NEED(table_generator() != NULL);
+	check_table(table_generator(), &g, GENERATOR_WINDOW);
+}
+
+CHECK_MAIN
