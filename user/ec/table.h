@@ -27,7 +27,7 @@ struct table_work {
 
 struct lookups {
 	size_t cnt; /* per half */
-	uint64_t address[2][LOOKUP_ROWS_MAX][LANES];
+	_Alignas(64) uint64_t address[2][LOOKUP_ROWS_MAX][LANES];
 	mask8 negative[2][LOOKUP_ROWS_MAX];
 };
 
