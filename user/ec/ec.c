@@ -51,6 +51,11 @@ void ec_table_build(struct ec_workspace *work, void *const memory[], const uint8
 	table_build(&work->table, memory, keys, cnt, window);
 }
 
+void ec_cold(struct ec_workspace *work, struct ec_item *const items[], size_t cnt)
+{
+	cold_verify(&work->cold, items, cnt);
+}
+
 void ec_hot(struct ec_workspace *work, struct ec_item *const items[], size_t cnt)
 {
 	hot_verify(&work->hot, items, cnt);
@@ -80,6 +85,11 @@ size_t ec_bytes(void)
 
 void ec_table_build(struct ec_workspace *work, void *const memory[], const uint8_t *const keys[], size_t cnt,
 		    unsigned window)
+{
+	ASSERT(ec_supported());
+}
+
+void ec_cold(struct ec_workspace *work, struct ec_item *const items[], size_t cnt)
 {
 	ASSERT(ec_supported());
 }

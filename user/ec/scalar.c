@@ -58,6 +58,14 @@ struct u256x8 scalar_canonical(struct u256x8 a)
 	return a;
 }
 
+struct u256x8 scalar_negate(struct u256x8 a)
+{
+	struct u256x8 n = u256x8_set(N0, N1, N2, N3, N4);
+
+	EACH_LIMB(i) n.v[i] -= a.v[i];
+	return u256x8_carry(n);
+}
+
 /* 2^260 / (2 x) of every lane of x times 2^260: as field_invert. */
 static struct u256x8 invert_half_lanes(struct u256x8 x)
 {
