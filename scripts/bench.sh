@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Every figure of the project, one "name value" a line, and all of them in build/bench.json.
 #
-#   scripts/bench.sh [GROUP...]      groups: steps xdp proxy sse paid paid-npm flood; default all
+#   scripts/bench.sh [GROUP...]      groups: steps ec xdp proxy sse paid paid-npm flood; default all
 #
 # Each ratio is the median of per-round ratios measured in one run, the sides taking turns, over the same upstream.  Where
 # CPU time is compared (proxy, sse) the proxy is on cpu 0, and the load and the upstream share cpu 1, if there are two.
@@ -314,10 +314,12 @@ group_paid-npm() {
 . scripts/bench-flood.sh
 
 group_steps() { "${on_proxy[@]}" build/tests/bench/bench_steps | tee -a "$lines"; }
+# 77: this machine cannot.
+group_ec() { "${on_proxy[@]}" build/tests/bench/bench_ec | tee -a "$lines" || ((PIPESTATUS[0] == 77)); }
 group_xdp() { "${on_proxy[@]}" build/tests/bench/bench_xdp | tee -a "$lines"; }
 
 groups=("$@")
-((${#groups[@]})) || groups=(steps xdp proxy sse paid paid-npm flood)
+((${#groups[@]})) || groups=(steps ec xdp proxy sse paid paid-npm flood)
 for group in "${groups[@]}"; do
 	declare -F "group_$group" >/dev/null || give_up "no group '$group'"
 	"group_$group"

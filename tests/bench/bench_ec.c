@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The verification engine over libsecp256k1: how many times as many signatures in the same time, on one core.
+ *
+ *   ec_cold       64 unknown signers at once          ec_cold_b8     8 at once
+ *   ec_hot_256    64 at once of 256 known signers     ec_hot_b8      8 at once
+ *   ec_hot_4096   the same of 4,096                   ec_hot_b1      one alone
+ *   ec_hot_top    of 8 with wide tables (window 8)
+ *   keccak8_over_nettle   eight hashes of 66 bytes (what EIP-712 hashes last) over eight of nettle
+ *
+ * The other side is what the engine replaces: parsing the compact signature, secp256k1_ecdsa_recover, serialising the key,
+ * hashing it and comparing the address.  Every batch is of signatures not seen for thousands of others, keys in random
+ * order.  The sides take turns within a round, each ratio is of its own turn, and the median of the rounds is given; times
+ * are this thread's CPU time.  Every verdict is looked at.  Microseconds per signature follow for other batch sizes. */
+#include <nettle/sha3.h>
+#include <secp256k1.h>
+#include <secp256k1_recovery.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "base/assert.h"
+#include "base/keccak.h"
+#include "ec/ec.h"
+#include "ec/keccak8.h"
+
+#define ROUNDS 31
+#define SIGNATURES 4096 /* of a set: each is used once until all were */
+#define TURN 512	/* signatures of the engine in a turn */
+#define RECOVER_TURN 24 /* and of libsecp256k1 */
+#define SETS 4
+
+struct signer {
+	uint8_t secret[32], key[64], address[20];
+};
+
+struct sample {
+	uint8_t digest[32], signature[64], recovery_id;
+	const struct signer *signer;
+};
+
+/* Signatures by so many signers, whose tables have this window. */
+struct set {
+	size_t signer_cnt;
+	unsigned window;
+	struct sample sample[SIGNATURES];
+	struct ec_item item[SIGNATURES];
+	struct ec_item *items[SIGNATURES];
+	size_t at;
+	uint8_t *tables;
+};
+
+static struct signer signers[4096];
+static struct set sets[SETS] = {{.signer_cnt = 8, .window = 5},
+				{.signer_cnt = 256, .window = 5},
+				{.signer_cnt = 4096, .window = 5},
+				{.signer_cnt = 8, .window = 8}};
+static secp256k1_context *secp;
+static struct ec_workspace *work;
+
+static uint64_t random_u64(void)
+{
+	static uint64_t state = 1;
+	uint64_t z = state += 0x9e3779b97f4a7c15u;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+	return z ^ z >> 31;
+}
+
+static void fill(uint8_t *out, size_t bytes)
+{
+	for (size_t i = 0; i < bytes; i++)
+		out[i] = (uint8_t)random_u64();
+}
+
+static double now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
+}
+
+/* --- what is signed --- */
+
+static void key_and_address(uint8_t key[64], uint8_t address[20], const secp256k1_pubkey *from)
+{
+	uint8_t bytes[65], hash[32];
+	size_t length = sizeof(bytes);
+
+	secp256k1_ec_pubkey_serialize(secp, bytes, &length, from, SECP256K1_EC_UNCOMPRESSED);
+	memcpy(key, bytes + 1, 64);
+	keccak256(hash, key, 64);
+	memcpy(address, hash + 12, 20);
+}
+
+static void make_signer(struct signer *signer)
+{
+	secp256k1_pubkey key;
+
+	do
+		fill(signer->secret, 32);
+	while (!secp256k1_ec_pubkey_create(secp, &key, signer->secret));
+	key_and_address(signer->key, signer->address, &key);
+}
+
+static void make_sample(struct sample *sample, const struct signer *signer)
+{
+	secp256k1_ecdsa_recoverable_signature signature;
+	int id;
+
+	fill(sample->digest, 32);
+	ASSERT(secp256k1_ecdsa_sign_recoverable(secp, &signature, sample->digest, signer->secret, NULL, NULL));
+	secp256k1_ecdsa_recoverable_signature_serialize_compact(secp, sample->signature, &id, &signature);
+	sample->recovery_id = (uint8_t)id;
+	sample->signer = signer;
+}
+
+static void make_tables(struct set *set)
+{
+	size_t bytes = ec_table_bytes(set->window), huge = (size_t)2 << 20,
+	       all = (set->signer_cnt * bytes + huge - 1) / huge * huge;
+
+	set->tables = aligned_alloc(huge, all);
+	ASSERT(set->tables != NULL);
+	(void)madvise(set->tables, all, MADV_HUGEPAGE);
+	for (size_t i = 0; i < set->signer_cnt; i += 8) {
+		void *memory[8];
+		const uint8_t *keys[8];
+		for (size_t k = 0; k < 8; k++) {
+			memory[k] = set->tables + (i + k) * bytes;
+			keys[k] = signers[i + k].key;
+		}
+		ec_table_build(work, memory, keys, 8, set->window);
+	}
+}
+
+static void make_set(struct set *set)
+{
+	make_tables(set);
+	for (size_t i = 0; i < SIGNATURES; i++) {
+		size_t signer = random_u64() % set->signer_cnt;
+		struct sample *sample = &set->sample[i];
+		make_sample(sample, &signers[signer]);
+		set->item[i] = (struct ec_item){.digest = sample->digest,
+						.signature = sample->signature,
+						.address = sample->signer->address,
+						.table = set->tables + signer * ec_table_bytes(set->window),
+						.window = (uint8_t)set->window,
+						.recovery_id = sample->recovery_id};
+		set->items[i] = &set->item[i];
+	}
+}
+
+/* --- the two sides --- */
+
+static void recover(const struct sample *sample)
+{
+	secp256k1_ecdsa_recoverable_signature signature;
+	secp256k1_pubkey signer;
+	uint8_t key[64], address[20];
+
+	ASSERT(secp256k1_ecdsa_recoverable_signature_parse_compact(secp, &signature, sample->signature,
+								   sample->recovery_id));
+	ASSERT(secp256k1_ecdsa_recover(secp, &signer, &signature, sample->digest));
+	key_and_address(key, address, &signer);
+	ASSERT(memcmp(address, sample->signer->address, 20) == 0);
+}
+
+static double recover_us(void)
+{
+	static size_t at;
+	double start = now_ns();
+
+	for (size_t i = 0; i < RECOVER_TURN; i++)
+		recover(&sets[1].sample[at++ % SIGNATURES]);
+	return (now_ns() - start) / 1e3 / RECOVER_TURN;
+}
+
+typedef void verify(struct ec_workspace *work, struct ec_item *const items[], size_t cnt);
+
+static double engine_us(verify *call, struct set *set, size_t batch)
+{
+	size_t first = set->at = (set->at + TURN) % SIGNATURES, done;
+	size_t turn = batch < 8 ? TURN / 8 : TURN; /* small ones cost more */
+	double us;
+
+	for (size_t i = 0; i < turn; i++)
+		set->items[(first + i) % SIGNATURES]->verdict = EC_BAD;
+	us = now_ns();
+	for (done = 0; done + batch <= turn; done += batch)
+		call(work, set->items + first + done, batch);
+	us = (now_ns() - us) / 1e3 / (double)done;
+	for (size_t i = 0; i < done; i++)
+		ASSERT(set->items[first + i]->verdict == EC_GOOD);
+	return us;
+}
+
+static double nettle_ns(void)
+{
+	static uint8_t in[8][66];
+	double start = now_ns();
+
+	for (int i = 0; i < 64; i++)
+		for (int k = 0; k < 8; k++) {
+			struct sha3_256_ctx hash;
+			sha3_256_init(&hash);
+			sha3_256_update(&hash, sizeof(in[k]), in[k]);
+			sha3_256_digest(&hash, 32, in[k]);
+		}
+	return (now_ns() - start) / 512;
+}
+
+static double keccak8_ns(void)
+{
+	static uint8_t in[8][66], out[8][32];
+	const void *at[8];
+	size_t bytes[8];
+	double start = now_ns();
+
+	for (int i = 0; i < 64; i++) {
+		for (int k = 0; k < 8; k++) {
+			memcpy(in[k], out[k], 32);
+			at[k] = in[k];
+			bytes[k] = sizeof(in[k]);
+		}
+		keccak256_x8(out, at, bytes, 8);
+	}
+	return (now_ns() - start) / 512;
+}
+
+/* --- figures --- */
+
+static int ascending(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static double median(double *values)
+{
+	qsort(values, ROUNDS, sizeof(*values), ascending);
+	return values[ROUNDS / 2];
+}
+
+static const struct measure {
+	const char *ratio, *us; /* names of what is printed; NULL: not */
+	verify *call;
+	size_t set, batch;
+} measures[] = {
+	{"ec_cold", "ec_cold_us_b64", ec_cold, 1, 64},
+	{"ec_hot_256", "ec_hot_us_b64", ec_hot, 1, 64},
+	{"ec_hot_top", "ec_hot_top_us_b64", ec_hot, 3, 64},
+	{"ec_hot_4096", "ec_hot_4096_us_b64", ec_hot, 2, 64},
+	{"ec_cold_b8", "ec_cold_us_b8", ec_cold, 1, 8},
+	{"ec_hot_b8", "ec_hot_us_b8", ec_hot, 1, 8},
+	{"ec_hot_b1", "ec_hot_us_b1", ec_hot, 1, 1},
+	{NULL, "ec_cold_us_b1", ec_cold, 1, 1},
+	{NULL, "ec_cold_us_b2", ec_cold, 1, 2},
+	{NULL, "ec_cold_us_b4", ec_cold, 1, 4},
+	{NULL, "ec_cold_us_b16", ec_cold, 1, 16},
+	{NULL, "ec_cold_us_b32", ec_cold, 1, 32},
+	{NULL, "ec_cold_us_b128", ec_cold, 1, 128},
+	{NULL, "ec_cold_us_b256", ec_cold, 1, 256},
+	{NULL, "ec_hot_us_b2", ec_hot, 1, 2},
+	{NULL, "ec_hot_us_b4", ec_hot, 1, 4},
+	{NULL, "ec_hot_us_b16", ec_hot, 1, 16},
+	{NULL, "ec_hot_us_b32", ec_hot, 1, 32},
+	{NULL, "ec_hot_us_b128", ec_hot, 1, 128},
+	{NULL, "ec_hot_us_b256", ec_hot, 1, 256},
+	{NULL, "ec_hot_8_signers_us_b64", ec_hot, 0, 64},
+	{NULL, "ec_hot_top_us_b256", ec_hot, 3, 256},
+};
+#define MEASURES (sizeof(measures) / sizeof(*measures))
+
+static double ratios[MEASURES][ROUNDS], times[MEASURES][ROUNDS];
+
+static double table_us(unsigned window)
+{
+	double built[ROUNDS];
+	size_t bytes = ec_table_bytes(window);
+	uint8_t *tables = aligned_alloc(EC_TABLE_ALIGN, 8 * bytes);
+	void *memory[8];
+	const uint8_t *keys[8];
+
+	ASSERT(tables != NULL);
+	for (size_t i = 0; i < 8; i++) {
+		memory[i] = tables + i * bytes;
+		keys[i] = signers[i].key;
+	}
+	for (int round = 0; round < ROUNDS; round++) {
+		double start = now_ns();
+		ec_table_build(work, memory, keys, 8, window);
+		built[round] = (now_ns() - start) / 8e3;
+	}
+	free(tables);
+	return median(built);
+}
+
+static void measure_all(void)
+{
+	double recovers[ROUNDS * MEASURES], keccak[ROUNDS];
+
+	for (int round = 0; round < ROUNDS; round++) {
+		for (size_t i = 0; i < MEASURES; i++) {
+			const struct measure *measure = &measures[i];
+			double before = recover_us(),
+			       us = engine_us(measure->call, &sets[measure->set], measure->batch);
+			double other = (before + recover_us()) / 2;
+			recovers[(size_t)round * MEASURES + i] = other;
+			times[i][round] = us;
+			ratios[i][round] = other / us;
+		}
+		double nettle = nettle_ns();
+		keccak[round] = nettle / keccak8_ns();
+	}
+	qsort(recovers, ROUNDS * MEASURES, sizeof(double), ascending);
+	printf("# libsecp256k1 recovers in %.1f us (%.1f to %.1f), CPU time\n", recovers[ROUNDS * MEASURES / 2],
+	       recovers[0], recovers[ROUNDS * MEASURES - 1]);
+	for (size_t i = 0; i < MEASURES && measures[i].ratio != NULL; i++)
+		printf("%s %.2f\n", measures[i].ratio, median(ratios[i]));
+	printf("keccak8_over_nettle %.2f\n", median(keccak));
+	printf("ec_recover_us %.2f\n", recovers[ROUNDS * MEASURES / 2]);
+	for (size_t i = 0; i < MEASURES; i++)
+		printf("%s %.3f\n", measures[i].us, median(times[i]));
+}
+
+int main(void)
+{
+	if (!ec_supported()) {
+		fprintf(stderr, "bench_ec: no AVX-512 IFMA\n");
+		return 77;
+	}
+	secp = secp256k1_context_create(SECP256K1_CONTEXT_NONE);
+	work = ec_init();
+	ASSERT(secp != NULL && work != NULL);
+	for (size_t i = 0; i < sizeof(signers) / sizeof(*signers); i++)
+		make_signer(&signers[i]);
+	for (size_t i = 0; i < SETS; i++)
+		make_set(&sets[i]);
+	printf("# a workspace is %zu KiB\n", ec_bytes() / 1024);
+	measure_all();
+	printf("ec_table_us_w5 %.1f\n", table_us(5));
+	printf("ec_table_us_w8 %.1f\n", table_us(8));
+	for (size_t i = 0; i < SETS; i++)
+		free(sets[i].tables);
+	ec_fini(work);
+	secp256k1_context_destroy(secp);
+	return 0;
+}
