@@ -106,26 +106,23 @@ static void rig_start(const struct rig_mode *mode)
 static size_t rig_head(struct span bytes, enum reason *failure)
 {
 	struct exchange *exchange = &rig.exchange;
-	size_t before = exchange->head_bytes, room = HEAD_BYTES_MAX - before;
-	size_t copy = bytes.bytes < room ? bytes.bytes : room;
+	size_t given = bytes.bytes;
+	enum parse_result result = parse_answer_head(&exchange->head, exchange->head_at, &exchange->head_bytes, &bytes);
 
-	memcpy(exchange->head_at + before, bytes.at, copy);
-	exchange->head_bytes += copy;
-	enum parse_result result =
-		parse_response(&exchange->head, span_of(exchange->head_at, exchange->head_bytes), before);
-	if (result == PARSE_BAD || (result == PARSE_MORE && exchange->head_bytes == HEAD_BYTES_MAX))
+	if (result == PARSE_BAD)
 		*failure = UPSTREAM_BAD;
 	if (result != PARSE_DONE)
-		return copy;
+		return given;
 	exchange->head_done = true;
 	exchange->status = exchange->head.status;
 	struct span type = exchange->head.content_type;
 	exchange->is_stream = type.bytes >= 17 && span_equal_nocase(span_of(type.at, 17), SPAN("text/event-stream"));
-	relay_frame(exchange);
+	parse_answer_frame(&exchange->answer, &exchange->head, span_equal(rig.request.method, SPAN("HEAD")));
 	if (exchange->relay == RELAY_PASS) {
-		bool rewritten = exchange->metered && exchange->is_stream, bodyless = exchange->frame == FRAME_NONE;
+		bool rewritten = exchange->metered && exchange->is_stream,
+		     bodyless = exchange->answer.frame == FRAME_NONE;
 		bool has_length =
-			!rewritten && (bodyless ? exchange->head.has_length : exchange->frame == FRAME_LENGTH);
+			!rewritten && (bodyless ? exchange->head.has_length : exchange->answer.frame == FRAME_LENGTH);
 		exchange->client_chunked = !has_length && !bodyless && rig.request.minor == 1;
 		size_t bytes_out = relay_answer_head((char *)rig.out, conn_room(&rig.client), exchange,
 						     (struct span){0}, has_length, exchange->head.content_bytes);
@@ -133,7 +130,7 @@ static size_t rig_head(struct span bytes, enum reason *failure)
 		conn_commit(&rig.client, bytes_out);
 		rig_drain();
 	}
-	return exchange->head.head_bytes - before;
+	return given - bytes.bytes;
 }
 
 /* Runs an answer through; `cut` says how long the next piece is (at least 1) of `left`.  at_end: the upstream closes. */
@@ -144,9 +141,9 @@ static void rig_run(struct rig_result *result, const struct rig_mode *mode, stru
 	enum reason failure = REASON_OK;
 
 	rig_start(mode);
-	while (bytes.bytes > 0 && failure == REASON_OK && !exchange->body_done) {
+	while (bytes.bytes > 0 && failure == REASON_OK && !exchange->answer.done) {
 		struct span piece = span_of(bytes.at, cut(bytes.bytes));
-		while (piece.bytes > 0 && failure == REASON_OK && !exchange->body_done) {
+		while (piece.bytes > 0 && failure == REASON_OK && !exchange->answer.done) {
 			size_t taken =
 				exchange->head_done ? relay_body(exchange, piece, &failure) : rig_head(piece, &failure);
 			ASSERT(taken <= piece.bytes);
@@ -158,17 +155,17 @@ static void rig_run(struct rig_result *result, const struct rig_mode *mode, stru
 			bytes = span_of(bytes.at + taken, bytes.bytes - taken);
 		}
 	}
-	if (at_end && exchange->head_done && exchange->frame == FRAME_CLOSE && failure == REASON_OK)
-		exchange->body_done = true;
+	if (at_end && exchange->head_done && exchange->answer.frame == FRAME_CLOSE && failure == REASON_OK)
+		exchange->answer.done = true;
 	rig_drain();
 	size_t before_end_bytes = rig.sent_bytes;
-	if (exchange->body_done && failure == REASON_OK && !relay_finish(exchange)) {
+	if (exchange->answer.done && failure == REASON_OK && !relay_finish(exchange)) {
 		rig_drain();
 		ASSERT(relay_finish(exchange));
 	}
 	rig_drain();
 	*result = (struct rig_result){.failure = failure,
-				      .done = exchange->body_done && failure == REASON_OK,
+				      .done = exchange->answer.done && failure == REASON_OK,
 				      .head_done = exchange->head_done,
 				      .sent = rig.sent,
 				      .sent_bytes = rig.sent_bytes,

@@ -168,7 +168,7 @@ static void fail(struct exchange *exchange, enum reason reason)
 static void complete(struct exchange *exchange)
 {
 	const struct conn *conn = &exchange->upstream->conn;
-	bool keep = exchange->head.keep_alive && exchange->frame != FRAME_CLOSE && conn_idle_out(conn) &&
+	bool keep = exchange->head.keep_alive && exchange->answer.frame != FRAME_CLOSE && conn_idle_out(conn) &&
 		    !conn->ended && conn->end_error == 0;
 
 	if (exchange->relay == RELAY_PASS && exchange->hold_end) {
@@ -313,37 +313,24 @@ static bool retry(struct exchange *exchange)
 
 /* --- the answer --- */
 
-/* Takes head bytes; returns how many.  After PARSE_DONE the gate has said what to do. */
+/* Takes head bytes; returns how many.  When the head is whole the gate has said what to do. */
 static size_t take_head(struct exchange *exchange, struct span bytes, enum reason *failure)
 {
-	size_t before = exchange->head_bytes;
-	size_t room = HEAD_BYTES_MAX - before;
-	size_t copy = bytes.bytes < room ? bytes.bytes : room;
+	size_t given = bytes.bytes;
+	enum parse_result result = parse_answer_head(&exchange->head, exchange->head_at, &exchange->head_bytes, &bytes);
 
-	memcpy(exchange->head_at + before, bytes.at, copy);
-	exchange->head_bytes += copy;
-	enum parse_result result =
-		parse_response(&exchange->head, span_of(exchange->head_at, exchange->head_bytes), before);
-	if (result == PARSE_MORE) {
-		if (exchange->head_bytes == HEAD_BYTES_MAX)
-			*failure = UPSTREAM_BAD;
-		return copy;
-	}
-	if (result == PARSE_BAD || exchange->head.status == 101) {
+	if (result == PARSE_BAD)
 		*failure = UPSTREAM_BAD;
-		return copy;
-	}
-	size_t used = exchange->head.head_bytes - before;
-	exchange->head_bytes = 0;
-	if (exchange->head.status < 200)
-		return used; /* an interim answer: the real one follows */
+	if (result != PARSE_DONE)
+		return given;
 	exchange->head_done = true;
 	exchange->status = exchange->head.status;
 	struct span type = exchange->head.content_type;
 	exchange->is_stream = type.bytes >= 17 && span_equal_nocase(span_of(type.at, 17), SPAN("text/event-stream"));
-	relay_frame(exchange);
+	bool bodyless = span_equal(exchange->request->method, SPAN("HEAD"));
+	parse_answer_frame(&exchange->answer, &exchange->head, bodyless);
 	exchange->forward->config.events->began(exchange);
-	return used;
+	return given - bytes.bytes;
 }
 
 /* Is this still the same exchange on the same connection, and does it want bytes? */
@@ -379,7 +366,7 @@ static size_t received(struct conn *conn, struct span bytes)
 		exchange->forward->config.events->first_byte(exchange);
 	}
 	while (bytes.bytes > 0 && failure == REASON_OK) {
-		if (exchange->head_done && (exchange->relay == RELAY_WAIT || exchange->body_done))
+		if (exchange->head_done && (exchange->relay == RELAY_WAIT || exchange->answer.done))
 			break;
 		size_t taken = exchange->head_done ? take_body(exchange, bytes, &failure)
 						   : take_head(exchange, bytes, &failure);
@@ -393,7 +380,7 @@ static size_t received(struct conn *conn, struct span bytes)
 		fail(exchange, failure);
 		return given;
 	}
-	if (exchange->head_done && exchange->body_done && exchange->relay != RELAY_WAIT) {
+	if (exchange->head_done && exchange->answer.done && exchange->relay != RELAY_WAIT) {
 		if (bytes.bytes > 0) /* more than its framing said: this connection cannot be trusted again */
 			exchange->head.keep_alive = false;
 		complete(exchange);
@@ -412,11 +399,12 @@ static void ended(struct conn *conn, int error)
 	if (exchange == NULL) {
 		leave_idle(upstream);
 		conn_close(conn);
-	} else if (error == 0 && exchange->head_done && exchange->frame == FRAME_CLOSE && !exchange->body_done) {
-		exchange->body_done = true;
+	} else if (error == 0 && exchange->head_done && exchange->answer.frame == FRAME_CLOSE &&
+		   !exchange->answer.done) {
+		exchange->answer.done = true;
 		if (exchange->relay != RELAY_WAIT)
 			complete(exchange);
-	} else if (exchange->body_done && exchange->relay != RELAY_NONE) {
+	} else if (exchange->answer.done && exchange->relay != RELAY_NONE) {
 		return; /* all of the answer is here; it only waits to be passed on */
 	} else if (!retry(exchange)) {
 		fail(exchange, exchange->any_in ? UPSTREAM_FAILED : UPSTREAM_DOWN);
@@ -468,7 +456,7 @@ static void go_on(struct exchange *exchange)
 	struct upstream_conn *upstream = exchange->upstream;
 
 	conn_resume(&upstream->conn);
-	if (is_on(upstream, exchange) && exchange->body_done)
+	if (is_on(upstream, exchange) && exchange->answer.done)
 		complete(exchange);
 }
 
@@ -498,8 +486,8 @@ void forward_pass(struct exchange *exchange, struct span extra)
 {
 	bool waited = exchange->relay == RELAY_WAIT;
 	bool rewritten = exchange->metered && exchange->is_stream;
-	bool bodyless = exchange->frame == FRAME_NONE;
-	bool has_length = !rewritten && (bodyless ? exchange->head.has_length : exchange->frame == FRAME_LENGTH);
+	bool bodyless = exchange->answer.frame == FRAME_NONE;
+	bool has_length = !rewritten && (bodyless ? exchange->head.has_length : exchange->answer.frame == FRAME_LENGTH);
 
 	exchange->relay = RELAY_PASS;
 	exchange->client_chunked = !has_length && !bodyless && exchange->request->minor == 1;
@@ -514,7 +502,7 @@ void forward_pass(struct exchange *exchange, struct span extra)
 void forward_release(struct exchange *exchange, struct span extra)
 {
 	exchange->client_chunked = false;
-	bool bodyless = exchange->frame == FRAME_NONE && !exchange->head.has_length;
+	bool bodyless = exchange->answer.frame == FRAME_NONE && !exchange->head.has_length;
 	write_head(exchange, extra, !bodyless, exchange->held.bytes);
 	if (exchange->held.bytes > 0 && !conn_write(exchange->client, exchange->held))
 		conn_write_tail(exchange->client, exchange->held);
@@ -531,6 +519,6 @@ void forward_resume(struct exchange *exchange)
 	if (upstream != NULL && exchange->relay == RELAY_PASS && upstream->conn.paused)
 		conn_resume(&upstream->conn);
 	if (exchange->upstream != NULL && exchange->upstream == upstream && exchange->relay == RELAY_PASS &&
-	    exchange->body_done)
+	    exchange->answer.done)
 		complete(exchange);
 }

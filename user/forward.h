@@ -73,12 +73,10 @@ struct exchange {
 	struct upstream_conn *upstream;
 	unsigned upstream_idx;
 	enum relay relay;
-	enum { FRAME_NONE, FRAME_LENGTH, FRAME_CHUNKED, FRAME_CLOSE } frame; /* how the upstream delimits the body */
+	struct http_body answer; /* of the upstream */
 	bool client_chunked;
-	bool head_done, any_in, written, retried, body_done;
+	bool head_done, any_in, written, retried;
 	struct http_head head;
-	uint64_t body_left;
-	struct chunked chunked;
 	struct sse sse;
 	uint64_t total_deadline_ms;
 	struct timer timer;

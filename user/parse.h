@@ -70,6 +70,25 @@ struct chunked {
  * bytes, trailers over 4,096, bare LF, control bytes, white space after the size; and again whenever it is called after. */
 enum parse_result parse_chunked(struct chunked *chunked, struct span *bytes, struct span *data);
 
+/* parse_answer_head: takes bytes of an upstream's or facilitator's answer from *bytes until its head is whole.  `at` is room
+ * for HEAD_BYTES_MAX bytes that the head's spans point into, *have what is there already (0 at first).  Interim answers
+ * (1xx) are skipped.  PARSE_BAD: as parse_response, and 101: nobody asked to switch protocols. */
+enum parse_result parse_answer_head(struct http_head *head, uint8_t *at, size_t *have, struct span *bytes);
+
+/* An answer's body, read piece by piece. */
+struct http_body {
+	enum http_frame { FRAME_NONE, FRAME_LENGTH, FRAME_CHUNKED, FRAME_CLOSE } frame;
+	bool done; /* all of it came; FRAME_CLOSE: set by the caller, when the connection ended without an error */
+	uint64_t left;
+	struct chunked chunked;
+};
+
+/* parse_answer_frame: how the body is delimited, from its head (RFC 9112 6.3).  bodyless: the request was a HEAD. */
+void parse_answer_frame(struct http_body *body, const struct http_head *head, bool bodyless);
+/* parse_answer_body: takes bytes from *bytes and gives the next run of the body in *run (borrowed, may be empty).  Call
+ * again while body->done is not set and *bytes is not empty.  false: the framing is broken. */
+bool parse_answer_body(struct http_body *body, struct span *bytes, struct span *run);
+
 /* Server-sent events, read piece by piece: finds where events end.  Zero-initialise. */
 struct sse {
 	uint8_t state;

@@ -216,45 +216,6 @@ size_t relay_answer_head(char *out, size_t out_bytes, const struct exchange *exc
 
 /* --- bodies --- */
 
-void relay_frame(struct exchange *exchange)
-{
-	const struct http_head *head = &exchange->head;
-	bool bodyless =
-		span_equal(exchange->request->method, SPAN("HEAD")) || head->status == 204 || head->status == 304;
-
-	exchange->body_left = head->has_length ? head->content_bytes : 0;
-	if (bodyless || (head->has_length && head->content_bytes == 0))
-		exchange->frame = FRAME_NONE;
-	else if (head->chunked)
-		exchange->frame = FRAME_CHUNKED;
-	else if (head->has_length)
-		exchange->frame = FRAME_LENGTH;
-	else
-		exchange->frame = FRAME_CLOSE;
-	exchange->body_done = exchange->frame == FRAME_NONE;
-}
-
-/* The next run of body bytes out of *bytes.  false: the framing is broken. */
-static bool next_run(struct exchange *exchange, struct span *bytes, struct span *run)
-{
-	size_t take = bytes->bytes;
-
-	if (exchange->frame == FRAME_CHUNKED) {
-		enum parse_result result = parse_chunked(&exchange->chunked, bytes, run);
-		exchange->body_done = result == PARSE_DONE;
-		return result != PARSE_BAD;
-	}
-	if (exchange->frame == FRAME_LENGTH) {
-		if (take > exchange->body_left)
-			take = (size_t)exchange->body_left;
-		exchange->body_left -= take;
-		exchange->body_done = exchange->body_left == 0;
-	}
-	*run = span_of(bytes->at, take);
-	*bytes = span_of(bytes->at + take, bytes->bytes - take);
-	return true;
-}
-
 /* Looks into one whole event.  false: it is the one the client did not ask for. */
 static bool meter_event(struct exchange *exchange, struct openai_event *seen, struct span event)
 {
@@ -384,9 +345,9 @@ static size_t pass_body(struct exchange *exchange, struct span bytes, enum reaso
 	uint8_t *start = conn_reserve(exchange->client, overhead + given);
 	uint8_t *data = exchange->client_chunked ? start + CHUNK_HEAD_BYTES : start;
 	uint8_t *out = data;
-	while (bytes.bytes > 0 && !exchange->body_done) {
+	while (bytes.bytes > 0 && !exchange->answer.done) {
 		struct span run = {0};
-		if (!next_run(exchange, &bytes, &run)) {
+		if (!parse_answer_body(&exchange->answer, &bytes, &run)) {
 			*failure = UPSTREAM_BAD;
 			break;
 		}
@@ -429,9 +390,9 @@ static size_t hold_body(struct exchange *exchange, struct span bytes, enum reaso
 	const struct forward_config *config = forward_config_of(exchange->forward);
 	size_t given = bytes.bytes;
 
-	while (bytes.bytes > 0 && !exchange->body_done) {
+	while (bytes.bytes > 0 && !exchange->answer.done) {
 		struct span run = {0};
-		if (!next_run(exchange, &bytes, &run)) {
+		if (!parse_answer_body(&exchange->answer, &bytes, &run)) {
 			*failure = UPSTREAM_BAD;
 			break;
 		}
@@ -469,7 +430,7 @@ void relay_append(struct exchange *exchange, struct span bytes)
 	uint8_t *start = conn_reserve(exchange->client, bytes.bytes + CHUNK_HEAD_BYTES + CHUNK_TAIL_BYTES);
 
 	/* Where the head promised a length, nothing may be added. */
-	if (start == NULL || !exchange->is_stream || (!exchange->metered && exchange->frame == FRAME_LENGTH))
+	if (start == NULL || !exchange->is_stream || (!exchange->metered && exchange->answer.frame == FRAME_LENGTH))
 		return;
 	uint8_t *data = exchange->client_chunked ? start + CHUNK_HEAD_BYTES : start;
 	memcpy(data, bytes.at, bytes.bytes);

@@ -19,11 +19,8 @@ size_t relay_request_head(char *out, size_t out_bytes, const struct exchange *ex
 size_t relay_answer_head(char *out, size_t out_bytes, const struct exchange *exchange, struct span extra,
 			 bool has_length, uint64_t length);
 
-/* How the answer's body is delimited, from its parsed head (RFC 9112 6.3). */
-void relay_frame(struct exchange *exchange);
-
 /* relay_body: takes body bytes in the exchange's mode.  Returns how many were taken (fewer: the client's connection has no
- * room).  *failure is set when the answer cannot go on.  Sets exchange->body_done at its end. */
+ * room).  *failure is set when the answer cannot go on.  Sets exchange->answer.done at its end. */
 size_t relay_body(struct exchange *exchange, struct span bytes, enum reason *failure);
 /* The body is over: looks at an event that has no end of its own too, so that exchange->usage is final. */
 void relay_end(struct exchange *exchange);

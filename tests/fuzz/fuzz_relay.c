@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// link: user/parse.c user/parse_chunked.c user/parse_sse.c user/openai.c
+// link: user/parse.c user/parse_chunked.c user/parse_answer.c user/parse_sse.c user/openai.c
 // link: user/base/json.c user/base/utf8.c user/base/slab.c user/base/log.c
 /* fuzz_relay.c: an upstream's answer, whatever it is, becomes well-framed bytes for the client or none; and in whatever
  * pieces it comes, the client reads the same and owes the same.
@@ -48,7 +48,7 @@ static struct outcome run(const struct rig_mode *mode, struct span bytes, size_t
 		memcpy(copy, result.held.at, result.held.bytes);
 		body = span_of(copy, result.held.bytes);
 	}
-	if (rig.exchange.frame == FRAME_NONE && result.head_done)
+	if (rig.exchange.answer.frame == FRAME_NONE && result.head_done)
 		assert(body.bytes == 0);
 	rig_end();
 	return (struct outcome){result.failure, result.done, body, result.usage, result.content_events};

@@ -156,39 +156,6 @@ TEST(what_reaches_the_client)
 	CHECK(strncmp(answer_head("HTTP/1.1 503 Away\r\n\r\n", &free_one, "", false, 0, 1), "HTTP/1.1 503 ", 13) == 0);
 }
 
-/* --- framing --- */
-
-TEST(how_an_answer_ends)
-{
-	static const struct {
-		const char *head;
-		bool head_request;
-		int frame;
-	} rows[] = {
-		{OK "Content-Length: 3\r\n\r\n", false, FRAME_LENGTH},
-		{OK "Content-Length: 0\r\n\r\n", false, FRAME_NONE},
-		{OK "Transfer-Encoding: chunked\r\n\r\n", false, FRAME_CHUNKED},
-		{OK "\r\n", false, FRAME_CLOSE},
-		{"HTTP/1.0 200 OK\r\n\r\n", false, FRAME_CLOSE},
-		{OK "Content-Length: 3\r\n\r\n", true, FRAME_NONE},
-		{OK "Transfer-Encoding: chunked\r\n\r\n", true, FRAME_NONE},
-		{OK "\r\n", true, FRAME_NONE},
-		{"HTTP/1.1 204 No\r\n\r\n", false, FRAME_NONE},
-		{"HTTP/1.1 204 No\r\nContent-Length: 3\r\n\r\n", false, FRAME_NONE},
-		{"HTTP/1.1 304 No\r\nContent-Length: 3\r\n\r\n", false, FRAME_NONE},
-		{"HTTP/1.1 304 No\r\nTransfer-Encoding: chunked\r\n\r\n", false, FRAME_NONE},
-		{"HTTP/1.1 404 No\r\n\r\n", false, FRAME_CLOSE},
-	};
-
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		struct http_head request = {.method = rows[i].head_request ? SPAN("HEAD") : SPAN("GET")};
-		struct exchange exchange = {.request = &request, .head = parsed(rows[i].head, false)};
-		relay_frame(&exchange);
-		CHECK_ROW((int)exchange.frame == rows[i].frame, rows[i].head);
-		CHECK_ROW(exchange.body_done == (rows[i].frame == FRAME_NONE), rows[i].head);
-	}
-}
-
 /* --- bodies, at every split --- */
 
 #define SSE OK "Content-Type: text/event-stream; charset=utf-8\r\n"
