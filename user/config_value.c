@@ -6,6 +6,7 @@
 
 #include "base/addrtext.h"
 #include "base/u256.h"
+#include "base/url.h"
 #include "config_reader.h"
 
 /* Prices stop where price × tokens still fits 128 bits for any answer: 10^27 × 2^38. */
@@ -106,32 +107,6 @@ void config_set_choice(struct reader *reader, const struct setting *setting, voi
 	config_value_mistake(reader, value, problem);
 }
 
-static bool parse_port(uint16_t *port, const char *text)
-{
-	uint64_t number;
-
-	if (!parse_number(&number, text) || !isdigit((unsigned char)text[strlen(text) - 1]))
-		return false;
-	*port = (uint16_t)number;
-	return number >= 1 && number <= 65535;
-}
-
-/* "host:port" or "[v6]:port" → host without brackets, port.  Without a port: port stays as it is, if `port_optional`. */
-static bool split_host(char host[URL_BYTES_MAX], uint16_t *port, const char *text, bool port_optional)
-{
-	bool bracket = *text == '[';
-	size_t bytes = strcspn(text += bracket, bracket ? "]" : ":");
-
-	if (bytes == 0 || bytes >= URL_BYTES_MAX || (bracket && text[bytes] != ']'))
-		return false;
-	memcpy(host, text, bytes);
-	host[bytes] = 0;
-	text += bytes + bracket;
-	if (*text == 0)
-		return port_optional;
-	return *text == ':' && parse_port(port, text + 1);
-}
-
 static bool parse_socket(struct sockaddr_storage *out, const char *text)
 {
 	struct sockaddr_in v4 = {.sin_family = AF_INET};
@@ -139,7 +114,7 @@ static bool parse_socket(struct sockaddr_storage *out, const char *text)
 	char host[URL_BYTES_MAX];
 	uint16_t port;
 
-	if (!split_host(host, &port, text, false))
+	if (!url_split_host(host, &port, text, false))
 		return false;
 	memset(out, 0, sizeof *out);
 	v4.sin_port = v6.sin6_port = htons(port);
@@ -196,49 +171,20 @@ void config_set_proxy(struct reader *reader, const struct setting *setting, void
 		config->trusted_proxies[config->trusted_proxy_cnt++] = address;
 }
 
-/* "scheme://" off the front; what follows up to the path must be host and port. */
-static bool url_begins(const char **rest, const char *value, const char *scheme)
-{
-	size_t bytes = strlen(scheme);
-
-	if (strncmp(value, scheme, bytes) != 0)
-		return false;
-	*rest = value + bytes;
-	return true;
-}
-
-static bool url_bytes_good(const char *value)
-{
-	/* RFC 3986 without user info, query and fragment: the path of the resource is appended to it. */
-	size_t bytes =
-		strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:/[]!$&'()*+,;=%");
-
-	return value[bytes] == 0;
-}
-
 void config_set_base_url(struct reader *reader, const struct setting *setting, void *field, const char *value)
 {
-	char copy[URL_BYTES_MAX], host[URL_BYTES_MAX];
-	const char *rest;
-	uint16_t port;
+	char copy[URL_BYTES_MAX];
+	struct url url;
 	size_t bytes = strlen(value);
 
 	while (bytes > 0 && value[bytes - 1] == '/')
 		bytes--;
-	if (bytes < sizeof copy) {
-		memcpy(copy, value, bytes);
-		copy[bytes] = 0;
-		if (url_bytes_good(copy) &&
-		    (url_begins(&rest, copy, "https://") || url_begins(&rest, copy, "http://"))) {
-			char authority[URL_BYTES_MAX];
-			snprintf(authority, sizeof authority, "%.*s", (int)strcspn(rest, "/"), rest);
-			if (split_host(host, &port, authority, true)) {
-				memcpy(field, copy, bytes + 1);
-				return;
-			}
-		}
-	}
-	config_value_mistake(reader, value, "must be http://HOST[:PORT][/PATH] or https://..., shorter than 256 bytes");
+	snprintf(copy, sizeof copy, "%.*s", (int)bytes, value);
+	if (bytes < sizeof copy && url_parse(&url, copy))
+		memcpy(field, copy, bytes + 1); /* the path of the resource is appended to it */
+	else
+		config_value_mistake(reader, value,
+				     "must be http://HOST[:PORT][/PATH] or https://..., shorter than 256 bytes");
 }
 
 /* Filled once at load: the daemon never resolves a name while it serves. */
@@ -260,25 +206,24 @@ static const char *resolve(struct config_upstream *upstream, const char *host, u
 void config_set_upstream_url(struct reader *reader, const struct setting *setting, void *field, const char *value)
 {
 	struct config_upstream *upstream = reader->current->target;
-	char host[URL_BYTES_MAX], copy[URL_BYTES_MAX];
-	const char *rest;
-	uint16_t port = 80;
+	char copy[URL_BYTES_MAX];
+	struct url url;
 	size_t bytes = strlen(value);
 
 	bytes -= bytes > 0 && value[bytes - 1] == '/';
 	snprintf(copy, sizeof copy, "%.*s", (int)bytes, value);
-	if (bytes >= sizeof copy || !url_bytes_good(copy) || !url_begins(&rest, copy, "http://") ||
-	    strchr(rest, '/') != NULL || !split_host(host, &port, rest, true)) {
+	if (bytes >= sizeof copy || !url_parse(&url, copy) || url.tls || url.path.bytes > 0) {
 		config_value_mistake(reader, value, "must be http://HOST:PORT without a path, shorter than 256 bytes");
 		return;
 	}
-	const char *problem = resolve(upstream, host, port);
+	const char *problem = resolve(upstream, url.host, url.port);
 	if (problem != NULL) {
 		config_value_mistake(reader, value, problem);
 		return;
 	}
 	memcpy(field, copy, bytes + 1);
-	memcpy(upstream->host_header, rest, strlen(rest) + 1);
+	snprintf(upstream->host_header, sizeof upstream->host_header, "%.*s", (int)url.authority.bytes,
+		 (const char *)url.authority.at);
 }
 
 void config_set_address(struct reader *reader, const struct setting *setting, void *field, const char *value)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// link: user/base/inifile.c user/base/addrtext.c user/base/eip55.c user/base/hex.c user/base/keccak.c user/base/u256.c -linih
+// link: user/base/inifile.c user/base/addrtext.c user/base/eip55.c user/base/hex.c user/base/keccak.c user/base/u256.c user/base/url.c -linih
 /* fuzz_config.c: any text gives a configuration that keeps its promises, or as many lines of mistakes as are counted. */
 #include <assert.h>
 #include <netdb.h>
