@@ -382,6 +382,28 @@ TEST(connections_close_at_every_moment)
 	close(peer.fd);
 }
 
+TEST(what_has_not_completed_yet_is_seen_in_the_socket)
+{
+	struct linger reset = {.l_onoff = 1};
+	struct peer spoke = {0}, left = {0}, broke = {0};
+
+	NEEDS_IO_URING;
+	begin(16, 64);
+	struct slot *speaker = accept_one(&spoke.fd), *leaver = accept_one(&left.fd), *breaker = accept_one(&broke.fd);
+	CHECK(conn_quiet(&speaker->conn) && conn_quiet(&leaver->conn) && conn_quiet(&breaker->conn));
+	peer_send(&spoke, 1);
+	close(left.fd);
+	setsockopt(broke.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+	close(broke.fd);
+	CHECK(!conn_quiet(&speaker->conn) && !conn_quiet(&leaver->conn) && !conn_quiet(&breaker->conn));
+	run(3);
+	CHECK(speaker->shown == 1 && conn_quiet(&speaker->conn));
+	CHECK(leaver->ended_cnt == 1 && !conn_quiet(&leaver->conn));
+	CHECK(breaker->ended_cnt == 1);
+	finish();
+	close(spoke.fd);
+}
+
 TEST(mail_wakes_the_ring)
 {
 	struct mail mails[3] = {0};

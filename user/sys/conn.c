@@ -308,6 +308,13 @@ bool conn_idle_out(const struct conn *conn)
 	return conn->out_begin == conn->out_end && conn->tail.bytes == 0;
 }
 
+bool conn_quiet(const struct conn *conn)
+{
+	uint8_t byte;
+
+	return !conn->ended && recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
+}
+
 void conn_resume(struct conn *conn)
 {
 	if (conn->showing) {

@@ -82,6 +82,10 @@ void conn_commit(struct conn *conn, size_t bytes);
 void conn_write_tail(struct conn *conn, struct span bytes);
 bool conn_idle_out(const struct conn *conn); /* nothing waits to be sent */
 
+/* Asks the socket, not only what has completed: nothing has arrived that was not shown, and the peer has not closed.  For
+ * a kept connection that is about to be written to. */
+bool conn_quiet(const struct conn *conn);
+
 void conn_resume(struct conn *conn); /* show what is pinned again, and receive on */
 void conn_finish(struct conn *conn); /* send what was written, then shut our side and discard until the peer closes */
 void conn_close(struct conn *conn);  /* now; closed() follows later in the same or a later round */

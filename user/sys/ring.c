@@ -265,29 +265,33 @@ static void handle(struct ring *ring, const struct io_uring_cqe *cqe)
 	}
 }
 
+bool ring_turn(struct ring *ring, unsigned wait_ms)
+{
+	struct __kernel_timespec wait = {.tv_sec = wait_ms / 1000, .tv_nsec = wait_ms % 1000 * 1000000LL};
+	struct io_uring_cqe *cqe;
+	unsigned head, seen = 0;
+
+	feed_starved(ring);
+	ring->buffers_back = 0;
+	settle_dirty(ring);
+	int error = io_uring_submit_and_wait_timeout(&ring->uring, &cqe, 1, &wait, NULL);
+	ASSERT(error >= 0 || error == -ETIME || error == -EINTR || error == -EBUSY || error == -EAGAIN);
+	io_uring_for_each_cqe(&ring->uring, head, cqe)
+	{
+		handle(ring, cqe);
+		seen++;
+	}
+	io_uring_cq_advance(&ring->uring, seen);
+	listen_again(ring, seen == 0);
+	return ring->config.round(ring->config.ctx);
+}
+
 void ring_run(struct ring *ring)
 {
 	bool more = false;
 
-	while (!ring->stopping) {
-		struct io_uring_cqe *cqe;
-		unsigned head, seen = 0;
-
-		feed_starved(ring);
-		ring->buffers_back = 0;
-		settle_dirty(ring);
-		struct __kernel_timespec wait = {.tv_nsec = more ? 0 : RING_TICK_MS * 1000000LL};
-		int error = io_uring_submit_and_wait_timeout(&ring->uring, &cqe, 1, &wait, NULL);
-		ASSERT(error >= 0 || error == -ETIME || error == -EINTR || error == -EBUSY || error == -EAGAIN);
-		io_uring_for_each_cqe(&ring->uring, head, cqe)
-		{
-			handle(ring, cqe);
-			seen++;
-		}
-		io_uring_cq_advance(&ring->uring, seen);
-		listen_again(ring, seen == 0);
-		more = ring->config.round(ring->config.ctx);
-	}
+	while (!ring->stopping)
+		more = ring_turn(ring, more ? 0 : RING_TICK_MS);
 }
 
 void ring_stop(struct ring *ring)

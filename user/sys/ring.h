@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef TOLLBAR_SYS_RING_H
 #define TOLLBAR_SYS_RING_H
-/* ring.h: one worker's event loop over io_uring.  The only user of liburing; what a connection on it does is conn.h.
+/* ring.h: one thread's event loop over io_uring.  The only user of liburing; what a connection on it does is conn.h.
  *
  * Single-threaded: every function, also conn.h's, is called from the thread that called ring_init, which is also the only
  * submitter. */
@@ -15,7 +15,7 @@ struct ring_config {
 	void *ctx;
 	void (*accepted)(void *ctx, int fd); /* a new client; the descriptor is the owner's */
 	void (*mail)(void *ctx);	     /* the mailbox may have something */
-	/* Every completion of one round was handled; called at least every RING_TICK_MS, before output is submitted.
+	/* Every completion of one round was handled; from ring_run at least every RING_TICK_MS, before output is submitted.
 	 * true: there is more to do, the next round must not sleep. */
 	bool (*round)(void *ctx);
 };
@@ -28,7 +28,9 @@ void ring_fini(struct ring *ring);
 /* Accepts from a listening socket until ring_stop_accepting. */
 void ring_accept(struct ring *ring, int listen_fd);
 void ring_stop_accepting(struct ring *ring);
-/* Handles completions until ring_stop. */
+/* One round: submits, waits at most wait_ms for a completion, handles what there is; returns what round() said. */
+bool ring_turn(struct ring *ring, unsigned wait_ms);
+/* Round after round until ring_stop. */
 void ring_run(struct ring *ring);
 void ring_stop(struct ring *ring);
 size_t ring_bytes(const struct ring_config *config); /* memory, for the line printed at start */
