@@ -89,6 +89,22 @@ void parse_answer_frame(struct http_body *body, const struct http_head *head, bo
  * again while body->done is not set and *bytes is not empty.  false: the framing is broken. */
 bool parse_answer_body(struct http_body *body, struct span *bytes, struct span *run);
 
+/* A whole answer in memory of the caller's, whose first members are set; the others are zero at first. */
+struct http_answer {
+	uint8_t *head_at; /* HEAD_BYTES_MAX */
+	uint8_t *body_at; /* body_bytes_max */
+	size_t body_bytes_max;
+	bool head_done;
+	bool large; /* PARSE_BAD because the body does not fit */
+	size_t head_bytes, body_bytes;
+	struct http_head head;
+	struct http_body body;
+};
+
+/* parse_answer: takes bytes of an answer from *bytes.  PARSE_DONE: all of it is there, what is left in *bytes is not of it.
+ * PARSE_MORE: all of *bytes was taken; with head_done and FRAME_CLOSE the connection's end makes it whole. */
+enum parse_result parse_answer(struct http_answer *answer, struct span *bytes);
+
 /* Server-sent events, read piece by piece: finds where events end.  Zero-initialise. */
 struct sse {
 	uint8_t state;

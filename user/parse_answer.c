@@ -54,3 +54,35 @@ bool parse_answer_body(struct http_body *body, struct span *bytes, struct span *
 	*bytes = span_of(bytes->at + take, bytes->bytes - take);
 	return true;
 }
+
+static enum parse_result collect_body(struct http_answer *answer, struct span *bytes)
+{
+	while (bytes->bytes > 0 && !answer->body.done) {
+		struct span run = {0};
+		if (!parse_answer_body(&answer->body, bytes, &run))
+			return PARSE_BAD;
+		answer->large = run.bytes > answer->body_bytes_max - answer->body_bytes;
+		if (answer->large)
+			return PARSE_BAD;
+		if (run.bytes > 0)
+			memcpy(answer->body_at + answer->body_bytes, run.at, run.bytes);
+		answer->body_bytes += run.bytes;
+	}
+	return answer->body.done ? PARSE_DONE : PARSE_MORE;
+}
+
+enum parse_result parse_answer(struct http_answer *answer, struct span *bytes)
+{
+	if (!answer->head_done) {
+		enum parse_result result =
+			parse_answer_head(&answer->head, answer->head_at, &answer->head_bytes, bytes);
+		if (result != PARSE_DONE)
+			return result;
+		answer->head_done = true;
+		parse_answer_frame(&answer->body, &answer->head, false);
+		answer->large = answer->body.frame == FRAME_LENGTH && answer->body.left > answer->body_bytes_max;
+		if (answer->large)
+			return PARSE_BAD;
+	}
+	return collect_body(answer, bytes);
+}

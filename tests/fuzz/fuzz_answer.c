@@ -10,47 +10,13 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *at, size_t bytes);
 
+#define BODY_MAX 1000
+
 struct reading {
-	uint8_t room[HEAD_BYTES_MAX];
-	size_t have;
-	struct http_head head;
-	struct http_body body;
-	bool head_done, bad;
-	uint8_t *text;
-	size_t text_bytes;
+	uint8_t head_room[HEAD_BYTES_MAX], body_room[BODY_MAX];
+	struct http_answer answer;
+	enum parse_result result;
 };
-
-static bool is_over(const struct reading *reading)
-{
-	return reading->bad || (reading->head_done && reading->body.done);
-}
-
-/* Takes one piece; what is left of it was not wanted. */
-static void take(struct reading *reading, struct span *piece)
-{
-	if (!reading->head_done) {
-		enum parse_result result = parse_answer_head(&reading->head, reading->room, &reading->have, piece);
-		assert(reading->have <= HEAD_BYTES_MAX);
-		reading->bad = result == PARSE_BAD;
-		reading->head_done = result == PARSE_DONE;
-		if (reading->head_done) {
-			assert(reading->head.status >= 200 && reading->have == 0);
-			parse_answer_frame(&reading->body, &reading->head, false);
-		} else {
-			assert(reading->bad || piece->bytes == 0);
-		}
-	}
-	while (reading->head_done && !is_over(reading) && piece->bytes > 0) {
-		struct span run = {0}, before = *piece;
-		reading->bad = !parse_answer_body(&reading->body, piece, &run);
-		if (reading->bad)
-			return;
-		assert(piece->bytes < before.bytes && run.bytes <= before.bytes - piece->bytes);
-		if (run.bytes > 0)
-			memcpy(reading->text + reading->text_bytes, run.at, run.bytes);
-		reading->text_bytes += run.bytes;
-	}
-}
 
 static size_t cut_whole(size_t left)
 {
@@ -69,20 +35,26 @@ static size_t cut_random(size_t left)
 /* How many bytes were not wanted. */
 static size_t run(struct reading *reading, struct span bytes, size_t (*cut)(size_t left))
 {
-	memset(reading, 0, sizeof *reading);
-	reading->text = malloc(bytes.bytes + 1);
-	while (bytes.bytes > 0 && !is_over(reading)) {
+	struct http_answer *answer = &reading->answer;
+
+	*answer = (struct http_answer){
+		.head_at = reading->head_room, .body_at = reading->body_room, .body_bytes_max = BODY_MAX};
+	reading->result = PARSE_MORE;
+	while (bytes.bytes > 0 && reading->result == PARSE_MORE) {
 		size_t piece_bytes = cut(bytes.bytes);
 		uint8_t *copy = malloc(piece_bytes); /* of its exact size, so that a read past the end is found */
 		memcpy(copy, bytes.at, piece_bytes);
 		struct span piece = span_of(copy, piece_bytes);
-		take(reading, &piece);
+		reading->result = parse_answer(answer, &piece);
+		assert(answer->head_bytes <= HEAD_BYTES_MAX && answer->body_bytes <= BODY_MAX);
+		assert(reading->result != PARSE_MORE || piece.bytes == 0);
 		size_t taken = piece_bytes - piece.bytes;
 		bytes = span_of(bytes.at + taken, bytes.bytes - taken);
 		free(copy);
-		if (taken == 0)
-			break; /* bad */
 	}
+	if (reading->result == PARSE_DONE)
+		assert(answer->head_done && answer->body.done && answer->head.status >= 200);
+	assert(!answer->large || reading->result == PARSE_BAD);
 	return bytes.bytes;
 }
 
@@ -95,13 +67,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *at, size_t bytes)
 	struct span answer = span_of(at + 1, bytes - 1);
 	seed = at[0];
 	size_t whole_left = run(&whole, answer, cut_whole), pieces_left = run(&pieces, answer, cut_random);
-	assert(whole.bad == pieces.bad && whole.head_done == pieces.head_done);
-	if (whole.head_done)
-		assert(whole.head.status == pieces.head.status && whole.body.frame == pieces.body.frame);
-	assert(whole.text_bytes == pieces.text_bytes && memcmp(whole.text, pieces.text, whole.text_bytes) == 0);
-	if (!whole.bad)
-		assert(whole.body.done == pieces.body.done && whole_left == pieces_left);
-	free(whole.text);
-	free(pieces.text);
+	assert(whole.result == pieces.result && whole.answer.large == pieces.answer.large);
+	assert(whole.answer.head_done == pieces.answer.head_done);
+	if (whole.answer.head_done)
+		assert(whole.answer.head.status == pieces.answer.head.status &&
+		       whole.answer.body.frame == pieces.answer.body.frame);
+	if (whole.result == PARSE_BAD)
+		return 0;
+	assert(whole_left == pieces_left && whole.answer.body_bytes == pieces.answer.body_bytes);
+	assert(memcmp(whole.body_room, pieces.body_room, whole.answer.body_bytes) == 0);
 	return 0;
 }

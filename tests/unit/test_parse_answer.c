@@ -46,42 +46,23 @@ TEST(how_an_answer_ends)
 
 /* --- whole answers --- */
 
-struct reading {
-	uint8_t room[HEAD_BYTES_MAX];
-	size_t have, text_bytes;
-	struct http_head head;
-	struct http_body body;
-	bool head_done, bad;
-	char text[256];
-};
+static uint8_t head_room[HEAD_BYTES_MAX], body_room[16];
 
-/* Takes one piece; how many of its bytes were not wanted. */
-static size_t take(struct reading *reading, struct span piece)
+static struct http_answer empty(void)
 {
-	if (!reading->head_done && !reading->bad) {
-		enum parse_result result = parse_answer_head(&reading->head, reading->room, &reading->have, &piece);
-		reading->bad = result == PARSE_BAD;
-		reading->head_done = result == PARSE_DONE;
-		if (reading->head_done)
-			parse_answer_frame(&reading->body, &reading->head, false);
-	}
-	while (reading->head_done && !reading->bad && !reading->body.done && piece.bytes > 0) {
-		struct span run = {0};
-		reading->bad = !parse_answer_body(&reading->body, &piece, &run);
-		if (!reading->bad && run.bytes > 0)
-			memcpy(reading->text + reading->text_bytes, run.at, run.bytes);
-		reading->text_bytes += reading->bad ? 0 : run.bytes;
-	}
-	return piece.bytes;
+	return (struct http_answer){.head_at = head_room, .body_at = body_room, .body_bytes_max = sizeof body_room};
 }
 
-static size_t take_guarded(struct reading *reading, const char *at, size_t bytes)
+/* Takes one piece; how many of its bytes were not wanted. */
+static size_t take(struct http_answer *answer, enum parse_result *result, const char *at, size_t bytes)
 {
 	struct guard guard;
-	size_t rest = take(reading, guard_copy(&guard, at, bytes));
+	struct span piece = guard_copy(&guard, at, bytes);
 
+	*result = parse_answer(answer, &piece);
+	CHECK(*result != PARSE_MORE || piece.bytes == 0);
 	guard_free(&guard);
-	return rest;
+	return piece.bytes;
 }
 
 #define GO_ON "HTTP/1.1 100 Continue\r\n\r\n"
@@ -89,8 +70,8 @@ static size_t take_guarded(struct reading *reading, const char *at, size_t bytes
 
 static const struct {
 	const char *answer;
-	unsigned status; /* 0: bad */
-	const char *text;
+	unsigned status;  /* 0: of none that counts */
+	const char *text; /* NULL: bad */
 	bool done;
 	size_t rest;
 } rows[] = {
@@ -110,50 +91,74 @@ static const struct {
 	{"HTTP/2 200\r\n\r\n", 0, NULL, false, 0},
 	{OK "Content-Length: 1\r\nContent-Length: 2\r\n\r\nab", 0, NULL, false, 0},
 	{OK "Transfer-Encoding: chunked\r\n\r\nzz\r\n", 200, NULL, false, 0},
+	{OK "Content-Length: 16\r\n\r\n0123456789abcdef", 200, "0123456789abcdef", true, 0}, /* all there is room for */
 };
 
 TEST(answers_in_every_pair_of_pieces)
 {
-	static struct reading reading;
-
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		size_t bytes = strlen(rows[i].answer);
 		for (size_t cut = 0; cut <= bytes; cut++) {
-			reading = (struct reading){0};
-			size_t rest = take_guarded(&reading, rows[i].answer, cut);
-			if (!reading.bad)
-				rest += take_guarded(&reading, rows[i].answer + cut, bytes - cut);
-			CHECK_ROW(reading.bad == (rows[i].text == NULL), rows[i].answer);
+			struct http_answer answer = empty();
+			enum parse_result result;
+			size_t rest = take(&answer, &result, rows[i].answer, cut);
+			if (result == PARSE_MORE)
+				rest = take(&answer, &result, rows[i].answer + cut, bytes - cut);
+			else
+				rest += bytes - cut;
+			CHECK_ROW((result == PARSE_BAD) == (rows[i].text == NULL) && !answer.large, rows[i].answer);
 			if (rows[i].text == NULL)
 				continue;
-			CHECK_ROW(reading.head_done == (rows[i].status != 0), rows[i].answer);
-			CHECK_ROW(!reading.head_done || reading.head.status == rows[i].status, rows[i].answer);
-			CHECK_ROW(reading.body.done == rows[i].done && rest == rows[i].rest, rows[i].answer);
-			CHECK_ROW(reading.text_bytes == strlen(rows[i].text) &&
-					  memcmp(reading.text, rows[i].text, reading.text_bytes) == 0,
+			CHECK_ROW(answer.head_done == (rows[i].status != 0), rows[i].answer);
+			CHECK_ROW(!answer.head_done || answer.head.status == rows[i].status, rows[i].answer);
+			CHECK_ROW((result == PARSE_DONE) == rows[i].done && rest == rows[i].rest, rows[i].answer);
+			CHECK_ROW(span_equal(span_of(body_room, answer.body_bytes), span_str(rows[i].text)),
 				  rows[i].answer);
 		}
 	}
 }
 
+TEST(an_answer_without_room_is_large_as_soon_as_it_shows)
+{
+	static const char *const answers[] = {
+		OK "Content-Length: 17\r\n\r\n",
+		OK "Content-Length: 1152921504606846976\r\n\r\n",
+		OK "Transfer-Encoding: chunked\r\n\r\n9\r\n012345678\r\n8\r\n9abcdefg",
+		OK "\r\n0123456789abcdefg",
+	};
+
+	for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+		struct http_answer answer = empty();
+		enum parse_result result = PARSE_MORE;
+		size_t bytes = strlen(answers[i]);
+		for (size_t at = 0; at < bytes; at++) {
+			CHECK_ROW(result == PARSE_MORE && !answer.large, answers[i]);
+			take(&answer, &result, answers[i] + at, 1);
+		}
+		CHECK_ROW(result == PARSE_BAD && answer.large, answers[i]);
+	}
+}
+
 TEST(a_head_ends_within_its_room)
 {
-	static struct reading reading;
-	static char answer[2 * HEAD_BYTES_MAX];
+	static char text[2 * HEAD_BYTES_MAX];
 
 	for (size_t filler = HEAD_BYTES_MAX - 64; filler < HEAD_BYTES_MAX + 64; filler++) {
-		size_t bytes = (size_t)sprintf(answer, OK "X: ");
-		memset(answer + bytes, 'x', filler);
+		size_t bytes = (size_t)sprintf(text, OK "X: ");
+		memset(text + bytes, 'x', filler);
 		bytes += filler;
-		bytes += (size_t)sprintf(answer + bytes, "\r\nContent-Length: 2\r\n\r\n");
+		bytes += (size_t)sprintf(text + bytes, "\r\nContent-Length: 2\r\n\r\n");
 		bool fits = bytes <= HEAD_BYTES_MAX;
-		bytes += (size_t)sprintf(answer + bytes, "ok");
+		bytes += (size_t)sprintf(text + bytes, "ok");
 		for (size_t step = 1; step <= 4096; step = step == 1 ? 1000 : step * 2) {
-			reading = (struct reading){0};
-			for (size_t at = 0; at < bytes && !reading.bad; at += step)
-				take(&reading, span_of(answer + at, step < bytes - at ? step : bytes - at));
-			CHECK_EQ(reading.bad, !fits);
-			CHECK_EQ(reading.body.done, fits);
+			struct http_answer answer = empty();
+			enum parse_result result = PARSE_MORE;
+			for (size_t at = 0; at < bytes && result == PARSE_MORE; at += step) {
+				struct span piece = span_of(text + at, step < bytes - at ? step : bytes - at);
+				result = parse_answer(&answer, &piece);
+			}
+			CHECK_EQ(result, fits ? PARSE_DONE : PARSE_BAD);
+			CHECK(!answer.large);
 		}
 	}
 }
