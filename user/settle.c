@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,8 +24,10 @@ struct settler {
 	struct settle_config config;
 	struct mailbox inbox; /* struct settlement */
 	struct mail *waiting, **waiting_last;
-	struct fetch_pool *pool;
+	struct fetch_pool *pool; /* the thread's own */
 	pthread_t thread;
+	sem_t opened;
+	int open_error;
 	_Atomic bool stopping;
 	_Atomic uint64_t asked, settled, refused, unknown, facilitator_errors;
 };
@@ -120,7 +123,6 @@ static void ask(struct settler *settler, struct settlement *settlement, struct f
 
 static void take_inbox(struct settler *settler)
 {
-	mailbox_clear(&settler->inbox);
 	struct mail *mail = mailbox_take(&settler->inbox);
 	if (mail == NULL)
 		return;
@@ -158,14 +160,12 @@ static void finish_done(struct settler *settler)
 		finish(settler, job);
 }
 
-static void *settle_main(void *arg)
+static void run(struct settler *settler)
 {
-	struct settler *settler = arg;
-
 	while (!atomic_load(&settler->stopping)) {
 		take_inbox(settler);
 		start_waiting(settler);
-		fetch_wait(settler->pool, settler->inbox.event_fd, WAIT_MS);
+		fetch_wait(settler->pool, WAIT_MS);
 		finish_done(settler);
 	}
 	fetch_cancel_all(settler->pool);
@@ -173,11 +173,12 @@ static void *settle_main(void *arg)
 	take_inbox(settler);
 	while (settler->waiting != NULL)
 		give_back_unknown(settler, next_waiting(settler), false, "settlement_stopped");
-	return NULL;
+	fetch_pool_close(settler->pool);
 }
 
-static int open_pool(struct settler *settler, const struct settle_config *config)
+static int open_pool(struct settler *settler)
 {
+	const struct settle_config *config = &settler->config;
 	char url[URL_BYTES_MAX + 16], authorization[URL_BYTES_MAX + 32];
 	const char *headers[3] = {"Content-Type: application/json", "Accept: application/json"};
 	size_t url_bytes = strlen(config->url);
@@ -202,15 +203,42 @@ static int open_pool(struct settler *settler, const struct settle_config *config
 		.jobs_max = config->in_flight_max,
 		.body_bytes_max = BODY_BYTES_MAX,
 		.answer_bytes_max = ANSWER_BYTES_MAX,
+		.box = &settler->inbox,
 	};
 	return fetch_pool_open(&settler->pool, &pool);
 }
 
+static void *settle_main(void *arg)
+{
+	struct settler *settler = arg;
+
+	settler->open_error = open_pool(settler);
+	bool works = settler->open_error == 0;
+	sem_post(&settler->opened);
+	if (works)
+		run(settler);
+	return NULL;
+}
+
 static void settler_fini(struct settler *settler)
 {
-	fetch_pool_close(settler->pool);
+	sem_destroy(&settler->opened);
 	mailbox_fini(&settler->inbox);
 	free(settler);
+}
+
+/* A pool is its thread's own, so that opens it. */
+static int start_thread(struct settler *settler)
+{
+	int error = pthread_create(&settler->thread, NULL, settle_main, settler);
+
+	if (error != 0)
+		return -error;
+	while (sem_wait(&settler->opened) < 0 && errno == EINTR)
+		;
+	if (settler->open_error != 0)
+		pthread_join(settler->thread, NULL);
+	return settler->open_error;
 }
 
 int settle_start(struct settler **out, const struct settle_config *config)
@@ -223,11 +251,10 @@ int settle_start(struct settler **out, const struct settle_config *config)
 		return -ENOMEM;
 	settler->config = *config;
 	settler->waiting_last = &settler->waiting;
+	sem_init(&settler->opened, 0, 0);
 	int err = mailbox_init(&settler->inbox);
 	if (err == 0)
-		err = open_pool(settler, config);
-	if (err == 0)
-		err = -pthread_create(&settler->thread, NULL, settle_main, settler);
+		err = start_thread(settler);
 	if (err != 0) {
 		settler_fini(settler);
 		return err;

@@ -2,9 +2,10 @@
 #ifndef TOLLBAR_TESTS_HTTP_FIXTURE_H
 #define TOLLBAR_TESTS_HTTP_FIXTURE_H
 /* http_fixture.h: an HTTP/1.1 server on the loopback, in this process, that answers as a test tells it to: well, slowly,
- * with nonsense, or not at all.  One thread per connection.  For test_fetch.c and test_settle.c. */
+ * with nonsense, or not at all.  One thread per connection. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -22,9 +23,15 @@ enum http_mode {
 	HTTP_CLOSE,	   /* reads the whole request, closes */
 	HTTP_CLOSE_SECOND, /* the same from the second request of a connection on */
 	HTTP_CUT,	   /* closes in the middle of the answer */
-	HTTP_LARGE,	   /* 100,000 bytes */
+	HTTP_LONG,	   /* 100,000 bytes */
 	HTTP_GARBAGE,	   /* not HTTP */
 	HTTP_REDIRECT,
+	HTTP_LEAVE,  /* answers, promises to stay, closes */
+	HTTP_RESET,  /* the same, with a reset */
+	HTTP_CHATTY, /* answers, and then once more what nobody asked */
+	HTTP_RAW,    /* the body is all of the answer, head included; one byte at a time */
+	HTTP_RAW_CLOSE,
+	HTTP_DEAF, /* does not read, until told to close */
 };
 
 #define HTTP_REQUEST_BYTES 16384
@@ -34,7 +41,8 @@ static struct {
 	uint16_t port;
 	pthread_t thread;
 	_Atomic int mode, status, delay_ms, connections, requests, stop, threads;
-	_Atomic(const char *) body; /* of the answer */
+	_Atomic(const char *) body;	  /* of the answer */
+	void (*saw)(const char *request); /* each request, whole; may be NULL */
 	pthread_mutex_t lock;
 	char last[HTTP_REQUEST_BYTES + 1]; /* the last request, whole; under the lock */
 } http = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -46,10 +54,13 @@ static inline size_t http_read(int fd, char *request)
 
 	while (want == 0 || have < want) {
 		struct pollfd pfd = {.fd = fd, .events = POLLIN};
-		if (poll(&pfd, 1, 50) == 0 && !atomic_load(&http.stop))
+		int ready = poll(&pfd, 1, 50);
+		if (atomic_load(&http.stop))
+			return 0;
+		if (ready == 0)
 			continue;
 		ssize_t got = read(fd, request + have, HTTP_REQUEST_BYTES - have);
-		if (got <= 0 || atomic_load(&http.stop))
+		if (got <= 0)
 			return 0;
 		have += (size_t)got;
 		request[have] = 0;
@@ -84,21 +95,68 @@ static inline void http_reply(int fd, const char *body, size_t body_bytes, size_
 	http_send(fd, body, body_sent);
 }
 
+static inline void http_wait_while(enum http_mode mode)
+{
+	while (!atomic_load(&http.stop) && atomic_load(&http.mode) == (int)mode)
+		usleep(1000);
+}
+
+static inline void http_reset(int fd)
+{
+	struct linger reset = {.l_onoff = 1};
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+}
+
+/* The modes in which an answer is followed by something unexpected.  False: the connection is over. */
+static inline bool http_answer_oddly(int fd, enum http_mode mode)
+{
+	size_t body_bytes = strlen(http.body);
+	int one = 1;
+
+	switch (mode) {
+	case HTTP_CHATTY:
+		http_reply(fd, http.body, body_bytes, body_bytes);
+		usleep(5000);
+		http_send(fd, "HTTP/1.1 408 Slow\r\nContent-Length: 2\r\n\r\n{}", 43);
+		return true;
+	case HTTP_RAW:
+	case HTTP_RAW_CLOSE:
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+		for (size_t i = 0; i < body_bytes; i++)
+			http_send(fd, http.body + i, 1);
+		return mode == HTTP_RAW;
+	default:
+		http_reply(fd, http.body, body_bytes, body_bytes);
+		if (mode == HTTP_RESET) {
+			usleep(5000); /* or it would take the answer back */
+			http_reset(fd);
+		}
+		return false;
+	}
+}
+
 /* False: the connection is over. */
 static inline bool http_answer(int fd, int nth)
 {
 	static const char large[100000];
 	size_t body_bytes = strlen(http.body);
+	enum http_mode mode = (enum http_mode)atomic_load(&http.mode);
 
-	switch (atomic_load(&http.mode)) {
+	switch (mode) {
 	case HTTP_SLOW:
 		usleep((unsigned)atomic_load(&http.delay_ms) * 1000);
 		http_reply(fd, http.body, body_bytes, body_bytes);
 		return true;
 	case HTTP_SILENT:
-		while (!atomic_load(&http.stop) && atomic_load(&http.mode) == HTTP_SILENT)
-			usleep(1000);
+		http_wait_while(mode);
 		return false;
+	case HTTP_LEAVE:
+	case HTTP_RESET:
+	case HTTP_CHATTY:
+	case HTTP_RAW:
+	case HTTP_RAW_CLOSE:
+		return http_answer_oddly(fd, mode);
 	case HTTP_CLOSE:
 		return false;
 	case HTTP_CLOSE_SECOND:
@@ -109,7 +167,7 @@ static inline bool http_answer(int fd, int nth)
 	case HTTP_CUT:
 		http_reply(fd, http.body, body_bytes, body_bytes / 2);
 		return false;
-	case HTTP_LARGE:
+	case HTTP_LONG:
 		http_reply(fd, large, sizeof large, sizeof large);
 		return true;
 	case HTTP_GARBAGE:
@@ -126,8 +184,11 @@ static inline void *http_connection(void *arg)
 	char *request = malloc(HTTP_REQUEST_BYTES + 1);
 	int fd = (int)(intptr_t)arg;
 
+	http_wait_while(HTTP_DEAF);
 	for (int nth = 1; request != NULL && http_read(fd, request) > 0; nth++) {
 		atomic_fetch_add(&http.requests, 1);
+		if (http.saw != NULL)
+			http.saw(request);
 		pthread_mutex_lock(&http.lock);
 		snprintf(http.last, sizeof http.last, "%s", request);
 		pthread_mutex_unlock(&http.lock);
@@ -173,12 +234,26 @@ static inline void http_start(const char *body)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t bytes = sizeof address;
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
 
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one); /* a test may come back to the port */
 	CHECK(fd >= 0 && bind(fd, (struct sockaddr *)&address, bytes) == 0);
 	CHECK_EQ(getsockname(fd, (struct sockaddr *)&address, &bytes), 0);
 	http.port = ntohs(address.sin_port);
 	http_run(fd, body);
+}
+
+/* A port nobody listens on: bound, not listening. */
+static inline int http_dead_port(uint16_t *port)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t bytes = sizeof address;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	CHECK(fd >= 0 && bind(fd, (struct sockaddr *)&address, bytes) == 0);
+	CHECK_EQ(getsockname(fd, (struct sockaddr *)&address, &bytes), 0);
+	*port = ntohs(address.sin_port);
+	return fd;
 }
 
 static inline void http_stop(void)

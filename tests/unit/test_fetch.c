@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* test_fetch.c: bounded calls, kept connections, at most one send of a body, every failure by its name. */
+/* test_fetch.c: one bounded call, every failure by its name. */
 #include "../../user/sys/fetch.c"
 
 #include "base/clock.h"
@@ -10,7 +10,7 @@ static char taken[1 << 17];
 static size_t taken_bytes;
 static char content_type[64];
 
-static void start(const char *body)
+static void serve(const char *body)
 {
 	http_start(body);
 	snprintf(url, sizeof url, "http://127.0.0.1:%u/path", http.port);
@@ -46,7 +46,7 @@ TEST(fetch_get_and_post)
 	static const char *const headers[] = {"X-One: 1", "Content-Type: text/plain"};
 	struct fetch_call call;
 
-	start("hello");
+	serve("hello");
 	call = call_of(url);
 	CHECK_EQ(fetch(&call), 0);
 	CHECK_EQ(call.status, 200);
@@ -88,19 +88,6 @@ TEST(fetch_over_a_unix_socket)
 	unlink(address.sun_path);
 }
 
-/* A port nobody listens on: bound, not listening. */
-static int dead_port(uint16_t *port)
-{
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t bytes = sizeof address;
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	CHECK(fd >= 0 && bind(fd, (struct sockaddr *)&address, bytes) == 0);
-	CHECK_EQ(getsockname(fd, (struct sockaddr *)&address, &bytes), 0);
-	*port = ntohs(address.sin_port);
-	return fd;
-}
-
 TEST(fetch_failures_by_name)
 {
 	static const struct {
@@ -110,15 +97,15 @@ TEST(fetch_failures_by_name)
 		size_t bytes_max;
 	} rows[] = {
 		{"silent", HTTP_SILENT, -ETIMEDOUT, 65536}, {"closed", HTTP_CLOSE, -ECONNRESET, 65536},
-		{"cut", HTTP_CUT, -ECONNRESET, 65536},	    {"large", HTTP_LARGE, -EMSGSIZE, 65536},
+		{"cut", HTTP_CUT, -ECONNRESET, 65536},	    {"large", HTTP_LONG, -EMSGSIZE, 65536},
 		{"garbage", HTTP_GARBAGE, -EPROTO, 65536},  {"one byte too many", HTTP_ANSWER, -EMSGSIZE, 4},
 		{"just fits", HTTP_ANSWER, 0, 5},
 	};
 	struct fetch_call call;
 	uint16_t port;
-	int fd = dead_port(&port);
+	int fd = http_dead_port(&port);
 
-	start("hello");
+	serve("hello");
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		call = call_of(url);
 		call.total_ms = rows[i].mode == HTTP_SILENT ? 100 : 3000;
@@ -149,138 +136,6 @@ TEST(fetch_failures_by_name)
 	call = call_of("http://name.invalid/");
 	CHECK_EQ(fetch(&call), -EHOSTUNREACH);
 	close(fd);
-	http_stop();
-}
-
-/* --- pool --- */
-
-static struct fetch_pool *pool;
-
-static void open_pool(size_t jobs_max, unsigned timeout_ms)
-{
-	static const char *const headers[] = {"Content-Type: application/json"};
-	struct fetch_pool_config config = {.url = url,
-					   .headers = headers,
-					   .header_cnt = 1,
-					   .timeout_ms = timeout_ms,
-					   .jobs_max = jobs_max,
-					   .body_bytes_max = 1024,
-					   .answer_bytes_max = 1024};
-
-	CHECK_NEED(fetch_pool_open(&pool, &config) == 0);
-}
-
-static void start_job(void *ctx)
-{
-	struct fetch_job *job = fetch_take(pool);
-
-	CHECK_NEED(job != NULL);
-	job->ctx = ctx;
-	fetch_start(pool, job, (size_t)snprintf(job->body, 1024, "{\"body\":%d}", 7));
-}
-
-static struct fetch_job *wait_done(void)
-{
-	struct fetch_job *job = NULL;
-
-	for (uint64_t until_ns = clock_ns() + 5000000000u; job == NULL && clock_ns() < until_ns;) {
-		fetch_wait(pool, -1, 100);
-		job = fetch_done(pool);
-	}
-	CHECK_NEED(job != NULL);
-	return job;
-}
-
-TEST(fetch_pool_keeps_its_connections)
-{
-	start("answer");
-	open_pool(4, 3000);
-	for (int round = 0; round < 50; round++) {
-		for (int i = 0; i < 4; i++)
-			start_job(&url);
-		CHECK(fetch_take(pool) == NULL);
-		for (int i = 0; i < 4; i++) {
-			struct fetch_job *job = wait_done();
-			CHECK(job->error == 0 && job->status == 200 && job->sent && job->ctx == &url);
-			CHECK(job->answer_bytes == 6 && memcmp(job->answer, "answer", 6) == 0);
-			fetch_give(pool, job);
-		}
-	}
-	CHECK_EQ(http.requests, 200);
-	CHECK(http.connections <= 4);
-	CHECK(strstr(http.last, "\r\n\r\n{\"body\":7}") != NULL);
-	fetch_pool_close(pool);
-	http_stop();
-}
-
-TEST(fetch_pool_sends_a_body_once)
-{
-	start("answer");
-	open_pool(1, 3000);
-	http.mode = HTTP_CLOSE_SECOND;
-	start_job(NULL);
-	struct fetch_job *job = wait_done();
-	CHECK_EQ(job->error, 0);
-	fetch_give(pool, job);
-	start_job(NULL); /* on the kept connection, which dies after it was read: curl would try again */
-	job = wait_done();
-	CHECK_EQ(job->error, -ECONNRESET);
-	CHECK(job->sent);
-	CHECK_EQ(http.requests, 2);
-	fetch_give(pool, job);
-	start_job(NULL); /* and the pool goes on with a new one */
-	job = wait_done();
-	CHECK_EQ(job->error, 0);
-	fetch_give(pool, job);
-	fetch_pool_close(pool);
-	http_stop();
-}
-
-TEST(fetch_pool_knows_what_was_never_sent)
-{
-	uint16_t port;
-	int fd = dead_port(&port);
-
-	snprintf(url, sizeof url, "http://127.0.0.1:%u/", port);
-	open_pool(1, 3000);
-	start_job(NULL);
-	struct fetch_job *job = wait_done();
-	CHECK_EQ(job->error, -ECONNREFUSED);
-	CHECK(!job->sent);
-	fetch_give(pool, job);
-	fetch_pool_close(pool);
-	close(fd);
-}
-
-TEST(fetch_pool_timeout_large_and_cancel)
-{
-	start("answer");
-	open_pool(2, 80);
-	http.mode = HTTP_SILENT;
-	start_job(NULL);
-	struct fetch_job *job = wait_done();
-	CHECK_EQ(job->error, -ETIMEDOUT);
-	CHECK(job->sent && job->answer_bytes == 0);
-	fetch_give(pool, job);
-	fetch_pool_close(pool);
-	open_pool(2, 5000);
-	http.mode = HTTP_LARGE;
-	start_job(NULL);
-	job = wait_done();
-	CHECK_EQ(job->error, -EMSGSIZE);
-	fetch_give(pool, job);
-	http.mode = HTTP_SILENT;
-	start_job(NULL);
-	start_job(NULL);
-	fetch_wait(pool, -1, 10);
-	fetch_cancel_all(pool);
-	for (int i = 0; i < 2; i++) {
-		job = fetch_done(pool);
-		CHECK_NEED(job != NULL);
-		CHECK_EQ(job->error, -ECANCELED);
-	}
-	CHECK(fetch_done(pool) == NULL);
-	fetch_pool_close(pool);
 	http_stop();
 }
 

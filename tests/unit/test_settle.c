@@ -384,7 +384,7 @@ TEST(settle_thread_against_every_facilitator)
 		{"redirects", HTTP_REDIRECT, 307, "{\"success\":true}", CLAIM_UNKNOWN, true, "facilitator_status_307"},
 		{"closes", HTTP_CLOSE, 200, "", CLAIM_UNKNOWN, true, "facilitator_connection"},
 		{"cuts", HTTP_CUT, 200, "{\"success\":true}", CLAIM_UNKNOWN, true, "facilitator_connection"},
-		{"large", HTTP_LARGE, 200, "", CLAIM_UNKNOWN, true, "facilitator_answer_large"},
+		{"large", HTTP_LONG, 200, "", CLAIM_UNKNOWN, true, "facilitator_answer_large"},
 		{"garbage", HTTP_GARBAGE, 200, "", CLAIM_UNKNOWN, true, "facilitator_connection"},
 		{"silent", HTTP_SILENT, 200, "", CLAIM_UNKNOWN, true, "facilitator_timeout"},
 	};

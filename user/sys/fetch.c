@@ -244,18 +244,18 @@ struct slot { /* a job and what runs it */
 	unsigned times_sent;
 	char *answer;
 	size_t answer_bytes, answer_bytes_max;
-	bool too_large, running;
-	struct slot *next; /* free or done */
+	bool too_large;
 };
 
-struct fetch_pool {
+struct curl_pool {
+	struct fetch_pool pool;
 	CURLM *multi;
 	struct curl_slist *headers;
 	struct slot *slots;
 	size_t slot_cnt;
 	char *buffers;
-	struct slot *free, *done;
-	int epoll_fd, event_fd; /* event_fd: the caller's, watched since its first fetch_wait */
+	struct mailbox *box;
+	int epoll_fd;
 	bool timer_set;
 	uint64_t timer_ms; /* when curl wants to be called without an event */
 };
@@ -265,11 +265,11 @@ struct fetch_pool {
 /* curl says what to watch a connection for. */
 static int watch(CURL *easy, curl_socket_t fd, int what, void *ctx, void *known)
 {
-	struct fetch_pool *pool = ctx;
+	struct curl_pool *curl = ctx;
 	struct epoll_event event = {.data.fd = fd};
 
 	if (what == CURL_POLL_REMOVE) {
-		epoll_ctl(pool->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+		epoll_ctl(curl->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 		return 0;
 	}
 	if (what & CURL_POLL_IN)
@@ -277,17 +277,17 @@ static int watch(CURL *easy, curl_socket_t fd, int what, void *ctx, void *known)
 	if (what & CURL_POLL_OUT)
 		event.events |= EPOLLOUT;
 	/* A connection that curl forgot and opened again under the same number may be there, or not. */
-	if (epoll_ctl(pool->epoll_fd, EPOLL_CTL_MOD, fd, &event) < 0 && errno == ENOENT)
-		epoll_ctl(pool->epoll_fd, EPOLL_CTL_ADD, fd, &event);
+	if (epoll_ctl(curl->epoll_fd, EPOLL_CTL_MOD, fd, &event) < 0 && errno == ENOENT)
+		epoll_ctl(curl->epoll_fd, EPOLL_CTL_ADD, fd, &event);
 	return 0;
 }
 
 static int set_timer(CURLM *multi, long wait_ms, void *ctx)
 {
-	struct fetch_pool *pool = ctx;
+	struct curl_pool *curl = ctx;
 
-	pool->timer_set = wait_ms >= 0;
-	pool->timer_ms = clock_ns() / 1000000 + (uint64_t)(wait_ms > 0 ? wait_ms : 0);
+	curl->timer_set = wait_ms >= 0;
+	curl->timer_ms = clock_ns() / 1000000 + (uint64_t)(wait_ms > 0 ? wait_ms : 0);
 	return 0;
 }
 
@@ -314,7 +314,7 @@ static size_t job_body(char *at, size_t size, size_t cnt, void *ctx)
 	return bytes;
 }
 
-static int slot_init(struct fetch_pool *pool, struct slot *slot, const struct fetch_pool_config *config, char *buffer)
+static int slot_init(struct curl_pool *curl, struct slot *slot, const struct fetch_pool_config *config, char *buffer)
 {
 	slot->easy = curl_easy_init();
 	if (slot->easy == NULL)
@@ -323,7 +323,7 @@ static int slot_init(struct fetch_pool *pool, struct slot *slot, const struct fe
 	slot->answer = buffer + config->body_bytes_max;
 	slot->answer_bytes_max = config->answer_bytes_max;
 	set_common(slot->easy, config->url);
-	curl_easy_setopt(slot->easy, CURLOPT_HTTPHEADER, pool->headers);
+	curl_easy_setopt(slot->easy, CURLOPT_HTTPHEADER, curl->headers);
 	if (config->ca_file != NULL)
 		curl_easy_setopt(slot->easy, CURLOPT_CAINFO, config->ca_file);
 	curl_easy_setopt(slot->easy, CURLOPT_TIMEOUT_MS, (long)config->timeout_ms);
@@ -335,38 +335,168 @@ static int slot_init(struct fetch_pool *pool, struct slot *slot, const struct fe
 	curl_easy_setopt(slot->easy, CURLOPT_POSTFIELDS, buffer); /* head and body leave in one send */
 	curl_easy_setopt(slot->easy, CURLOPT_PREREQFUNCTION, before_sending);
 	curl_easy_setopt(slot->easy, CURLOPT_PREREQDATA, slot);
-	slot->next = pool->free;
-	pool->free = slot;
+	fetch_give(&curl->pool, &slot->job);
 	return 0;
 }
 
-static int pool_init(struct fetch_pool *pool, const struct fetch_pool_config *config)
+static int watch_mail(struct curl_pool *curl, struct mailbox *box)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.fd = box->event_fd};
+
+	curl->box = box;
+	curl->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (curl->epoll_fd < 0 || epoll_ctl(curl->epoll_fd, EPOLL_CTL_ADD, box->event_fd, &event) < 0)
+		return -errno;
+	return 0;
+}
+
+static int pool_init(struct curl_pool *curl, const struct fetch_pool_config *config)
 {
 	size_t bytes = config->body_bytes_max + config->answer_bytes_max;
 
-	pool->multi = curl_multi_init();
-	pool->headers = header_list(config->headers, config->header_cnt);
-	pool->slots = calloc(config->jobs_max, sizeof *pool->slots);
-	pool->buffers = calloc(config->jobs_max, bytes);
-	if (pool->multi == NULL || pool->headers == NULL || pool->slots == NULL || pool->buffers == NULL)
+	curl->multi = curl_multi_init();
+	curl->headers = header_list(config->headers, config->header_cnt);
+	curl->slots = calloc(config->jobs_max, sizeof *curl->slots);
+	curl->buffers = calloc(config->jobs_max, bytes);
+	if (curl->multi == NULL || curl->headers == NULL || curl->slots == NULL || curl->buffers == NULL)
 		return -ENOMEM;
-	pool->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (pool->epoll_fd < 0)
-		return -errno;
-	curl_multi_setopt(pool->multi, CURLMOPT_SOCKETFUNCTION, watch);
-	curl_multi_setopt(pool->multi, CURLMOPT_SOCKETDATA, pool);
-	curl_multi_setopt(pool->multi, CURLMOPT_TIMERFUNCTION, set_timer);
-	curl_multi_setopt(pool->multi, CURLMOPT_TIMERDATA, pool);
-	curl_multi_setopt(pool->multi, CURLMOPT_MAXCONNECTS, (long)config->jobs_max);
-	curl_multi_setopt(pool->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
+	int err = watch_mail(curl, config->box);
+	if (err != 0)
+		return err;
+	curl_multi_setopt(curl->multi, CURLMOPT_SOCKETFUNCTION, watch);
+	curl_multi_setopt(curl->multi, CURLMOPT_SOCKETDATA, curl);
+	curl_multi_setopt(curl->multi, CURLMOPT_TIMERFUNCTION, set_timer);
+	curl_multi_setopt(curl->multi, CURLMOPT_TIMERDATA, curl);
+	curl_multi_setopt(curl->multi, CURLMOPT_MAXCONNECTS, (long)config->jobs_max);
+	curl_multi_setopt(curl->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
 	for (size_t i = 0; i < config->jobs_max; i++) {
-		pool->slot_cnt = i + 1;
-		int err = slot_init(pool, &pool->slots[i], config, pool->buffers + i * bytes);
+		curl->slot_cnt = i + 1;
+		err = slot_init(curl, &curl->slots[i], config, curl->buffers + i * bytes);
 		if (err != 0)
 			return err;
 	}
 	return 0;
 }
+
+/* --- its carrier --- */
+
+static void finish(struct curl_pool *curl, struct slot *slot, int error)
+{
+	slot->job.sent = slot->times_sent > 0;
+	slot->job.status = 0;
+	curl_easy_getinfo(slot->easy, CURLINFO_RESPONSE_CODE, &slot->job.status);
+	slot->job.answer = slot->answer;
+	slot->job.answer_bytes = error == 0 ? slot->answer_bytes : 0;
+	fetch_finish(&curl->pool, &slot->job, error);
+}
+
+static void start(struct fetch_pool *pool, struct fetch_job *job, size_t body_bytes)
+{
+	struct curl_pool *curl = (struct curl_pool *)pool; /* its first member */
+	struct slot *slot = (struct slot *)job;		   /* the same */
+
+	slot->times_sent = 0;
+	slot->answer_bytes = 0;
+	slot->too_large = false;
+	curl_easy_setopt(slot->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body_bytes);
+	if (curl_multi_add_handle(curl->multi, slot->easy) != CURLM_OK)
+		finish(curl, slot, -ENOMEM);
+}
+
+/* Which transfers are over: curl keeps a list of them. */
+static void collect(struct curl_pool *curl)
+{
+	CURLMsg *message;
+	int left;
+
+	while ((message = curl_multi_info_read(curl->multi, &left)) != NULL) {
+		struct slot *slot = NULL;
+		if (message->msg != CURLMSG_DONE)
+			continue;
+		CURLcode code = message->data.result; /* the message goes with the handle */
+		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &slot);
+		curl_multi_remove_handle(curl->multi, slot->easy);
+		finish(curl, slot, slot->too_large ? -EMSGSIZE : error_of(slot->easy, code));
+	}
+}
+
+/* How long to sleep: as asked, but not past curl's own timer. */
+static unsigned sleep_ms(const struct curl_pool *curl, unsigned timeout_ms)
+{
+	uint64_t now_ms = clock_ns() / 1000000;
+
+	if (curl->pool.done != NULL || (curl->timer_set && curl->timer_ms <= now_ms))
+		return 0;
+	bool sooner = curl->timer_set && curl->timer_ms - now_ms < timeout_ms;
+	return sooner ? (unsigned)(curl->timer_ms - now_ms) : timeout_ms;
+}
+
+static void run_timer(struct curl_pool *curl)
+{
+	int running;
+
+	if (!curl->timer_set || clock_ns() / 1000000 < curl->timer_ms)
+		return;
+	curl->timer_set = false;
+	curl_multi_socket_action(curl->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+}
+
+static void move(struct curl_pool *curl, const struct epoll_event *event)
+{
+	uint32_t got = event->events;
+	int mask = (got & (EPOLLIN | EPOLLHUP) ? CURL_CSELECT_IN : 0) | (got & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
+		   (got & EPOLLERR ? CURL_CSELECT_ERR : 0);
+	int running;
+
+	if (event->data.fd == curl->box->event_fd)
+		mailbox_clear(curl->box);
+	else
+		curl_multi_socket_action(curl->multi, event->data.fd, mask, &running);
+}
+
+static void wait_some(struct fetch_pool *pool, unsigned timeout_ms)
+{
+	struct curl_pool *curl = (struct curl_pool *)pool;
+	struct epoll_event events[EVENTS_MAX];
+
+	run_timer(curl); /* what was started since goes out before we sleep */
+	collect(curl);
+	int cnt = epoll_wait(curl->epoll_fd, events, EVENTS_MAX, (int)sleep_ms(curl, timeout_ms));
+	for (int i = 0; i < cnt; i++)
+		move(curl, &events[i]);
+	run_timer(curl);
+	collect(curl);
+}
+
+static void cancel_all(struct fetch_pool *pool)
+{
+	struct curl_pool *curl = (struct curl_pool *)pool;
+
+	for (size_t i = 0; i < curl->slot_cnt; i++) {
+		struct slot *slot = &curl->slots[i];
+		if (!slot->job.running)
+			continue;
+		curl_multi_remove_handle(curl->multi, slot->easy);
+		finish(curl, slot, -ECANCELED);
+	}
+}
+
+static void close_pool(struct fetch_pool *pool)
+{
+	struct curl_pool *curl = (struct curl_pool *)pool;
+
+	for (size_t i = 0; i < curl->slot_cnt; i++)
+		curl_easy_cleanup(curl->slots[i].easy);
+	curl_multi_cleanup(curl->multi);
+	if (curl->epoll_fd >= 0)
+		close(curl->epoll_fd);
+	curl_slist_free_all(curl->headers);
+	free(curl->buffers);
+	free(curl->slots);
+	free(curl);
+}
+
+static const struct fetch_carrier carrier = {start, wait_some, cancel_all, close_pool};
 
 int fetch_pool_open(struct fetch_pool **out, const struct fetch_pool_config *config)
 {
@@ -374,169 +504,16 @@ int fetch_pool_open(struct fetch_pool **out, const struct fetch_pool_config *con
 	pthread_once(&once, init_once);
 	if (!curl_works || config->jobs_max == 0)
 		return curl_works ? -EINVAL : -EIO;
-	struct fetch_pool *pool = calloc(1, sizeof *pool);
-	if (pool == NULL)
+	struct curl_pool *curl = calloc(1, sizeof *curl);
+	if (curl == NULL)
 		return -ENOMEM;
-	pool->epoll_fd = pool->event_fd = -1;
-	int err = pool_init(pool, config);
+	fetch_pool_init(&curl->pool, &carrier);
+	curl->epoll_fd = -1;
+	int err = pool_init(curl, config);
 	if (err != 0) {
-		fetch_pool_close(pool);
+		fetch_pool_close(&curl->pool);
 		return err;
 	}
-	*out = pool;
+	*out = &curl->pool;
 	return 0;
-}
-
-void fetch_pool_close(struct fetch_pool *pool)
-{
-	if (pool == NULL)
-		return;
-	fetch_cancel_all(pool);
-	for (size_t i = 0; i < pool->slot_cnt; i++)
-		curl_easy_cleanup(pool->slots[i].easy);
-	curl_multi_cleanup(pool->multi);
-	if (pool->epoll_fd >= 0)
-		close(pool->epoll_fd);
-	curl_slist_free_all(pool->headers);
-	free(pool->buffers);
-	free(pool->slots);
-	free(pool);
-}
-
-struct fetch_job *fetch_take(struct fetch_pool *pool)
-{
-	struct slot *slot = pool->free;
-
-	if (slot == NULL)
-		return NULL;
-	pool->free = slot->next;
-	slot->next = NULL;
-	return &slot->job;
-}
-
-void fetch_give(struct fetch_pool *pool, struct fetch_job *job)
-{
-	struct slot *slot = (struct slot *)job; /* its first member */
-
-	ASSERT(!slot->running);
-	slot->next = pool->free;
-	pool->free = slot;
-}
-
-static void finish(struct fetch_pool *pool, struct slot *slot, int error)
-{
-	slot->running = false;
-	slot->job.error = error;
-	slot->job.sent = slot->times_sent > 0;
-	slot->job.status = 0;
-	curl_easy_getinfo(slot->easy, CURLINFO_RESPONSE_CODE, &slot->job.status);
-	slot->job.answer = slot->answer;
-	slot->job.answer_bytes = error == 0 ? slot->answer_bytes : 0;
-	slot->next = pool->done;
-	pool->done = slot;
-}
-
-void fetch_start(struct fetch_pool *pool, struct fetch_job *job, size_t body_bytes)
-{
-	struct slot *slot = (struct slot *)job;
-
-	slot->times_sent = 0;
-	slot->answer_bytes = 0;
-	slot->too_large = false;
-	curl_easy_setopt(slot->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body_bytes);
-	slot->running = true;
-	if (curl_multi_add_handle(pool->multi, slot->easy) != CURLM_OK)
-		finish(pool, slot, -ENOMEM);
-}
-
-/* Which transfers are over: curl keeps a list of them. */
-static void collect(struct fetch_pool *pool)
-{
-	CURLMsg *message;
-	int left;
-
-	while ((message = curl_multi_info_read(pool->multi, &left)) != NULL) {
-		struct slot *slot = NULL;
-		if (message->msg != CURLMSG_DONE)
-			continue;
-		CURLcode code = message->data.result; /* the message goes with the handle */
-		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &slot);
-		curl_multi_remove_handle(pool->multi, slot->easy);
-		finish(pool, slot, slot->too_large ? -EMSGSIZE : error_of(slot->easy, code));
-	}
-}
-
-static void watch_event(struct fetch_pool *pool, int event_fd)
-{
-	struct epoll_event event = {.events = EPOLLIN, .data.fd = event_fd};
-
-	if (pool->event_fd == event_fd)
-		return;
-	int error = epoll_ctl(pool->epoll_fd, EPOLL_CTL_ADD, event_fd, &event);
-	ASSERT(error == 0);
-	pool->event_fd = event_fd;
-}
-
-/* How long to sleep: as asked, but not past curl's own timer. */
-static int sleep_ms(const struct fetch_pool *pool, int timeout_ms)
-{
-	uint64_t now_ms = clock_ns() / 1000000;
-
-	if (!pool->timer_set)
-		return timeout_ms;
-	if (pool->timer_ms <= now_ms)
-		return 0;
-	return pool->timer_ms - now_ms < (uint64_t)timeout_ms ? (int)(pool->timer_ms - now_ms) : timeout_ms;
-}
-
-static void run_timer(struct fetch_pool *pool)
-{
-	int running;
-
-	if (!pool->timer_set || clock_ns() / 1000000 < pool->timer_ms)
-		return;
-	pool->timer_set = false;
-	curl_multi_socket_action(pool->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-}
-
-void fetch_wait(struct fetch_pool *pool, int event_fd, int timeout_ms)
-{
-	struct epoll_event events[EVENTS_MAX];
-	int running;
-
-	watch_event(pool, event_fd);
-	run_timer(pool); /* what was started since goes out before we sleep */
-	collect(pool);
-	int cnt = epoll_wait(pool->epoll_fd, events, EVENTS_MAX, pool->done != NULL ? 0 : sleep_ms(pool, timeout_ms));
-	for (int i = 0; i < cnt; i++) {
-		uint32_t got = events[i].events;
-		int mask = (got & (EPOLLIN | EPOLLHUP) ? CURL_CSELECT_IN : 0) |
-			   (got & EPOLLOUT ? CURL_CSELECT_OUT : 0) | (got & EPOLLERR ? CURL_CSELECT_ERR : 0);
-		if (events[i].data.fd != event_fd)
-			curl_multi_socket_action(pool->multi, events[i].data.fd, mask, &running);
-	}
-	run_timer(pool);
-	collect(pool);
-}
-
-struct fetch_job *fetch_done(struct fetch_pool *pool)
-{
-	struct slot *slot = pool->done;
-
-	if (slot == NULL)
-		return NULL;
-	pool->done = slot->next;
-	slot->next = NULL;
-	return &slot->job;
-}
-
-void fetch_cancel_all(struct fetch_pool *pool)
-{
-	for (size_t i = 0; i < pool->slot_cnt; i++) {
-		struct slot *slot = &pool->slots[i];
-		if (!slot->running)
-			continue;
-		curl_multi_remove_handle(pool->multi, slot->easy);
-		finish(pool, slot, -ECANCELED);
-	}
 }

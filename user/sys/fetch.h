@@ -5,8 +5,7 @@
  * is rare or needs TLS, never on the path of a request.
  *
  * Always: http and https only, certificates checked, no redirects, HTTP/1.1, no signals, bounded time and size.  A body
- * is sent at most once per call: curl's own silent second try on a connection that died is off, because a second
- * "settle" may be answered differently from the first.  Proxies are taken from the environment (https_proxy, no_proxy),
+ * is sent at most once per call: curl's own silent second try on a connection that died is off.  Proxies are taken from the environment (https_proxy, no_proxy),
  * but never for the loopback.
  *
  * Memory: libcurl allocates when it connects and while it runs.  Errors are -errno:
@@ -17,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/span.h"
+#include "sys/fetch_pool.h"
 
 /* --- one call, waited for --- */
 
@@ -38,48 +38,9 @@ struct fetch_call {
 
 int fetch(struct fetch_call *call);
 
-/* --- many POSTs to one URL at a time, over kept connections --- */
+/* --- many at a time --- */
 
-struct fetch_pool;
-
-struct fetch_job {
-	void *ctx; /* the caller's */
-	/* in */
-	char *body; /* config.body_bytes_max to write to, until start */
-	/* out */
-	int error;   /* 0: an answer came, whole */
-	bool sent;   /* the request was written, or begun: the server may have acted on it; it is never written twice */
-	long status; /* with error 0 */
-	const char *answer; /* with error 0; not zero-terminated; until give */
-	size_t answer_bytes;
-};
-
-struct fetch_pool_config {
-	const char *url;
-	const char *const *headers;
-	size_t header_cnt;
-	const char *ca_file; /* PEM, or NULL for the system's list */
-	unsigned timeout_ms; /* of one job, connecting included */
-	size_t jobs_max;     /* at one time, each with a connection */
-	size_t body_bytes_max;
-	size_t answer_bytes_max;
-};
-
-/* 0 or -errno.  All job buffers are allocated here.  One thread at a time. */
+/* A pool (fetch_pool.h) whose carrier is libcurl.  0 or -errno.  All job buffers are allocated here. */
 int fetch_pool_open(struct fetch_pool **out, const struct fetch_pool_config *config);
-/* Cuts what still runs. */
-void fetch_pool_close(struct fetch_pool *pool);
-
-/* NULL when all jobs are in use. */
-struct fetch_job *fetch_take(struct fetch_pool *pool);
-/* body_bytes of job->body are sent.  A job that cannot start is done at once, with its error. */
-void fetch_start(struct fetch_pool *pool, struct fetch_job *job, size_t body_bytes);
-/* Moves every transfer on, then waits for one to move, for event_fd to be readable, or timeout_ms. */
-void fetch_wait(struct fetch_pool *pool, int event_fd, int timeout_ms);
-/* A job that is done, or NULL; it must be given back. */
-struct fetch_job *fetch_done(struct fetch_pool *pool);
-void fetch_give(struct fetch_pool *pool, struct fetch_job *job);
-/* Every job that still runs is done with -ECANCELED. */
-void fetch_cancel_all(struct fetch_pool *pool);
 
 #endif
