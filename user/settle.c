@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "limits.h"
+#include "post.h"
 #include "sys/fetch.h"
 
 /* A v2 body is about 2.5 KiB; names of 64 bytes, each escaped to six, in three places stay below 8 KiB. */
@@ -205,7 +206,7 @@ static int open_pool(struct settler *settler)
 		.answer_bytes_max = ANSWER_BYTES_MAX,
 		.box = &settler->inbox,
 	};
-	return fetch_pool_open(&settler->pool, &pool);
+	return post_can(url) ? post_open(&settler->pool, &pool) : fetch_pool_open(&settler->pool, &pool);
 }
 
 static void *settle_main(void *arg)

@@ -30,6 +30,19 @@ static void init_once(void)
 	curl_works = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
 }
 
+bool fetch_may_be_proxied(const char *host)
+{
+	static const char *const variables[] = {"http_proxy", "all_proxy", "ALL_PROXY"}; /* as libcurl reads them */
+	bool any = false;
+
+	for (size_t i = 0; i < sizeof variables / sizeof *variables; i++) {
+		const char *proxy = getenv(variables[i]);
+		any |= proxy != NULL && proxy[0] != 0;
+	}
+	/* init_once excepts these; what no_proxy says beside them is for libcurl to judge. */
+	return any && strcasecmp(host, "localhost") != 0 && strcmp(host, "127.0.0.1") != 0 && strcmp(host, "::1") != 0;
+}
+
 static int error_of(CURL *easy, CURLcode code)
 {
 	curl_off_t began_us = 0;

@@ -43,4 +43,7 @@ int fetch(struct fetch_call *call);
 /* A pool (fetch_pool.h) whose carrier is libcurl.  0 or -errno.  All job buffers are allocated here. */
 int fetch_pool_open(struct fetch_pool **out, const struct fetch_pool_config *config);
 
+/* A proxy of the environment may stand between us and this host over plain http. */
+bool fetch_may_be_proxied(const char *host);
+
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef TOLLBAR_SYS_FETCH_POOL_H
 #define TOLLBAR_SYS_FETCH_POOL_H
-/* fetch_pool.h: many POSTs to one URL at a time, over kept connections.  How they get there is a carrier's matter; libcurl is
- * one (fetch.h).  What holds for each:
+/* fetch_pool.h: many POSTs to one URL at a time, over kept connections.  How they get there is a carrier's matter: libcurl
+ * (fetch.h) where TLS or a proxy is asked for, a ring of our own (post.h) where not.  What holds for both:
  *
  * A body is written at most once.  A kept connection that is found closed before a byte of it was written is replaced;
  * one that breaks later ends the job, because a second "settle" may be answered differently from the first.  Bounded
