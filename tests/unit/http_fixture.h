@@ -41,11 +41,22 @@ static struct {
 	uint16_t port;
 	pthread_t thread;
 	_Atomic int mode, status, delay_ms, connections, requests, stop, threads;
-	_Atomic(const char *) body;	  /* of the answer */
-	void (*saw)(const char *request); /* each request, whole; may be NULL */
+	_Atomic(const char *) body;		  /* of the answer */
+	void (*_Atomic saw)(const char *request); /* each request, whole; may be NULL */
 	pthread_mutex_t lock;
-	char last[HTTP_REQUEST_BYTES + 1]; /* the last request, whole; under the lock */
+	char last[HTTP_REQUEST_BYTES + 1]; /* under the lock */
 } http = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* The last request, whole; until the next call. */
+static inline const char *http_last(void)
+{
+	static char copy[HTTP_REQUEST_BYTES + 1];
+
+	pthread_mutex_lock(&http.lock);
+	memcpy(copy, http.last, sizeof copy);
+	pthread_mutex_unlock(&http.lock);
+	return copy;
+}
 
 /* Reads one request; its bytes, or 0 at the end of the connection. */
 static inline size_t http_read(int fd, char *request)
@@ -187,8 +198,9 @@ static inline void *http_connection(void *arg)
 	http_wait_while(HTTP_DEAF);
 	for (int nth = 1; request != NULL && http_read(fd, request) > 0; nth++) {
 		atomic_fetch_add(&http.requests, 1);
-		if (http.saw != NULL)
-			http.saw(request);
+		void (*saw)(const char *) = atomic_load(&http.saw);
+		if (saw != NULL)
+			saw(request);
 		pthread_mutex_lock(&http.lock);
 		snprintf(http.last, sizeof http.last, "%s", request);
 		pthread_mutex_unlock(&http.lock);

@@ -53,19 +53,19 @@ TEST(fetch_get_and_post)
 	CHECK_EQ(taken_bytes, 5);
 	CHECK_BYTES(taken, "hello", 5);
 	CHECK(strcmp(content_type, "application/json") == 0);
-	CHECK(strncmp(http.last, "GET /path HTTP/1.1\r\n", 20) == 0);
+	CHECK(strncmp(http_last(), "GET /path HTTP/1.1\r\n", 20) == 0);
 	call.headers = headers;
 	call.header_cnt = 2;
 	call.body = SPAN("body bytes");
 	http.status = 404;
 	CHECK_EQ(fetch(&call), 0);
 	CHECK_EQ(call.status, 404);
-	CHECK(strncmp(http.last, "POST /path HTTP/1.1\r\n", 21) == 0);
-	CHECK(strstr(http.last, "X-One: 1\r\n") != NULL && strstr(http.last, "\r\n\r\nbody bytes") != NULL);
-	CHECK(strcasestr(http.last, "expect") == NULL);
+	CHECK(strncmp(http_last(), "POST /path HTTP/1.1\r\n", 21) == 0);
+	CHECK(strstr(http_last(), "X-One: 1\r\n") != NULL && strstr(http_last(), "\r\n\r\nbody bytes") != NULL);
+	CHECK(strcasestr(http_last(), "expect") == NULL);
 	call.method = "PUT";
 	CHECK_EQ(fetch(&call), 0);
-	CHECK(strncmp(http.last, "PUT /path HTTP/1.1\r\n", 20) == 0);
+	CHECK(strncmp(http_last(), "PUT /path HTTP/1.1\r\n", 20) == 0);
 	http_stop();
 }
 

@@ -137,12 +137,12 @@ TEST(connections_are_kept)
 		}
 		CHECK_EQ(http.requests, 200);
 		CHECK_ROW(http.connections <= 4, carrier_name);
-		CHECK_ROW(strncmp(http.last, "POST /path HTTP/1.1\r\nHost: 127.0.0.1:", 37) == 0, carrier_name);
-		CHECK_ROW(strstr(http.last, "\r\nUser-Agent: tollbar\r\n") != NULL, carrier_name);
-		CHECK_ROW(strstr(http.last, "\r\nContent-Type: application/json\r\n") != NULL, carrier_name);
-		CHECK_ROW(strstr(http.last, "\r\nContent-Length: 10\r\n") != NULL, carrier_name);
-		CHECK_ROW(strstr(http.last, "\r\n\r\n{\"body\":") != NULL, carrier_name);
-		CHECK_ROW(strcasestr(http.last, "\r\nexpect:") == NULL, carrier_name);
+		CHECK_ROW(strncmp(http_last(), "POST /path HTTP/1.1\r\nHost: 127.0.0.1:", 37) == 0, carrier_name);
+		CHECK_ROW(strstr(http_last(), "\r\nUser-Agent: tollbar\r\n") != NULL, carrier_name);
+		CHECK_ROW(strstr(http_last(), "\r\nContent-Type: application/json\r\n") != NULL, carrier_name);
+		CHECK_ROW(strstr(http_last(), "\r\nContent-Length: 10\r\n") != NULL, carrier_name);
+		CHECK_ROW(strstr(http_last(), "\r\n\r\n{\"body\":") != NULL, carrier_name);
+		CHECK_ROW(strcasestr(http_last(), "\r\nexpect:") == NULL, carrier_name);
 		end();
 	}
 }

@@ -180,7 +180,7 @@ TEST(a_name_is_looked_up_once_while_it_is_good)
 	for (int i = 0; i < 5; i++)
 		CHECK_EQ(run_job(), 0);
 	CHECK(http.connections == 1 && names.calls == 1);
-	CHECK(strstr(http.last, "\r\nHost: name.test:") != NULL);
+	CHECK(strstr(http_last(), "\r\nHost: name.test:") != NULL);
 	end();
 }
 
@@ -312,7 +312,7 @@ TEST(over_ipv6)
 	http_run(fd, "answer");
 	OPEN_OR_SKIP("[::1]", 1, 3000);
 	CHECK_EQ(run_job(), 0);
-	CHECK(strstr(http.last, "\r\nHost: [::1]:") != NULL);
+	CHECK(strstr(http_last(), "\r\nHost: [::1]:") != NULL);
 	end();
 }
 

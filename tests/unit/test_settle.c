@@ -352,10 +352,10 @@ TEST(settle_thread_settles_over_kept_connections)
 	}
 	CHECK_EQ(http.requests, 300);
 	CHECK(http.connections <= 8);
-	CHECK(strncmp(http.last, "POST /x402/settle HTTP/1.1\r\n", 28) == 0);
-	CHECK(strstr(http.last, "\r\nAuthorization: Bearer something\r\n") != NULL);
-	CHECK(strstr(http.last, "\r\nContent-Type: application/json\r\n") != NULL);
-	CHECK(strstr(http.last, "\r\n\r\n{\"x402Version\":2,") != NULL);
+	CHECK(strncmp(http_last(), "POST /x402/settle HTTP/1.1\r\n", 28) == 0);
+	CHECK(strstr(http_last(), "\r\nAuthorization: Bearer something\r\n") != NULL);
+	CHECK(strstr(http_last(), "\r\nContent-Type: application/json\r\n") != NULL);
+	CHECK(strstr(http_last(), "\r\n\r\n{\"x402Version\":2,") != NULL);
 	settle_stats(settler, &stats);
 	CHECK(stats.asked == 300 && stats.settled == 300 && stats.refused == 0 && stats.unknown == 0);
 	CHECK_EQ(stats.facilitator_errors, 0);
