@@ -12,12 +12,12 @@
 
 /* --- question --- */
 
+/* Names and digits have nothing to escape, so they are not looked at for it: a body is nearly all of these. */
 static void member(struct json_writer *json, const char *name)
 {
-	if (json->used > 0 && json->at[json->used - 1] != '{')
-		json_write(json, ",");
-	json_write_string(json, span_str(name));
-	json_write(json, ":");
+	json_write(json, json->used > 0 && json->at[json->used - 1] != '{' ? ",\"" : "\"");
+	json_write(json, name);
+	json_write(json, "\":");
 }
 
 static void text_member(struct json_writer *json, const char *name, const char *text)
@@ -34,17 +34,23 @@ static void number_member(struct json_writer *json, const char *name, uint64_t n
 
 static void decimal_member(struct json_writer *json, const char *name, const struct word *number)
 {
-	char digits[U256_DECIMAL_BYTES];
+	char quoted[1 + U256_DECIMAL_BYTES + 1] = "\"";
+	size_t digits = u256_print(quoted + 1, number->at);
 
-	u256_print(digits, number->at);
-	text_member(json, name, digits);
+	memcpy(quoted + 1 + digits, "\"", 2);
+	member(json, name);
+	json_write(json, quoted);
 }
 
 static void hex_member(struct json_writer *json, const char *name, const uint8_t *at, size_t bytes)
 {
-	char digits[HEX_BYTES(sizeof((struct payment *)0)->signature)];
+	char quoted[1 + HEX_BYTES(sizeof((struct payment *)0)->signature) + 1];
 
-	text_member(json, name, hex_encode(digits, at, bytes));
+	quoted[0] = '"';
+	hex_encode(quoted + 1, at, bytes);
+	memcpy(quoted + HEX_BYTES(bytes), "\"", 2); /* in the place of the final zero */
+	member(json, name);
+	json_write(json, quoted);
 }
 
 static void address_member(struct json_writer *json, const char *name, const struct address *address)

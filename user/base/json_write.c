@@ -38,16 +38,28 @@ static void put_escape(struct json_writer *writer, uint8_t byte)
 	json_write(writer, escape);
 }
 
+/* What stands for itself in a string, from `at` on. */
+static size_t plain_bytes(const uint8_t *at, const uint8_t *end)
+{
+	const uint8_t *start = at;
+
+	while (at < end && *at >= 0x20 && *at < 0x7f && *at != '"' && *at != '\\')
+		at++;
+	return (size_t)(at - start);
+}
+
 void json_write_string(struct json_writer *writer, struct span text)
 {
 	put(writer, "\"", 1);
 	for (size_t i = 0, next; i < text.bytes && !writer->full; i = next) {
 		const uint8_t *at = text.at + i, *stop;
+		size_t plain = plain_bytes(at, text.at + text.bytes);
 		next = i + 1;
-		if (*at < 0x20 || *at == '"' || *at == '\\' || *at == 0x7f) {
-			put_escape(writer, *at);
+		if (plain > 0) {
+			put(writer, (const char *)at, plain);
+			next = i + plain;
 		} else if (*at < 0x80) {
-			put(writer, (const char *)at, 1);
+			put_escape(writer, *at);
 		} else if ((stop = utf8_end(at, text.at + text.bytes)) != NULL) {
 			put(writer, (const char *)at, (size_t)(stop - at));
 			next = i + (size_t)(stop - at);
