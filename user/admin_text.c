@@ -177,8 +177,8 @@ static void put_ledger(struct text *text, const struct ledger_stats *ledger)
 	put_counter(text, "ledger_commits_total", "Group commits of the journal.", ledger->commits);
 	put_counter(text, "ledger_commit_errors_total", "Group commits that failed.", ledger->commit_errors);
 	put_counter(text, "ledger_records_total", "Records written in group commits.", ledger->records);
-	put_counter(text, "ledger_corrupt_total", "Records that were not trusted: somebody must look.",
-		    ledger->corrupt);
+	put_counter(text, "ledger_corrupt_total",
+		    "Records not trusted, and places where the log lost commits: somebody must look.", ledger->corrupt);
 	put_gauge(text, "ledger_up", "0 while the journal cannot be written.", !ledger->store_down);
 	put_gauge(text, "ledger_full", "1 while the journal has no room for new claims.", ledger->journal_full);
 }

@@ -55,7 +55,7 @@ struct ledger_stats {	      /* monotonic counts but for the gauges */
 	uint64_t commits, commit_errors, records;
 	uint64_t settled, refused, unknown, released;
 	uint64_t unknown_expired; /* gauge: past their deadline and still without an answer: an operator must look */
-	uint64_t corrupt;	  /* records that were not trusted: an operator must look */
+	uint64_t corrupt;	  /* records not trusted, places where commits were lost: an operator must look */
 	bool store_down;	  /* the last commit failed */
 	bool journal_full;	  /* no room for new claims until old records may go */
 };

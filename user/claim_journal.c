@@ -267,6 +267,7 @@ int journal_open(struct ledger *ledger)
 
 	if (err != 0)
 		return err;
+	atomic_fetch_add(&ledger->counts.corrupt, store_damage(ledger->store));
 	err = store_begin(ledger->store);
 	if (err != 0)
 		return err;

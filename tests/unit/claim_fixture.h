@@ -88,7 +88,7 @@ static inline void stop(void)
 
 static inline void remove_journal(void)
 {
-	static const char *const names[] = {"data.mdb", "lock"};
+	static const char *const names[] = {"data.mdb", "lock", "wal", "wal.damaged"};
 	char path[128];
 
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {

@@ -173,6 +173,32 @@ TEST(claim_corrupt_record_is_reported_and_not_trusted)
 	cleanup();
 }
 
+TEST(claim_lost_log_is_counted)
+{
+	struct ledger_stats stats;
+	struct sale sale;
+	char path[128];
+
+	setup();
+	start();
+	sale_init(&sale, METHOD_UPTO, 1, 60);
+	take_durably(&sale);
+	stop();
+	snprintf(path, sizeof path, "%s/wal", directory);
+	CHECK_EQ(unlink(path), 0);
+	expect_errors();
+	config.recovered = note_recovered;
+	start(); /* what was in the table is there */
+	CHECK_EQ(seen[1].state, CLAIM_SETTLED);
+	ledger_stats(ledger, &stats);
+	CHECK_EQ(stats.corrupt, 1);
+	restart();
+	ledger_stats(ledger, &stats);
+	CHECK_EQ(stats.corrupt, 0);
+	stop();
+	cleanup();
+}
+
 TEST(claim_foreign_journal_is_refused)
 {
 	struct ledger *second;

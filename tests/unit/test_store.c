@@ -2,10 +2,13 @@
 /* test_store.c: what survives a commit, what an abort or a crash leaves, and what a full table or disk says. */
 #include "../../user/sys/store.c"
 
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "check.h"
 
@@ -22,7 +25,7 @@ static void make_directory(void)
 
 static void remove_directory(void)
 {
-	static const char *const names[] = {"data.mdb", "lock.mdb", "lock"};
+	static const char *const names[] = {"data.mdb", "lock", "wal", "wal.damaged"};
 	char path[128];
 
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -132,6 +135,28 @@ TEST(store_is_opened_once)
 	remove_directory();
 }
 
+TEST(store_of_another_layout_is_refused)
+{
+	struct store *store;
+	MDB_env *env;
+	MDB_txn *txn;
+	MDB_dbi table;
+	uint64_t key = 0;
+	MDB_val k = {sizeof key, &key}, v = {4, "text"};
+
+	make_directory();
+	CHECK_EQ(mkdir(directory, 0700), 0);
+	CHECK_EQ(mdb_env_create(&env), 0);
+	CHECK_EQ(mdb_env_open(env, directory, MDB_NOLOCK, 0600), 0);
+	CHECK_EQ(mdb_txn_begin(env, NULL, 0, &txn), 0);
+	CHECK_EQ(mdb_dbi_open(txn, NULL, MDB_INTEGERKEY, &table), 0);
+	CHECK_EQ(mdb_put(txn, table, &k, &v, 0), 0);
+	CHECK_EQ(mdb_txn_commit(txn), 0);
+	mdb_env_close(env);
+	CHECK_EQ(store_open(&store, directory, 1 << 20), -EBADMSG);
+	remove_directory();
+}
+
 /* Appends until it fails; returns the error, counts what was committed. */
 static int fill(struct store *store, uint64_t *key)
 {
@@ -205,8 +230,8 @@ TEST(store_full_disk_is_enospc_and_goes_on_when_there_is_room)
 	}
 	snprintf(ballast, sizeof ballast, "%s/ballast", mountpoint);
 	int fd = open(ballast, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
-	CHECK(fd >= 0 && posix_fallocate(fd, 0, 200000) == 0);
-	CHECK_NEED(store_open(&store, directory, 64 << 20) == 0);
+	CHECK(fd >= 0 && posix_fallocate(fd, 0, 150000) == 0);
+	CHECK_NEED(store_open(&store, directory, 2 << 20) == 0);
 	CHECK_EQ(fill(store, &key), -ENOSPC);
 	uint64_t before = key;
 	CHECK(before > 20);
@@ -228,7 +253,7 @@ static void crash_child(int out_fd)
 {
 	struct store *store;
 
-	if (store_open(&store, directory, 4 << 20) != 0)
+	if (store_open(&store, directory, 64 << 20) != 0)
 		_exit(1);
 	uint64_t key = 0;
 	if (store_begin(store) != 0 || store_last(store, &key) != 0)
@@ -280,7 +305,7 @@ TEST(store_survives_kill)
 			said = now;
 		struct store *store;
 		uint64_t last = 0;
-		CHECK_NEED(store_open(&store, directory, 4 << 20) == 0);
+		CHECK_NEED(store_open(&store, directory, 64 << 20) == 0);
 		CHECK_EQ(store_begin(store), 0);
 		CHECK_EQ(store_last(store, &last), 0);
 		CHECK(last == 0 || last % 2 == 1);
