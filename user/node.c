@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "hash.h"
+#include "sys/store.h"
 #include "worker.h"
 
 #define LISTEN_BACKLOG 4096
@@ -191,11 +192,13 @@ static void print_memory(const struct node *node)
 
 	worker_memory(&memory, node->config);
 	log_info("event=memory workers=%u connections=%u slots_mib=%.1f receive_mib=%.1f upstream_mib=%.1f "
-		 "large_mib=%.1f total_mib=%.1f replies_kib=%zu claims=%zu",
+		 "large_mib=%.1f total_mib=%.1f replies_kib=%zu claims=%zu "
+		 "journal_mib=%.1f",
 		 node->worker_cnt, node->config->connections, (double)memory.slots / mib, (double)memory.buffers / mib,
 		 (double)memory.upstream / mib, (double)memory.slab / mib,
 		 (double)memory.total * node->worker_cnt / mib, reply_bytes(node->shared.reply) / 1024,
-		 node->config->claims);
+		 node->config->claims,
+		 node->shared.ledger == NULL ? 0.0 : (double)store_memory(node->config->ledger_bytes) / mib);
 }
 
 static int start_workers(struct node *node)

@@ -437,6 +437,11 @@ void store_close(struct store *store)
 	free(store);
 }
 
+size_t store_memory(size_t bytes_max)
+{
+	return (1 + WAL_OPS_PER_PAGE) * log_bytes(bytes_max);
+}
+
 size_t store_damage(const struct store *store)
 {
 	return store->damage_cnt;

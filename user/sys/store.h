@@ -30,6 +30,8 @@ struct store;
  * most.  0 or -errno; -EBUSY when another process (or this one) has it open, -EBADMSG when data.mdb is not ours. */
 int store_open(struct store **out, const char *directory, size_t bytes_max);
 void store_close(struct store *store);
+/* The most memory that a store of this size takes: the log's buffer and LMDB's copies. */
+size_t store_memory(size_t bytes_max);
 /* Places where the log that store_open found had lost commits, counting a log that is not there or not one as one.
  * Everything else in it is in the table. */
 size_t store_damage(const struct store *store);
