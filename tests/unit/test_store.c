@@ -157,6 +157,42 @@ TEST(store_of_another_layout_is_refused)
 	remove_directory();
 }
 
+/* The log's size goes by the table's: a change of that must not lose what is in it. */
+TEST(store_opened_with_another_size_keeps_everything)
+{
+	static const struct {
+		size_t bytes_max, log_bytes;
+	} rows[] = {{1 << 20, 1 << 16}, {16 << 20, 1 << 20}, {STORE_BYTES_MIN * 4, 1 << 16}, {1 << 30, 4 << 20}};
+	struct store *store;
+	struct stat st;
+	char path[128];
+
+	make_directory();
+	snprintf(path, sizeof path, "%s/wal", directory);
+	for (uint64_t i = 0; i < 4; i++) {
+		pid_t child = fork(); /* dies with what it committed in the log only */
+		if (child == 0) {
+			bool done = store_open(&store, directory, rows[i].bytes_max) == 0 && store_begin(store) == 0 &&
+				    store_append(store, i + 1, &i, sizeof i) == 0 && store_commit(store) == 0;
+			_exit(done ? 0 : 1);
+		}
+		int status;
+		CHECK_EQ(waitpid(child, &status, 0), child);
+		CHECK_EQ(status, 0);
+		CHECK_NEED(stat(path, &st) == 0);
+		CHECK_EQ(st.st_size, rows[i].log_bytes);
+		CHECK_EQ(st.st_mode & 0777, 0600);
+	}
+	CHECK_NEED(store_open(&store, directory, 1 << 20) == 0);
+	CHECK_EQ(store_damage(store), 0);
+	CHECK_EQ(store_begin(store), 0);
+	for (uint64_t i = 0; i < 4; i++)
+		CHECK_EQ(get_number(store, i + 1), i);
+	store_abort(store);
+	store_close(store);
+	remove_directory();
+}
+
 /* Appends until it fails; returns the error, counts what was committed. */
 static int fill(struct store *store, uint64_t *key)
 {

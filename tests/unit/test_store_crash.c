@@ -244,6 +244,15 @@ static bool boots_with(const struct image *image, uint64_t last, uint64_t missin
 
 /* --- crashes --- */
 
+static bool crashes_with(uint64_t last, uint64_t missing)
+{
+	struct image image = take();
+	bool right = boots_with(&image, last, missing, 0);
+
+	drop(&image);
+	return right;
+}
+
 TEST(crash_after_any_commit_keeps_it)
 {
 	struct store *store = setup();
@@ -328,6 +337,20 @@ TEST(crash_in_a_checkpoint_is_before_or_after_it)
 	cleanup(store);
 }
 
+TEST(crash_after_a_commit_larger_than_the_log_keeps_it)
+{
+	struct store *store = setup();
+	const uint64_t cnt = 100; /* three times the log */
+
+	for (uint64_t key = 1; key <= 3 * (cnt + 1); key += cnt + 1) {
+		CHECK_EQ(commit(store, key, 1, 64), 0);
+		CHECK(crashes_with(key, 0));
+		CHECK_EQ(commit(store, key + 1, cnt, 1984), 0);
+		CHECK(holds(store, key + cnt, 0) && crashes_with(key + cnt, 0));
+	}
+	cleanup(store);
+}
+
 /* --- a disk that forgets --- */
 
 TEST(damage_is_said_and_everything_else_is_kept)
@@ -392,15 +415,6 @@ TEST(damage_is_said_of_files_that_do_not_belong_together)
 }
 
 /* --- writes that fail --- */
-
-static bool crashes_with(uint64_t last, uint64_t missing)
-{
-	struct image image = take();
-	bool right = boots_with(&image, last, missing, 0);
-
-	drop(&image);
-	return right;
-}
 
 /* What a crash now would leave: nothing of the commit that failed, or all of it. */
 static void check_nothing_or_all(uint64_t last, uint64_t cnt, bool written)
