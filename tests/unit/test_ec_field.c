@@ -98,19 +98,77 @@ TEST(products_less_loose_terms)
 	}
 }
 
+/* What products read of a rough number. */
+static struct u256x8 read_of(struct u256x8 rough)
+{
+	for (int i = 0; i < 4; i++)
+		rough.v[i] &= LIMB_MASK;
+	return rough;
+}
+
+/* What stands above bit 52 of a rough factor must not count. */
+static struct u256x8 roughen(struct u256x8 a)
+{
+	for (int i = 0; i < 4; i++)
+		for (int lane = 0; lane < LANES; lane++)
+			a.v[i][lane] |= random_u64() << 52;
+	return a;
+}
+
+TEST(rough_numbers)
+{
+	NEED_CPU;
+	for (int round = 0; round < ROUNDS; round++) {
+		struct u256x8 a = random_field(8), b = random_field(8), thrice = a, zero = U256X8_ZERO;
+		struct u256x8 two = u256x8_set(2, 0, 0, 0, 0);
+		struct u256x8 got = read_of(field_mul_rough(roughen(a), roughen(b)));
+		CHECK(within(&got, 1));
+		check_product(&got, &a, &b, NULL);
+		got = read_of(field_sqr_rough(roughen(a)));
+		check_product(&got, &a, &a, NULL);
+		got = read_of(columns_reduce_rough(columns_mul(a, b), 3));
+		CHECK(within(&got, 3));
+		EACH_LIMB(i) thrice.v[i] *= 3;
+		thrice = u256x8_carry(thrice);
+		check_product(&got, &thrice, &b, NULL);
+		got = read_of(field_twice_rough(a));
+		CHECK(within(&got, 16));
+		check_product(&got, &a, &two, NULL);
+		CHECK_EQ(u256x8_equal(field_canonical_rough(roughen(a)), field_canonical(a)), 0xff);
+		got = read_of(field_sub_rough(zero, b, 9));
+		CHECK(within(&got, 9));
+		check_product(&got, &zero, &zero, &b);
+	}
+}
+
 TEST(sums)
 {
 	NEED_CPU;
 	for (int round = 0; round < ROUNDS; round++) {
-		struct u256x8 a = random_field(4), b = random_field(4), got = field_sub(a, b, 5), twice = field_twice(a);
-		struct u256x8 thrice = field_thrice(a), one = U256X8_ONE;
+		struct u256x8 a = random_field(4), b = random_field(4), got = field_sub(a, b, 5), one = U256X8_ONE;
+		struct u256x8 rough = read_of(field_sub_rough(a, b, 5));
 		CHECK(within(&got, 9));
-		CHECK(within(&twice, 8));
-		CHECK(within(&thrice, 12));
 		check_product(&got, &a, &one, &b);
-		struct u256x8 two = u256x8_set(2, 0, 0, 0, 0), three = u256x8_set(3, 0, 0, 0, 0);
-		check_product(&twice, &a, &two, NULL);
-		check_product(&thrice, &a, &three, NULL);
+		CHECK_EQ(u256x8_equal(got, rough), 0xff);
+	}
+}
+
+/* a w - 8 b^2: the largest and the smallest it can be. */
+TEST(difference_of_products)
+{
+	NEED_CPU;
+	for (int round = 0; round < ROUNDS; round++) {
+		struct u256x8 a = random_field(3), w = random_field(7), b = random_field(1), square, got;
+		if (round % 4 == 0)
+			b = u256x8_set(LIMB_MASK, LIMB_MASK, LIMB_MASK, LIMB_MASK, TOP_MASK + 1);
+		if (round % 8 == 0)
+			a = U256X8_ZERO;
+		got = columns_reduce_difference(columns_mul(a, w), columns_sqr(b));
+		CHECK(within(&got, 2));
+		square = field_sqr(b);
+		EACH_LIMB(i) square.v[i] <<= 3;
+		square = u256x8_carry(square);
+		check_product(&got, &a, &w, &square);
 	}
 }
 

@@ -102,8 +102,8 @@ TEST(canonical_is_the_one_below_n)
 TEST(inverses_of_any_number_of_vectors)
 {
 	NEED_CPU;
-	for (size_t cnt = 1; cnt <= 40; cnt++) {
-		struct u256x8 a[40], half[40];
+	for (size_t cnt = 1; cnt <= SCALAR_MANY; cnt++) {
+		struct u256x8 a[SCALAR_MANY], half[SCALAR_MANY];
 		for (size_t i = 0; i < cnt; i++)
 			a[i] = random_scalar(true);
 		scalar_invert_half(half, a, cnt);

@@ -22,12 +22,13 @@ struct sum {
 };
 
 struct affine_step {
-	struct u256x8 before;	   /* the product of the denominators pushed before */
+	struct u256x8 before;	   /* the product of every other denominator pushed before */
 	struct u256x8 denominator; /* x2 - x1, or 2 y */
+				   /* both rough */
 };
 
 struct affine_round {
-	struct u256x8 product;
+	struct u256x8 product[2];  /* of the even and of the odd ones: two chains hide each other's latency */
 	struct affine_step *steps; /* room for every sum of the round */
 	size_t cnt;
 };
@@ -36,24 +37,26 @@ VECTOR_BEGIN
 
 VECTOR_INLINE void affine_start(struct affine_round *round, struct affine_step *steps)
 {
-	round->product = U256X8_ONE;
+	round->product[0] = round->product[1] = U256X8_ONE;
 	round->steps = steps;
 	round->cnt = 0;
 }
 
-/* Magnitude 5 at most. */
+/* Magnitude 5 at most, rough. */
 VECTOR_INLINE struct u256x8 affine_denominator(const struct point8 *left, const struct point8 *right)
 {
-	return left == right ? field_twice(left->y) : field_sub(right->x, left->x, 3);
+	return left == right ? field_twice_rough(left->y) : field_sub_rough(right->x, left->x, 3);
 }
 
 VECTOR_INLINE void affine_push(struct affine_round *round, struct u256x8 denominator)
 {
-	struct affine_step *step = &round->steps[round->cnt++];
+	struct affine_step *step = &round->steps[round->cnt];
+	struct u256x8 *product = &round->product[round->cnt % 2];
 
-	step->before = round->product;
+	step->before = *product;
 	step->denominator = denominator;
-	round->product = field_mul(round->product, denominator);
+	*product = field_mul_rough(*product, denominator);
+	round->cnt++;
 }
 
 /* sums: those whose denominators were pushed, in that order. */

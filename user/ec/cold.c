@@ -120,17 +120,14 @@ static void make_tables(struct cold_work *work, size_t vector_cnt)
 static void write_rows(struct cold_rows *rows, const struct point8 odd[COLD_ROWS])
 {
 	for (int i = 0; i < COLD_ROWS; i++) {
-		struct u256x8 x = field_canonical(odd[i].x), y = field_canonical(odd[i].y);
-		uint64_t address[2][LANES];
-		for (int half = 0; half < 2; half++)
-			for (int lane = 0; lane < LANES; lane++)
-				address[half][lane] = (uint64_t)rows->row[half][i][lane];
-		row_store(address[0], x, y);
-		row_store(address[1], field_canonical(field_mul(x, FIELD_BETA)), y);
+		uint64_t address[LANES];
+		for (int lane = 0; lane < LANES; lane++)
+			address[lane] = (uint64_t)rows->row[i][lane];
+		row_store(address, field_canonical(odd[i].x), field_canonical(odd[i].y));
 	}
 }
 
-/* The row of each lane for this position of half the scalar. */
+/* The row of each lane for this position of half the scalar; of the second half, lambda times it. */
 static inline struct point8 digit_point(const struct cold_rows *rows, const struct halves *scalar, int half,
 					unsigned position)
 {
@@ -140,9 +137,11 @@ static inline struct point8 digit_point(const struct cold_rows *rows, const stru
 	u64x8 row = scalar_row(&negative, scalar_group(scalar->word[half], position, COLD_WINDOW), COLD_WINDOW);
 	struct point8 point;
 
-	*(u64x8 *)address = (uint64_t)rows->row[half] + (row * LANES + lane_at) * ROW_BYTES;
+	*(u64x8 *)address = (uint64_t)rows->row + (row * LANES + lane_at) * ROW_BYTES;
 	point = row_load(address, negative);
 	point.y = u256x8_carry(point.y);
+	if (half == 1)
+		point.x = field_mul(point.x, FIELD_BETA);
 	return point;
 }
 

@@ -17,9 +17,9 @@
 #define COLD_G_ROWS 10			   /* per half */
 #define COLD_SUMS (COLD_ROWS / 2 + 1 + 10) /* of a vector in a round, at most */
 
-/* R's table as rows: its odd multiples, and lambda times them, a lane's rows LANES apart. */
+/* R's table as rows, a lane's rows LANES apart. */
 struct cold_rows {
-	_Alignas(64) uint8_t row[2][COLD_ROWS][LANES][ROW_BYTES];
+	_Alignas(64) uint8_t row[COLD_ROWS][LANES][ROW_BYTES];
 };
 
 struct cold_vector {

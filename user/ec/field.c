@@ -9,7 +9,7 @@ VECTOR_BEGIN
 /* One scalar inverse of all lanes' product; the other lanes' product times that is what is left of it. */
 void field_invert(struct u256x8 *out, const struct u256x8 *in)
 {
-	struct u256x8 others, all = field_canonical(u256x8_product(&others, *in, field_mul));
+	struct u256x8 others, all = field_canonical_rough(u256x8_product(&others, *in, field_mul_rough));
 	u64x8 words[4];
 	uint64_t inverse[4];
 
@@ -22,17 +22,17 @@ void field_invert(struct u256x8 *out, const struct u256x8 *in)
 	*out = field_mul(others, u256x8_from_words(words));
 }
 
-/* a = b^(2^times) c of both vectors.  a may be b or c. */
+/* a = b^(2^times) c of both vectors.  All rough; a may be b or c. */
 static void power_pair(struct u256x8 a[2], const struct u256x8 b[2], int times, const struct u256x8 c[2])
 {
 	struct u256x8 first = b[0], second = b[1];
 
 	for (int i = 0; i < times; i++) {
-		first = field_sqr(first);
-		second = field_sqr(second);
+		first = field_sqr_rough(first);
+		second = field_sqr_rough(second);
 	}
-	a[0] = field_mul(first, c[0]);
-	a[1] = field_mul(second, c[1]);
+	a[0] = field_mul_rough(first, c[0]);
+	a[1] = field_mul_rough(second, c[1]);
 }
 
 /* (p + 1) / 4 in binary: 223 ones, 0, 22 ones, 0000, 11, 00.  onesN is the power whose exponent is N ones. */
@@ -54,7 +54,7 @@ void field_sqrt_pair(struct u256x8 out[2], const struct u256x8 in[2])
 	power_pair(b, b, 23, ones22);
 	power_pair(b, b, 6, ones2);
 	for (int k = 0; k < 2; k++)
-		out[k] = field_sqr(field_sqr(b[k]));
+		out[k] = field_sqr(field_sqr_rough(b[k]));
 }
 
 VECTOR_END

@@ -14,8 +14,13 @@
  *
  *   mul, sqr, reduce       1
  *   reduce_signed          2; it may start from columns in which loose terms were subtracted (see there)
+ *   reduce_difference      2
  *   sub(a, b, k)           magnitude of a, plus k, where b's magnitude is below k: a - b + k p
  *   canonical              value in [0, p)
+ *
+ * Rough: limbs 0 to 3 right in their low 52 bits only.  Factors may be rough, as products read no more; it saves the masks
+ * of everything that is multiplied next.  Functions that give rough numbers say so in their names; nothing else takes
+ * them but canonical_rough.
  *
  * Loose: limbs signed and not carried, as a row of a table negated in place has them (row.h); for sums only. */
 #ifdef __x86_64__
@@ -101,16 +106,21 @@ VECTOR_INLINE struct columns columns_add_p(struct columns s, uint64_t k)
 	return s;
 }
 
-/* Columns 5 to 9 carried upward (column 9 then holds what is left, below 2^52 as the whole is below 2^520) and folded
- * at 2^260 into 0 to 4; then column 4 above bit 48 with the rest of the fold at 2^256: t < 2^42, t C < 2^75.
- * Column 4 must not be negative: its high bits become t. */
+/* Columns 5 to 9 carried upward: column 9 then holds what is left, below 2^52 as the whole is below 2^520. */
+VECTOR_INLINE struct columns columns_carry_high(struct columns s)
+{
+	for (int i = 5; i < 9; i++)
+		s.c[i + 1] += s.c[i] >> LIMB_BITS;
+	return s;
+}
+
+/* After that: 5 to 9 folded at 2^260 into 0 to 4; then column 4 above bit 48 with the rest of the fold at 2^256:
+ * t < 2^42, t C < 2^75.  Column 4 must not be negative: its high bits become t. */
 VECTOR_INLINE struct columns columns_fold(struct columns s)
 {
 	const u64x8 r = vector_set(FIELD_R), c = vector_set(FIELD_C);
 	u64x8 t;
 
-	for (int i = 5; i < 9; i++)
-		s.c[i + 1] += s.c[i] >> LIMB_BITS;
 	s.c[0] = vector_madd_lo(s.c[0], s.c[5], r);
 	for (int i = 1; i < 5; i++) {
 		s.c[i] = vector_madd_hi(s.c[i], s.c[i + 4], r);
@@ -124,29 +134,59 @@ VECTOR_INLINE struct columns columns_fold(struct columns s)
 	return s;
 }
 
-/* Magnitude 1: below 2^256 but for carries into the top limb of less than 2^7. */
-VECTOR_INLINE struct u256x8 columns_reduce(struct columns s)
+/* Times a small factor: between the fold and the carries, where it is five additions. */
+VECTOR_INLINE struct u256x8 columns_fold_times(struct columns s, unsigned factor)
 {
 	struct u256x8 out;
 
-	s = columns_fold(s);
-	for (int i = 0; i < 4; i++) {
-		s.c[i + 1] += s.c[i] >> LIMB_BITS;
-		out.v[i] = s.c[i] & LIMB_MASK;
+	s = columns_fold(columns_carry_high(s));
+	EACH_LIMB(i)
+	{
+		out.v[i] = s.c[i];
+		for (unsigned more = 1; more < factor; more++)
+			out.v[i] += s.c[i];
 	}
-	out.v[4] = s.c[4];
 	return out;
 }
 
-/* The same for columns 0 to 4 that may be negative, but column 4, which the caller makes positive by columns_add_p.
- * Another p keeps the value positive after column 4 lost its high bits.  Magnitude 2: between 2^256 - e and
- * 2^257 + e, e < 2^220. */
-VECTOR_INLINE struct u256x8 columns_reduce_signed(struct columns s)
+/* Magnitude 1: below 2^256 but for carries into the top limb of less than 2^7.  Of 2 or 3 times the columns: 2 or 3. */
+VECTOR_INLINE struct u256x8 columns_reduce(struct columns s)
+{
+	return u256x8_carry(columns_fold_times(s, 1));
+}
+
+VECTOR_INLINE struct u256x8 columns_reduce_rough(struct columns s, unsigned factor)
+{
+	return u256x8_carry_rough(columns_fold_times(s, factor));
+}
+
+/* The end of a reduction whose columns 0 to 3 may be negative.  Another p keeps the value positive after column 4 lost its
+ * high bits.  Magnitude 2: between 2^256 - e and 2^257 + e, e < 2^216. */
+VECTOR_INLINE struct u256x8 columns_fold_signed(struct columns s)
 {
 	s = columns_fold(s);
 	s.c[4] |= TOP_MASK + 1;
 	s.c[0] -= FIELD_C;
 	return u256x8_carry((struct u256x8){{s.c[0], s.c[1], s.c[2], s.c[3], s.c[4]}});
+}
+
+/* For columns 0 to 4 with loose terms; the caller makes column 4 positive by columns_add_p. */
+VECTOR_INLINE struct u256x8 columns_reduce_signed(struct columns s)
+{
+	return columns_fold_signed(columns_carry_high(s));
+}
+
+/* a - 8 b of two products, b of magnitude 1: as a whole it becomes positive by 2^260 p, which is more than 8 b, and its column 4
+ * by 2^11 p, which is more than eight times ten terms of 52 bits.  Magnitude 2. */
+VECTOR_INLINE struct u256x8 columns_reduce_difference(struct columns a, struct columns b)
+{
+	for (int i = 0; i < 10; i++)
+		a.c[i] -= b.c[i] << 3;
+	a.c[5] -= FIELD_C;
+	a.c[9] += TOP_MASK + 1;
+	for (int i = 5; i < 9; i++)
+		a.c[i + 1] += vector_sar(a.c[i], LIMB_BITS);
+	return columns_fold_signed(columns_add_p(a, 1 << 11));
 }
 
 VECTOR_INLINE struct u256x8 field_mul(struct u256x8 a, struct u256x8 b)
@@ -159,28 +199,42 @@ VECTOR_INLINE struct u256x8 field_sqr(struct u256x8 a)
 	return columns_reduce(columns_sqr(a));
 }
 
+VECTOR_INLINE struct u256x8 field_mul_rough(struct u256x8 a, struct u256x8 b)
+{
+	return columns_reduce_rough(columns_mul(a, b), 1);
+}
+
+VECTOR_INLINE struct u256x8 field_sqr_rough(struct u256x8 a)
+{
+	return columns_reduce_rough(columns_sqr(a), 1);
+}
+
 /* --- sums --- */
 
-/* a - b + k p, loose where a or b is. */
-VECTOR_INLINE struct u256x8 field_sub(struct u256x8 a, struct u256x8 b, uint64_t k)
+VECTOR_INLINE struct u256x8 field_sub_loose(struct u256x8 a, struct u256x8 b, uint64_t k)
 {
 	EACH_LIMB(i) a.v[i] -= b.v[i];
 	a.v[0] -= k * FIELD_C;
 	a.v[4] += k << TOP_BITS;
-	return u256x8_carry(a);
+	return a;
 }
 
-/* 2 a and 3 a: magnitudes likewise. */
-VECTOR_INLINE struct u256x8 field_twice(struct u256x8 a)
+/* a - b + k p; a and b may be loose. */
+VECTOR_INLINE struct u256x8 field_sub(struct u256x8 a, struct u256x8 b, uint64_t k)
+{
+	return u256x8_carry(field_sub_loose(a, b, k));
+}
+
+VECTOR_INLINE struct u256x8 field_sub_rough(struct u256x8 a, struct u256x8 b, uint64_t k)
+{
+	return u256x8_carry_rough(field_sub_loose(a, b, k));
+}
+
+/* 2 a, of twice the magnitude. */
+VECTOR_INLINE struct u256x8 field_twice_rough(struct u256x8 a)
 {
 	EACH_LIMB(i) a.v[i] += a.v[i];
-	return u256x8_carry(a);
-}
-
-VECTOR_INLINE struct u256x8 field_thrice(struct u256x8 a)
-{
-	EACH_LIMB(i) a.v[i] += a.v[i] + a.v[i];
-	return u256x8_carry(a);
+	return u256x8_carry_rough(a);
 }
 
 /* --- the one form of a value --- */
@@ -211,9 +265,17 @@ VECTOR_INLINE struct u256x8 field_canonical(struct u256x8 a)
 	return u256x8_select(above, a, more);
 }
 
+/* Of a rough number: its limbs are carried already. */
+VECTOR_INLINE struct u256x8 field_canonical_rough(struct u256x8 a)
+{
+	for (int i = 0; i < 4; i++)
+		a.v[i] &= LIMB_MASK;
+	return field_canonical(a);
+}
+
 /* --- whole functions, in field.c --- */
 
-/* 1 / in of every lane, magnitude 1; in: magnitude up to 15, no lane zero mod p. */
+/* 1 / in of every lane, magnitude 1; in: magnitude up to 15, may be rough, no lane zero mod p. */
 void field_invert(struct u256x8 *out, const struct u256x8 *in);
 
 /* Square roots of two vectors at once (one alone leaves half the multiplier idle), by the power (p + 1) / 4: of a

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef TOLLBAR_EC_JACOBIAN_H
 #define TOLLBAR_EC_JACOBIAN_H
-/* jacobian.h: points as (X / Z^2, Y / Z^3), no division.  X and Y have magnitude 2 at most, Z 1.
+/* jacobian.h: points as (X / Z^2, Y / Z^3), no division.  X and Y have magnitude 2 at most, Z 5, and Z is rough.
  *
  * Exceptional: a sum of a point with itself or its negative makes Z zero, and from then on every sum and doubling keeps it
  * zero; so does infinity.  One test of the last Z finds all of it.  (A doubling makes no exception: no point of the
@@ -18,69 +18,60 @@ struct jacobian8 {
 
 VECTOR_BEGIN
 
-/* 8 a, of magnitude 1, subtracted from columns. */
+/* s - 2^shift a, for reduce_signed. */
 VECTOR_INLINE struct columns columns_sub_times(struct columns s, struct u256x8 a, unsigned shift)
 {
 	EACH_LIMB(i) s.c[i] -= a.v[i] << shift;
 	return s;
 }
 
+/* a = 3 X^2 and b = Y^2: X3 = a^2 - 8 X b, Y3 = a (4 X b - X3) - 8 b^2, Z3 = 2 Y Z. */
 VECTOR_INLINE void jacobian_double(struct jacobian8 *p)
 {
-	struct columns t = columns_sqr(p->y);
-	struct u256x8 twice_y = field_twice(p->y), b = columns_reduce(t), a, e, xb, w, x, y;
+	struct u256x8 a = columns_reduce_rough(columns_sqr(p->x), 3), b = field_sqr_rough(p->y), xb, w, x;
 
-	a = field_sqr(p->x);
-	t = columns_mul(twice_y, p->z);
-	e = field_thrice(a);
-	p->z = columns_reduce(t);
+	p->z = columns_reduce_rough(columns_mul(p->y, p->z), 2);
 	xb = field_mul(p->x, b);
-	t = columns_add_p(columns_sub_times(columns_sqr(e), xb, 3), 9);
-	x = columns_reduce_signed(t);
-	t = columns_sqr(b);
+	x = columns_reduce_signed(columns_add_p(columns_sub_times(columns_sqr(a), xb, 3), 9));
 	EACH_LIMB(i) xb.v[i] <<= 2;
-	w = field_sub(xb, x, 3);
-	b = columns_reduce(t);
-	y = columns_reduce_signed(columns_add_p(columns_sub_times(columns_mul(e, w), b, 3), 9));
+	w = field_sub_rough(xb, x, 3);
 	p->x = x;
-	p->y = y;
+	p->y = columns_reduce_difference(columns_mul(a, w), columns_sqr(b));
 }
 
-/* p += (x, y), carried, magnitude 2 at most. */
+/* p += (x, y), magnitude 2 at most. */
 VECTOR_INLINE void jacobian_add(struct jacobian8 *p, struct u256x8 x, struct u256x8 y)
 {
-	struct u256x8 zz = field_sqr(p->z), h, i, hh, hhh, t, minus_y, x3;
+	struct u256x8 zz = field_sqr_rough(p->z), h, i, hh, hhh, t, minus_y, x3;
 	struct columns s = columns_mul(x, zz);
 
-	minus_y = field_sub(U256X8_ZERO, p->y, 3);
-	h = field_sub(columns_reduce(s), p->x, 3);
-	zz = field_mul(zz, p->z);
+	minus_y = field_sub_rough(U256X8_ZERO, p->y, 3);
+	h = field_sub_rough(columns_reduce(s), p->x, 3);
+	zz = field_mul_rough(zz, p->z);
 	s = columns_mul(y, zz);
-	i = field_sub(columns_reduce(s), p->y, 3);
-	hh = field_sqr(h);
-	p->z = field_mul(p->z, h);
+	i = field_sub_rough(columns_reduce(s), p->y, 3);
+	hh = field_sqr_rough(h);
+	p->z = field_mul_rough(p->z, h);
 	hhh = field_mul(h, hh);
 	t = field_mul(p->x, hh);
 	s = columns_sub_times(columns_sub(columns_sqr(i), hhh), t, 1);
 	x3 = columns_reduce_signed(columns_add_p(s, 4));
 	s = columns_mul(minus_y, hhh);
 	p->x = x3;
-	p->y = columns_reduce(columns_add_mul(s, i, field_sub(t, x3, 3)));
+	p->y = columns_reduce(columns_add_mul(s, i, field_sub_rough(t, x3, 3)));
 }
 
-/* p = (x1, y1) + (x2, y2), each carried, magnitude 2 at most. */
+/* p = (x1, y1) + (x2, y2), magnitude 2 at most. */
 VECTOR_INLINE void jacobian_add_affine(struct jacobian8 *p, const struct point8 *a, const struct point8 *b)
 {
-	struct u256x8 h = field_sub(b->x, a->x, 3), i = field_sub(b->y, a->y, 3), hh = field_sqr(h), hhh, t;
-	struct columns s;
+	struct u256x8 h = field_sub_rough(b->x, a->x, 3), i = field_sub_rough(b->y, a->y, 3), hh = field_sqr_rough(h);
+	struct u256x8 hhh = field_mul(h, hh), t = field_mul(a->x, hh);
+	struct columns s = columns_sub_times(columns_sub(columns_sqr(i), hhh), t, 1);
 
-	hhh = field_mul(h, hh);
-	t = field_mul(a->x, hh);
-	s = columns_sub_times(columns_sub(columns_sqr(i), hhh), t, 1);
 	p->x = columns_reduce_signed(columns_add_p(s, 4));
-	s = columns_mul(field_sub(U256X8_ZERO, a->y, 3), hhh);
-	p->y = columns_reduce(columns_add_mul(s, i, field_sub(t, p->x, 3)));
-	p->z = field_mul(h, U256X8_ONE);
+	s = columns_mul(field_sub_rough(U256X8_ZERO, a->y, 3), hhh);
+	p->y = columns_reduce(columns_add_mul(s, i, field_sub_rough(t, p->x, 3)));
+	p->z = h;
 }
 
 /* Of cnt vectors (1 to JACOBIAN_MANY): x and y of magnitude 1.  exceptional: the lanes whose z is zero, set, not added to;

@@ -84,22 +84,25 @@ static struct u256x8 invert_half_lanes(struct u256x8 x)
 	return scalar_mul(others, scalar_mul(u256x8_from_words(words), all));
 }
 
+/* A tree of products, node i of nodes 2 i and 2 i + 1, the numbers its leaves; down again, a node's inverse times one
+ * child is the other child's.  Products of a level do not wait for each other. */
 void scalar_invert_half(struct u256x8 half[], const struct u256x8 a[], size_t cnt)
 {
-	struct u256x8 product_all, back;
+	struct u256x8 node[2 * SCALAR_MANY];
 
-	/* half[i]: the product of all before i */
-	product_all = scalar_enter(a[0]);
+	ASSERT(cnt >= 1 && cnt <= SCALAR_MANY);
+	for (size_t i = 0; i < cnt; i++)
+		node[cnt + i] = scalar_enter(a[i]);
+	for (size_t i = cnt; i-- > 1;)
+		node[i] = scalar_mul(node[2 * i], node[2 * i + 1]);
+	node[1] = invert_half_lanes(node[1]);
 	for (size_t i = 1; i < cnt; i++) {
-		half[i] = product_all;
-		product_all = scalar_mul(product_all, scalar_enter(a[i]));
+		struct u256x8 left = scalar_mul(node[i], node[2 * i + 1]);
+		node[2 * i + 1] = scalar_mul(node[i], node[2 * i]);
+		node[2 * i] = left;
 	}
-	back = invert_half_lanes(product_all);
-	for (size_t i = cnt - 1; i > 0; i--) {
-		half[i] = scalar_mul(half[i], back);
-		back = scalar_mul(back, scalar_enter(a[i]));
-	}
-	half[0] = back;
+	for (size_t i = 0; i < cnt; i++)
+		half[i] = node[cnt + i];
 }
 
 /* round(s g / 2^384) in three limbs: 2^384 is bit 20 of column 7, and the half is added there. */

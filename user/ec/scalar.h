@@ -36,7 +36,8 @@ struct u256x8 scalar_canonical(struct u256x8 a);
 /* -a mod n, of a in [0, n); n itself for 0. */
 struct u256x8 scalar_negate(struct u256x8 a);
 
-/* half[i] = 2^260 / (2 a[i]) mod n for cnt vectors; a in [1, n - 1] in every lane.  One inverse for all. */
+/* half[i] = 2^260 / (2 a[i]) mod n for cnt vectors (1 to SCALAR_MANY); a in [1, n - 1] in every lane.  One inverse for all. */
+#define SCALAR_MANY 16
 void scalar_invert_half(struct u256x8 half[], const struct u256x8 a[], size_t cnt);
 
 /* From u / 2 (below 2 n) to the halves of s for this window. */

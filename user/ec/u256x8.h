@@ -29,8 +29,8 @@ VECTOR_INLINE struct u256x8 u256x8_set(uint64_t v0, uint64_t v1, uint64_t v2, ui
 
 VECTOR_INLINE struct u256x8 u256x8_from_words(const u64x8 w[4])
 {
-	return (struct u256x8){{w[0] & LIMB_MASK, (w[0] >> 52 | w[1] << 12) & LIMB_MASK,
-				(w[1] >> 40 | w[2] << 24) & LIMB_MASK, (w[2] >> 28 | w[3] << 36) & LIMB_MASK,
+	return (struct u256x8){{w[0] & LIMB_MASK, VECTOR_SHRD(w[0], w[1], 52) & LIMB_MASK,
+				VECTOR_SHRD(w[1], w[2], 40) & LIMB_MASK, VECTOR_SHRD(w[2], w[3], 28) & LIMB_MASK,
 				w[3] >> 16}};
 }
 
@@ -57,6 +57,15 @@ VECTOR_INLINE struct u256x8 u256x8_carry(struct u256x8 a)
 		a.v[i + 1] += vector_sar(a.v[i], LIMB_BITS);
 		a.v[i] &= LIMB_MASK;
 	}
+	return a;
+}
+
+/* The same for a number that only products will read: what was carried on is left above bit 52 too, where they do not
+ * look ("rough" in field.h). */
+VECTOR_INLINE struct u256x8 u256x8_carry_rough(struct u256x8 a)
+{
+	for (int i = 0; i < 4; i++)
+		a.v[i + 1] += vector_sar(a.v[i], LIMB_BITS);
 	return a;
 }
 

@@ -41,6 +41,9 @@ VECTOR_INLINE u64x8 vector_sar(u64x8 a, unsigned bits)
 	return (u64x8)((i64x8)a >> (int64_t)bits);
 }
 
+/* The low 64 bits of high ‖ low shifted right. */
+#define VECTOR_SHRD(low, high, bits) ((u64x8)_mm512_shrdi_epi64((__m512i)(low), (__m512i)(high), (bits)))
+
 /* sum + the low, or the high, 52 bits of the 104-bit product of the low 52 bits of a and b: bits 52 to 63 are not read. */
 VECTOR_INLINE u64x8 vector_madd_lo(u64x8 sum, u64x8 a, u64x8 b)
 {
