@@ -11,6 +11,7 @@
 #include "claim.h"
 #include "settle.h"
 #include "stats.h"
+#include "verify.h"
 
 struct admin_kernel { /* counters of the attached filter, indexed by reason */
 	bool attached;
@@ -25,6 +26,7 @@ struct admin_view {
 	const char *not_ready; /* why: "draining", "store_down", "starting"; NULL when ready */
 	uint64_t uptime_s;
 	size_t worker_cnt;
+	enum verify_engine engine;
 	struct stats total; /* all workers */
 	struct ledger_stats ledger;
 	bool has_ledger;

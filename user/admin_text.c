@@ -147,6 +147,18 @@ static void put_requests(struct text *text, const struct stats *stats)
 		text_put(text, "tollbar_requests_refused_total{reason=\"%s\"} %" PRIu64 "\n",
 			 reason_word(daemon_reasons[i]), load(&stats->refused[daemon_reasons[i]]));
 	put_counter(text, "requests_verified_total", "Requests whose signature held.", load(&stats->verified));
+	put_family(text, "signatures_total", "counter",
+		   "Signatures of good form by the way they were verified; alone is libsecp256k1.");
+	text_put(text,
+		 "tollbar_signatures_total{way=\"repeated\"} %" PRIu64 "\n"
+		 "tollbar_signatures_total{way=\"hot\"} %" PRIu64 "\n"
+		 "tollbar_signatures_total{way=\"cold\"} %" PRIu64 "\n"
+		 "tollbar_signatures_total{way=\"alone\"} %" PRIu64 "\n",
+		 load(&stats->signatures_repeated), load(&stats->signatures_hot), load(&stats->signatures_cold),
+		 load(&stats->signatures_alone));
+	put_counter(text, "signatures_undecided_total", "Of the hot and cold ones, those libsecp256k1 had to decide.",
+		    load(&stats->signatures_undecided));
+	put_counter(text, "signer_tables_total", "Tables built for payers seen before.", load(&stats->signer_tables));
 	put_counter(text, "requests_claimed_total", "Requests whose payment was claimed.", load(&stats->claimed));
 	put_counter(text, "requests_queued_total", "Requests put in line for a model server.", load(&stats->queued));
 	put_counter(text, "requests_forwarded_total", "Requests sent to a model server.", load(&stats->forwarded));
@@ -332,6 +344,20 @@ static void write_requests(struct json_writer *json, const struct stats *stats)
 	json_write(json, "}");
 }
 
+static void write_verify(struct json_writer *json, const struct admin_view *view)
+{
+	const struct stats *stats = &view->total;
+
+	write_string(json, ",\"verify\":{\"engine\":", verify_engine_name(view->engine));
+	write_count(json, ",\"ways\":{\"repeated\":", load(&stats->signatures_repeated));
+	write_count(json, ",\"hot\":", load(&stats->signatures_hot));
+	write_count(json, ",\"cold\":", load(&stats->signatures_cold));
+	write_count(json, ",\"alone\":", load(&stats->signatures_alone));
+	write_count(json, "},\"undecided\":", load(&stats->signatures_undecided));
+	write_count(json, ",\"tables\":", load(&stats->signer_tables));
+	json_write(json, "}");
+}
+
 static void write_ledger(struct json_writer *json, const struct admin_view *view)
 {
 	const struct ledger_stats *ledger = &view->ledger;
@@ -412,6 +438,7 @@ size_t admin_status(char *out, size_t out_bytes, const struct admin_view *view)
 	write_count(&json, ",\"workers\":", view->worker_cnt);
 	write_kernel(&json, &view->kernel);
 	write_requests(&json, &view->total);
+	write_verify(&json, view);
 	if (view->has_ledger)
 		write_ledger(&json, view);
 	write_upstreams(&json, view);

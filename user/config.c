@@ -8,6 +8,7 @@
 #include "config_reader.h"
 
 static const char *const log_words[] = {"error", "warn", "info", "debug", NULL};
+static const char *const engine_words[] = {"auto", "libsecp256k1", NULL};
 static const char *const no_yes[] = {"no", "yes", NULL};
 static const char *const mode_words[] = {"open", "allow", NULL};
 static const char *const method_words[] = {"eip3009", "permit2", "upto", NULL};
@@ -37,6 +38,8 @@ static const struct setting node_settings[] = {
 	NUMBER(struct config, ledger_bytes, 1 << 20, 1ull << 42),
 	NUMBER(struct config, keep_s, 86400,
 	       10 * 366 * 86400ull), /* a day at least: today's spend is rebuilt from it */
+	{"engine", config_set_choice, NODE(engine), .words = engine_words},
+	NUMBER(struct config, signer_cache_bytes, 1 << 20, 1ull << 36),
 	{"trusted_proxy", config_set_proxy, .repeatable = true},
 	{"log", config_set_choice, NODE(log_level), .words = log_words, .min = LOG_ERROR},
 	{0},
@@ -138,6 +141,7 @@ static void set_defaults(struct config *config)
 		.claims = 262144,
 		.ledger_bytes = 1 << 30,
 		.keep_s = 604800,
+		.signer_cache_bytes = 64 << 20,
 		.log_level = LOG_INFO,
 		.filter = {.penalty_failures = 20, .penalty_window_s = 10, .penalty_s = 60},
 		.facilitator = {.timeout_ms = 10000, .in_flight = 32},

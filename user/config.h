@@ -49,6 +49,8 @@ struct config_timeouts {	/* [timeouts], milliseconds */
 	unsigned drain_ms;	/* 300000: after SIGTERM, streams and settlements may finish */
 };
 
+enum engine_choice { CHOOSE_ENGINE, CHOOSE_LIBSECP256K1 }; /* engine = auto | libsecp256k1 */
+
 struct config {
 	/* [node] */
 	struct sockaddr_storage listens[LISTENS_MAX]; /* listen = 0.0.0.0:8402 or [::]:8402; may be repeated */
@@ -67,6 +69,8 @@ struct config {
 	size_t claims;			      /* default 262144 */
 	size_t ledger_bytes;		      /* default 1 GiB */
 	uint64_t keep_s;		      /* default 604800 */
+	int engine;			      /* enum engine_choice: who verifies signatures */
+	size_t signer_cache_bytes;	      /* per worker, of the eight-lane engine; default 64 MiB */
 	struct in6_addr trusted_proxies[TRUSTED_PROXIES_MAX]; /* v4 as mapped; never penalised */
 	size_t trusted_proxy_cnt;
 	int log_level; /* enum log_level */

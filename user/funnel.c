@@ -165,8 +165,10 @@ static void put_kernel(struct text *text, struct span kernel)
 
 static void put_requests(struct text *text, struct span status)
 {
-	static const char *const stages[] = {"verified", "claimed", "queued", "forwarded"};
+	static const char *const stages[] = {"claimed", "queued", "forwarded"};
 	struct span connections = member(status, "connections"), requests = member(status, "requests");
+	struct span verify = member(status, "verify");
+	char engine[WORD_BYTES_MAX];
 
 	put_row(text, "connections", number(connections, "accepted"));
 	text_put(text, "   open %" PRIu64 "\n", number(connections, "open"));
@@ -174,6 +176,12 @@ static void put_requests(struct text *text, struct span status)
 	text_put(text, "\n");
 	put_row(text, "  refused", number(requests, "refused_total"));
 	put_counts(text, member(requests, "refused"));
+	text_put(text, "\n");
+	put_row(text, "verified", number(requests, "verified"));
+	if (verify.bytes > 0) {
+		put_counts(text, member(verify, "ways"));
+		text_put(text, ", by %s", word(engine, verify, "engine"));
+	}
 	text_put(text, "\n");
 	for (size_t i = 0; i < sizeof stages / sizeof *stages; i++) {
 		put_row(text, stages[i], number(requests, stages[i]));

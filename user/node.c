@@ -192,13 +192,13 @@ static void print_memory(const struct node *node)
 
 	worker_memory(&memory, node->config);
 	log_info("event=memory workers=%u connections=%u slots_mib=%.1f receive_mib=%.1f upstream_mib=%.1f "
-		 "large_mib=%.1f total_mib=%.1f replies_kib=%zu claims=%zu "
-		 "journal_mib=%.1f",
+		 "large_mib=%.1f verify_mib=%.1f total_mib=%.1f replies_kib=%zu claims=%zu journal_mib=%.1f engine=%s",
 		 node->worker_cnt, node->config->connections, (double)memory.slots / mib, (double)memory.buffers / mib,
-		 (double)memory.upstream / mib, (double)memory.slab / mib,
-		 (double)memory.total * node->worker_cnt / mib, reply_bytes(node->shared.reply) / 1024,
-		 node->config->claims,
-		 node->shared.ledger == NULL ? 0.0 : (double)store_memory(node->config->ledger_bytes) / mib);
+		 (double)memory.upstream / mib, (double)memory.slab / mib, (double)memory.verifier / mib,
+		 ((double)memory.total * node->worker_cnt + (double)memory.shared) / mib,
+		 reply_bytes(node->shared.reply) / 1024, node->config->claims,
+		 node->shared.ledger == NULL ? 0.0 : (double)store_memory(node->config->ledger_bytes) / mib,
+		 verify_engine_name(worker_engine(node->config)));
 }
 
 static int start_workers(struct node *node)
@@ -346,6 +346,7 @@ void node_look(void *ctx, struct admin_view *view)
 	memset(view, 0, sizeof *view);
 	view->uptime_s = (clock_ns() - node->start_ns) / 1000000000u;
 	view->worker_cnt = node->worker_cnt;
+	view->engine = worker_engine(node->config);
 	for (unsigned i = 0; i < node->started_cnt; i++)
 		stats_merge(&view->total, &node->workers[i].stats);
 	if (node->shared.ledger != NULL) {

@@ -39,6 +39,8 @@ struct stats {
 	_Atomic uint64_t requests;	   /* heads that began */
 	_Atomic uint64_t free_served;	   /* answers on free routes */
 	_Atomic uint64_t verified;	   /* signatures that held */
+	_Atomic uint64_t signatures_repeated, signatures_hot, signatures_cold, signatures_alone; /* verify.h: ways */
+	_Atomic uint64_t signatures_undecided, signer_tables;
 	_Atomic uint64_t claimed;
 	_Atomic uint64_t queued;
 	_Atomic uint64_t forwarded;
@@ -56,6 +58,11 @@ struct stats {
 static inline void stats_add(_Atomic uint64_t *counter, uint64_t n)
 {
 	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n, memory_order_relaxed);
+}
+
+static inline void stats_set(_Atomic uint64_t *counter, uint64_t value)
+{
+	atomic_store_explicit(counter, value, memory_order_relaxed);
 }
 
 /* Adds one worker's counts into a sum that nobody else writes. */

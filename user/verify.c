@@ -8,7 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/keccak.h"
+#include "base/siphash.h"
+#include "base/tally.h"
+#include "ec/ec.h"
+#include "repeats.h"
+#include "signers.h"
 
 /* Order of the curve's group, and half of it: a signature's s above that has a twin below.  libsecp256k1 recovers
  * both, token contracts refuse the high one, so a payment with it could be served and never be settled.
@@ -23,20 +29,87 @@ static const uint8_t half_order[32] = {
 };
 static const uint8_t zero[32];
 
+#define COLD_MIN 2	    /* of one alone, libsecp256k1 is cheaper than a vector with seven empty lanes */
+#define LOST_ALONE_NS 30000 /* what a signer's table would have saved, alone and in a cold vector: roughly is enough */
+#define LOST_COLD_NS 3200
+#define BATCH_MAX 64 /* larger ones are taken in pieces of so many */
+
+/* Payers by lanes that could not decide.  Such a lane is paid for twice and slows its vector a little; only who knows
+ * how signer's key and nonce hang together makes one, at will.  The payer is a mere claim when a cold lane gives up, so what
+ * is kept against it must not matter to an honest one: it is verified alone, and once it has a table, that is looked at
+ * first.  A hot lane gives up only for its own signer. */
+#define FALLS_CNT 1024
+#define FALLS_MAX 4
+#define FALLS_AGE 65536 /* signatures after which the counts halve */
+
 struct verifier {
 	secp256k1_context *secp;
+	struct ec_workspace *ec; /* NULL: libsecp256k1 alone */
+	struct signers *signers; /* as ec */
+	struct repeats *repeats; /* NULL: nothing is remembered */
+	struct tally cold_falls, hot_falls;
+	uint64_t falls_age_in;
+	uint8_t hash_key[16];
+	struct verify_counts counts;
 	unsigned char memory[] __attribute__((aligned(16)));
 };
 
-struct verifier *verify_init(const uint8_t seed[32])
+/* --- the engine, memory --- */
+
+enum verify_engine verify_engine_best(void)
+{
+	return ec_supported() ? ENGINE_AVX512 : ENGINE_SECP256K1;
+}
+
+const char *verify_engine_name(enum verify_engine engine)
+{
+	return engine == ENGINE_AVX512 ? "avx512ifma" : "libsecp256k1";
+}
+
+size_t verify_bytes(const struct verify_config *config)
+{
+	size_t bytes = sizeof(struct verifier) + secp256k1_context_preallocated_size(SECP256K1_CONTEXT_NONE);
+
+	if (config->repeat_cnt > 0)
+		bytes += repeats_bytes(config->repeat_cnt);
+	if (config->engine == ENGINE_AVX512)
+		bytes += ec_bytes() + signers_bytes(config->signer_bytes) + 2 * tally_bytes(FALLS_CNT);
+	return bytes;
+}
+
+size_t verify_shared_bytes(const struct verify_config *config)
+{
+	return config->engine == ENGINE_AVX512 ? EC_GENERATOR_BYTES : 0;
+}
+
+static bool start_engine(struct verifier *verifier, size_t signer_bytes)
+{
+	verifier->ec = ec_init();
+	verifier->signers = signers_init(signer_bytes, verifier->hash_key);
+	verifier->falls_age_in = FALLS_AGE;
+	return verifier->ec != NULL && verifier->signers != NULL && tally_init(&verifier->cold_falls, FALLS_CNT) == 0 &&
+	       tally_init(&verifier->hot_falls, FALLS_CNT) == 0;
+}
+
+struct verifier *verify_init(const struct verify_config *config)
 {
 	size_t bytes = secp256k1_context_preallocated_size(SECP256K1_CONTEXT_NONE);
-	struct verifier *verifier = malloc(sizeof(*verifier) + bytes);
+	struct verifier *verifier = calloc(1, sizeof(*verifier) + bytes);
+	uint8_t hash[32];
 
 	if (verifier == NULL)
 		return NULL;
+	keccak256(hash, config->seed, 32); /* the context's blinding and the tables' keys tell nothing of each other */
+	memcpy(verifier->hash_key, hash, sizeof(verifier->hash_key));
 	verifier->secp = secp256k1_context_preallocated_create(verifier->memory, SECP256K1_CONTEXT_NONE);
-	if (!secp256k1_context_randomize(verifier->secp, seed)) {
+	bool good = secp256k1_context_randomize(verifier->secp, config->seed);
+	if (good && config->repeat_cnt > 0) {
+		verifier->repeats = repeats_init(config->repeat_cnt, verifier->hash_key);
+		good = verifier->repeats != NULL;
+	}
+	if (good && config->engine == ENGINE_AVX512)
+		good = start_engine(verifier, config->signer_bytes);
+	if (!good) {
 		verify_fini(verifier);
 		return NULL;
 	}
@@ -47,9 +120,21 @@ void verify_fini(struct verifier *verifier)
 {
 	if (verifier == NULL)
 		return;
+	tally_fini(&verifier->hot_falls);
+	tally_fini(&verifier->cold_falls);
+	signers_fini(verifier->signers);
+	ec_fini(verifier->ec);
+	repeats_fini(verifier->repeats);
 	secp256k1_context_preallocated_destroy(verifier->secp);
 	free(verifier);
 }
+
+const struct verify_counts *verify_counts(const struct verifier *verifier)
+{
+	return &verifier->counts;
+}
+
+/* --- one signature, by libsecp256k1 --- */
 
 /* 0 or 1, or -1 for a v the method's contract would not take: Permit2 hands v to ecrecover as it is, for EIP-3009 the
  * facilitator adds 27.  29 and 30 (r above the group order) exist in no wallet. */
@@ -68,19 +153,21 @@ static bool form_is_good(const uint8_t *signature)
 	       memcmp(s, half_order, 32) <= 0;
 }
 
-/* The address whose key made this signature; false when no key did. */
-static bool recover(struct verifier *verifier, struct address *signer, const struct verify_item *item, int id)
+/* The key that made this signature, and its address; false when none did. */
+static bool recover(struct verifier *verifier, struct address *signer, uint8_t key[64], const struct verify_item *item,
+		    int id)
 {
 	secp256k1_ecdsa_recoverable_signature signature;
-	secp256k1_pubkey key;
+	secp256k1_pubkey recovered;
 	uint8_t point[65], hash[32];
 	size_t bytes = sizeof(point);
 
 	if (!secp256k1_ecdsa_recoverable_signature_parse_compact(verifier->secp, &signature, item->signature, id) ||
-	    !secp256k1_ecdsa_recover(verifier->secp, &key, &signature, item->digest.at) ||
-	    !secp256k1_ec_pubkey_serialize(verifier->secp, point, &bytes, &key, SECP256K1_EC_UNCOMPRESSED))
+	    !secp256k1_ecdsa_recover(verifier->secp, &recovered, &signature, item->digest.at) ||
+	    !secp256k1_ec_pubkey_serialize(verifier->secp, point, &bytes, &recovered, SECP256K1_EC_UNCOMPRESSED))
 		return false;
-	keccak256(hash, point + 1, sizeof(point) - 1);
+	memcpy(key, point + 1, 64);
+	keccak256(hash, key, 64);
 	memcpy(signer->at, hash + 12, sizeof(signer->at));
 	return true;
 }
@@ -88,29 +175,202 @@ static bool recover(struct verifier *verifier, struct address *signer, const str
 enum reason verify_recover(struct verifier *verifier, struct address *signer, const struct verify_item *item)
 {
 	int id = recovery_id(item->method, item->signature[64]);
+	uint8_t key[64];
 
 	if (id < 0 || !form_is_good(item->signature))
 		return SIGNATURE_FORM;
-	return recover(verifier, signer, item, id) ? REASON_OK : SIGNATURE_BAD;
+	return recover(verifier, signer, key, item, id) ? REASON_OK : SIGNATURE_BAD;
 }
 
-static enum reason verify_one(struct verifier *verifier, const struct verify_item *item)
+/* --- a batch: which way each goes --- */
+
+enum way { WAY_ALONE, WAY_COLD, WAY_HOT };
+
+struct job {
+	struct ec_item ec;
+	struct verify_item *item;
+	struct signer_table table; /* WAY_HOT */
+	struct authorisation authorisation;
+	size_t repeat_place;
+	uint64_t payer_hash;
+	enum way way;
+};
+
+struct batch {
+	struct job jobs[BATCH_MAX];
+	size_t job_cnt;
+	struct ec_item *hot[BATCH_MAX], *cold[BATCH_MAX];
+	size_t hot_cnt, cold_cnt;
+};
+
+/* Refuses what needs no arithmetic, makes a job of the rest. */
+static void take_item(struct verifier *verifier, struct batch *batch, struct verify_item *item)
+{
+	int id = recovery_id(item->method, item->signature[64]);
+	struct job *job = &batch->jobs[batch->job_cnt];
+
+	item->verdict = SIGNATURE_BAD;
+	if (memcmp(item->payer.at, zero, sizeof(item->payer.at)) == 0) {
+		item->verdict = PAYER_ZERO;
+		return;
+	}
+	if (id < 0 || !form_is_good(item->signature)) {
+		item->verdict = SIGNATURE_FORM;
+		return;
+	}
+	batch->job_cnt++;
+	job->item = item;
+	job->way = WAY_ALONE;
+	job->ec = (struct ec_item){.digest = item->digest.at,
+				   .signature = item->signature,
+				   .address = item->payer.at,
+				   .recovery_id = (uint8_t)id,
+				   .verdict = EC_BAD};
+	if (verifier->repeats == NULL)
+		return;
+	job->authorisation.digest = item->digest;
+	memcpy(job->authorisation.signature, item->signature, sizeof(job->authorisation.signature));
+	job->authorisation.payer = item->payer;
+	job->repeat_place = repeats_place(verifier->repeats, &item->digest);
+}
+
+/* Those that held before are done. */
+static void leave_out_repeated(struct verifier *verifier, struct batch *batch)
+{
+	size_t cnt = 0;
+
+	if (verifier->repeats == NULL)
+		return;
+	for (size_t i = 0; i < batch->job_cnt; i++) {
+		struct job *job = &batch->jobs[i];
+		if (repeats_has(verifier->repeats, job->repeat_place, &job->authorisation)) {
+			job->item->verdict = REASON_OK;
+			verifier->counts.repeated++;
+		} else {
+			if (cnt != i)
+				batch->jobs[cnt] = *job;
+			cnt++;
+		}
+	}
+	batch->job_cnt = cnt;
+}
+
+static enum way choose_way(struct verifier *verifier, struct job *job)
+{
+	job->payer_hash = siphash(verifier->hash_key, job->item->payer.at, sizeof(job->item->payer.at));
+	if (signers_find(verifier->signers, &job->table, &job->item->payer))
+		return tally_look(&verifier->hot_falls, job->payer_hash) < FALLS_MAX ? WAY_HOT : WAY_ALONE;
+	return tally_look(&verifier->cold_falls, job->payer_hash) < FALLS_MAX ? WAY_COLD : WAY_ALONE;
+}
+
+static void split(struct verifier *verifier, struct batch *batch)
+{
+	struct job *last_cold = NULL;
+
+	batch->hot_cnt = batch->cold_cnt = 0;
+	for (size_t i = 0; i < batch->job_cnt; i++) {
+		struct job *job = &batch->jobs[i];
+		job->way = choose_way(verifier, job);
+		if (job->way == WAY_HOT) {
+			job->ec.table = job->table.at;
+			job->ec.window = job->table.window;
+			batch->hot[batch->hot_cnt++] = &job->ec;
+		} else if (job->way == WAY_COLD) {
+			batch->cold[batch->cold_cnt++] = &job->ec;
+			last_cold = job;
+		}
+	}
+	if (batch->cold_cnt > 0 && batch->cold_cnt < COLD_MIN) {
+		last_cold->way = WAY_ALONE;
+		batch->cold_cnt = 0;
+	}
+}
+
+/* --- a batch: verdicts --- */
+
+static void decide_alone(struct verifier *verifier, struct job *job)
 {
 	struct address signer;
-	enum reason reason;
+	bool good = recover(verifier, &signer, job->ec.key, job->item, job->ec.recovery_id) &&
+		    memcmp(signer.at, job->item->payer.at, sizeof(signer.at)) == 0;
 
-	if (memcmp(item->payer.at, zero, sizeof(item->payer.at)) == 0)
-		return PAYER_ZERO;
-	reason = verify_recover(verifier, &signer, item);
-	if (reason != REASON_OK)
-		return reason;
-	return memcmp(signer.at, item->payer.at, sizeof(signer.at)) == 0 ? REASON_OK : SIGNATURE_BAD;
+	job->ec.verdict = good ? EC_GOOD : EC_BAD;
+	verifier->counts.alone++;
+}
+
+static void count_fall(struct verifier *verifier, const struct job *job)
+{
+	verifier->counts.undecided++;
+	tally_add(job->way == WAY_HOT ? &verifier->hot_falls : &verifier->cold_falls, job->payer_hash);
+}
+
+static void age_falls(struct verifier *verifier, size_t job_cnt)
+{
+	if (verifier->falls_age_in > job_cnt) {
+		verifier->falls_age_in -= job_cnt;
+		return;
+	}
+	verifier->falls_age_in = FALLS_AGE;
+	tally_age(&verifier->hot_falls);
+	tally_age(&verifier->cold_falls);
+}
+
+static void decide(struct verifier *verifier, struct job *job)
+{
+	if (job->way == WAY_ALONE || job->ec.verdict == EC_UNDECIDED) {
+		if (job->way != WAY_ALONE)
+			count_fall(verifier, job);
+		decide_alone(verifier, job);
+	}
+	ASSERT(job->ec.verdict == EC_GOOD || job->ec.verdict == EC_BAD);
+	job->item->verdict = job->ec.verdict == EC_GOOD ? REASON_OK : SIGNATURE_BAD;
+}
+
+/* What a signature that held is good for later. */
+static void remember(struct verifier *verifier, const struct job *job)
+{
+	if (verifier->repeats != NULL)
+		repeats_add(verifier->repeats, job->repeat_place, &job->authorisation);
+	if (verifier->signers == NULL)
+		return;
+	if (job->ec.table != NULL)
+		signers_used(verifier->signers, &job->table);
+	else
+		signers_sighted(verifier->signers, &job->item->payer, job->ec.key,
+				job->way == WAY_COLD ? LOST_COLD_NS : LOST_ALONE_NS);
+}
+
+static void run_vectors(struct verifier *verifier, struct batch *batch)
+{
+	split(verifier, batch);
+	ec_hot(verifier->ec, batch->hot, batch->hot_cnt);
+	ec_cold(verifier->ec, batch->cold, batch->cold_cnt);
+	verifier->counts.hot += batch->hot_cnt;
+	verifier->counts.cold += batch->cold_cnt;
+	age_falls(verifier, batch->job_cnt);
+}
+
+static void verify_piece(struct verifier *verifier, struct verify_item *items, size_t item_cnt)
+{
+	struct batch batch;
+
+	batch.job_cnt = 0;
+	for (size_t i = 0; i < item_cnt; i++)
+		take_item(verifier, &batch, &items[i]);
+	leave_out_repeated(verifier, &batch);
+	if (verifier->ec != NULL && batch.job_cnt > 0)
+		run_vectors(verifier, &batch);
+	for (size_t i = 0; i < batch.job_cnt; i++) {
+		decide(verifier, &batch.jobs[i]);
+		if (batch.jobs[i].ec.verdict == EC_GOOD)
+			remember(verifier, &batch.jobs[i]);
+	}
+	if (verifier->ec != NULL)
+		verifier->counts.tables += signers_build(verifier->signers, verifier->ec);
 }
 
 void verify_batch(struct verifier *verifier, struct verify_item *items, size_t item_cnt)
 {
-	for (size_t i = 0; i < item_cnt; i++)
-		items[i].verdict = SIGNATURE_BAD;
-	for (size_t i = 0; i < item_cnt; i++)
-		items[i].verdict = verify_one(verifier, &items[i]);
+	for (size_t at = 0; at < item_cnt; at += BATCH_MAX)
+		verify_piece(verifier, items + at, item_cnt - at < BATCH_MAX ? item_cnt - at : BATCH_MAX);
 }

@@ -1,8 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef TOLLBAR_VERIFY_H
 #define TOLLBAR_VERIFY_H
-/* verify.h: does this signature over this digest come from this address?  The daemon's only user of libsecp256k1; a
- * faster engine stands behind this same batch call one day.  libsecp256k1 is the judge. */
+/* verify.h: does this signature over this digest come from this address?
+ *
+ * libsecp256k1 is the judge, and this file's .c its only user in the daemon.  In front of it, where the CPU has what they
+ * need, stand eight-lane verifications (ec/ec.h) that give the same answer to every question they answer:
+ *
+ *   repeated  the very same authorisation held before (repeats.h): it still does
+ *   hot       the payer's key has a table (signers.h): from one signature on, eight at a time
+ *   cold      two or more payers without one: eight at a time
+ *   alone     libsecp256k1: a single unknown payer, a lane that could not decide, and payers whose lanes could not before
+ *
+ * Which way a signature goes is a matter of its price only. */
 #include <stddef.h>
 #include "payment.h"
 #include "reasons.h"
@@ -16,11 +25,26 @@ struct verify_item {
 		verdict; /* out: REASON_OK, PAYER_ZERO, SIGNATURE_FORM (v, r or s out of range, high s), SIGNATURE_BAD */
 };
 
+enum verify_engine { ENGINE_SECP256K1, ENGINE_AVX512 };
+/* ENGINE_AVX512 where the CPU has it. */
+enum verify_engine verify_engine_best(void);
+const char *verify_engine_name(enum verify_engine engine); /* "libsecp256k1", "avx512ifma" */
+
+struct verify_config {
+	const uint8_t *seed;	   /* 32 random bytes: blind libsecp256k1's context, and key the hashes of the tables */
+	enum verify_engine engine; /* ENGINE_AVX512 only if it is the best */
+	size_t signer_bytes;	   /* of ENGINE_AVX512: for signers' tables, SIGNERS_BYTES_MIN at least */
+	size_t repeat_cnt;	   /* authorisations remembered; 0: none */
+};
+
 struct verifier; /* one per thread: not shared */
 
-/* NULL when memory is short.  The context is randomised with 32 bytes of `seed`. */
-struct verifier *verify_init(const uint8_t seed[32]);
+/* Takes all memory there will be.  NULL when it is short. */
+struct verifier *verify_init(const struct verify_config *config);
 void verify_fini(struct verifier *verifier);
+/* Memory of one verifier, and what the process has once beside them. */
+size_t verify_bytes(const struct verify_config *config);
+size_t verify_shared_bytes(const struct verify_config *config);
 
 /* verify_recover: whose signature is it?  For explain; the gate asks verify_batch.  item's payer and verdict are not
  * looked at.  Out: signer on REASON_OK.  Refuses: SIGNATURE_FORM, SIGNATURE_BAD (no key made it). */
@@ -29,5 +53,13 @@ enum reason verify_recover(struct verifier *verifier, struct address *signer, co
 
 /* Each verdict depends on its own item alone.  Verdicts start as SIGNATURE_BAD and are earned. */
 void verify_batch(struct verifier *verifier, struct verify_item *items, size_t item_cnt);
+
+/* Since verify_init: signatures of good form by the way they went.  An undecided one is counted as hot or cold, and as alone. */
+struct verify_counts {
+	uint64_t repeated, hot, cold, alone;
+	uint64_t undecided;
+	uint64_t tables; /* built */
+};
+const struct verify_counts *verify_counts(const struct verifier *verifier);
 
 #endif

@@ -19,6 +19,7 @@
 #define BUFFERS_MIN 256
 #define BUFFERS_MAX 32768
 #define SLAB_BUFFERS_MIN 4
+#define REPEATS 8192 /* authorisations remembered: 1 MiB, and a second or more at full speed */
 
 #define container_of(at, type, member) ((type *)(void *)((char *)(at)-offsetof(type, member)))
 
@@ -79,15 +80,32 @@ static struct ring_config ring_config_of(const struct config *config)
 	return (struct ring_config){.buffer_cnt = buffer_cnt(config), .buffer_bytes = BUFFER_BYTES};
 }
 
+enum verify_engine worker_engine(const struct config *config)
+{
+	return config->engine == CHOOSE_LIBSECP256K1 ? ENGINE_SECP256K1 : verify_engine_best();
+}
+
+static struct verify_config verify_config_of(const struct config *config, const uint8_t *seed)
+{
+	return (struct verify_config){.seed = seed,
+				      .engine = worker_engine(config),
+				      .signer_bytes = config->signer_cache_bytes,
+				      .repeat_cnt = REPEATS};
+}
+
 void worker_memory(struct worker_memory *memory, const struct config *config)
 {
 	struct ring_config ring = ring_config_of(config);
+	struct verify_config verify = verify_config_of(config, NULL);
 
 	memory->slots = config->connections * (REQUEST_SLOT_BYTES + sizeof(struct request));
 	memory->buffers = ring_bytes(&ring);
 	memory->upstream = forward_bytes(upstream_conn_cnt(config));
 	memory->slab = slab_buffer_cnt(config) * slab_buffer_bytes(config);
-	memory->total = memory->slots + memory->buffers + memory->upstream + memory->slab + standing_bytes();
+	memory->verifier = verify_bytes(&verify);
+	memory->total =
+		memory->slots + memory->buffers + memory->upstream + memory->slab + memory->verifier + standing_bytes();
+	memory->shared = verify_shared_bytes(&verify);
 }
 
 /* --- a client's connection --- */
@@ -333,6 +351,19 @@ static struct request *pop_verify(struct worker *worker)
 	return request;
 }
 
+static void count_verified(struct worker *worker)
+{
+	const struct verify_counts *counts = verify_counts(worker->verifier);
+	struct stats *stats = &worker->stats;
+
+	stats_set(&stats->signatures_repeated, counts->repeated);
+	stats_set(&stats->signatures_hot, counts->hot);
+	stats_set(&stats->signatures_cold, counts->cold);
+	stats_set(&stats->signatures_alone, counts->alone);
+	stats_set(&stats->signatures_undecided, counts->undecided);
+	stats_set(&stats->signer_tables, counts->tables);
+}
+
 /* Everything this round brought, hashed and verified together; waits for nobody. */
 static void verify_round(struct worker *worker)
 {
@@ -355,6 +386,7 @@ static void verify_round(struct worker *worker)
 	if (cnt == 0)
 		return;
 	verify_batch(worker->verifier, items, cnt);
+	count_verified(worker);
 	for (size_t i = 0; i < cnt; i++) {
 		STEP_END(batch[i], VERIFY, verify);
 		gate_verified(batch[i], items[i].verdict);
@@ -447,7 +479,8 @@ static int start(struct worker *worker)
 					 .conn_cnt = upstream_conn_cnt(config),
 					 .events = &gate_forward_events};
 	worker->forward = forward_init(&forward);
-	worker->verifier = verify_init(seed);
+	struct verify_config verify = verify_config_of(config, seed);
+	worker->verifier = verify_init(&verify);
 	worker->standing = standing_init(config, worker->shared->key);
 	return worker->forward == NULL || worker->verifier == NULL || worker->standing == NULL ? -ENOMEM : 0;
 }

@@ -62,7 +62,7 @@ struct worker {
 
 enum worker_state { WORKER_STARTING, WORKER_RUNNING, WORKER_ENDED };
 
-#define VERIFY_BATCH_MAX 64 /* of one round: 64 recoveries are about 3 ms, which streams can wait */
+#define VERIFY_BATCH_MAX 64 /* of one round: 64 recoveries by libsecp256k1 are about 3 ms, which streams can wait */
 
 /* Starts the thread.  listen_fds are the worker's from here on.  0 or -errno. */
 int worker_start(struct worker *worker, struct shared *shared, unsigned idx, const int *listen_fds);
@@ -70,9 +70,13 @@ int worker_start(struct worker *worker, struct shared *shared, unsigned idx, con
 void worker_wake(struct worker *worker);
 /* Memory one worker takes, printed at start. */
 struct worker_memory {
-	size_t slots, buffers, upstream, slab, total;
+	size_t slots, buffers, upstream, slab, verifier, total;
+	size_t shared; /* once per process */
 };
 void worker_memory(struct worker_memory *memory, const struct config *config);
+
+/* Who verifies signatures, by configuration and CPU. */
+enum verify_engine worker_engine(const struct config *config);
 
 /* For gate.c and answer.c. */
 void worker_enlist_verify(struct worker *worker, struct request *request);

@@ -100,7 +100,7 @@ static void step_hash(struct sample *sample)
 	hash_payment(&sample->item.digest, &sample->payment, &sample->offer->domain_separator);
 }
 
-/* verify_one without the recovery, whose public key was found before. */
+/* What libsecp256k1 alone does for a signature but the recovery, whose public key was found before. */
 static void step_verify(struct sample *sample)
 {
 	uint8_t point[65], hash[32];
@@ -343,7 +343,7 @@ int main(void)
 
 	ASSERT(mkdtemp(directory) != NULL);
 	struct signer *signer = sign_init(key, seed);
-	verifier = verify_init(seed);
+	verifier = verify_init(&(struct verify_config){.seed = seed, .engine = ENGINE_SECP256K1});
 	payers = payers_init(1024);
 	ASSERT(signer != NULL && verifier != NULL && payers != NULL && mailbox_init(&box) == 0);
 	int loaded = payers_load(payers, NULL, stderr), opened = ledger_open(&ledger, &config);

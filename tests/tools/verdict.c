@@ -58,7 +58,9 @@ static bool judge_line(struct verifier *verifier, const struct config_route *rou
 static int judge_all(const struct config *config)
 {
 	static const uint8_t seed[32] = {1};
-	struct verifier *verifier = verify_init(seed);
+	const struct verify_config verify = {
+		.seed = seed, .engine = verify_engine_best(), .signer_bytes = (size_t)1 << 20};
+	struct verifier *verifier = verify_init(&verify);
 	char *line = malloc(LINE_BYTES_MAX);
 	int status = 0;
 

@@ -20,6 +20,13 @@ static void fill_view(void)
 	view.ready = true;
 	view.uptime_s = 3723;
 	view.worker_cnt = 2;
+	view.engine = ENGINE_AVX512;
+	view.total.signatures_repeated = 1101;
+	view.total.signatures_hot = 1102;
+	view.total.signatures_cold = 1103;
+	view.total.signatures_alone = 1104;
+	view.total.signatures_undecided = 1105;
+	view.total.signer_tables = 1106;
 	view.total.connections_accepted = ++n; /* 1001 */
 	view.total.connections_open = ++n;
 	view.total.requests = ++n;
@@ -95,6 +102,12 @@ TEST(metrics_hold_every_number_of_a_view)
 		"tollbar_requests_total 1003",
 		"tollbar_requests_served_free_total 1004",
 		"tollbar_requests_verified_total 1005",
+		"tollbar_signatures_total{way=\"repeated\"} 1101",
+		"tollbar_signatures_total{way=\"hot\"} 1102",
+		"tollbar_signatures_total{way=\"cold\"} 1103",
+		"tollbar_signatures_total{way=\"alone\"} 1104",
+		"tollbar_signatures_undecided_total 1105",
+		"tollbar_signer_tables_total 1106",
 		"tollbar_requests_claimed_total 1006",
 		"tollbar_requests_queued_total 1007",
 		"tollbar_requests_forwarded_total 1008",
@@ -259,6 +272,12 @@ TEST(status_holds_every_number_of_a_view)
 		{"requests.cancelled", 1010},
 		{"requests.events_relayed", 1011},
 		{"requests.refused.signature_bad", 2102},
+		{"verify.ways.repeated", 1101},
+		{"verify.ways.hot", 1102},
+		{"verify.ways.cold", 1103},
+		{"verify.ways.alone", 1104},
+		{"verify.undecided", 1105},
+		{"verify.tables", 1106},
 		{"claims.taken", 3001},
 		{"claims.forwarded", 3002},
 		{"claims.owed", 3003},

@@ -65,6 +65,8 @@ TEST(defaults)
 	CHECK_EQ(config.claims, 262144);
 	CHECK_EQ(config.ledger_bytes, 1 << 30);
 	CHECK_EQ(config.keep_s, 604800);
+	CHECK_EQ(config.engine, CHOOSE_ENGINE);
+	CHECK_EQ(config.signer_cache_bytes, 64 << 20);
 	CHECK_EQ(config.log_level, LOG_INFO);
 	CHECK_EQ(((struct sockaddr_in *)&config.admin)->sin_port, htons(9402));
 	CHECK_EQ(((struct sockaddr_in *)&config.admin)->sin_addr.s_addr, htonl(INADDR_LOOPBACK));
@@ -107,7 +109,8 @@ TEST(every_setting_arrives)
 		"[node]\nlisten = 0.0.0.0:1\nlisten = [::]:65535\nadmin = [::1]:9\ninterface = eth0.100\npublic_url = "
 		"https://n.example/\n"
 		"state = /s\npayers = /p\nworkers = 2\nconnections = 3\nbody_bytes_max = 2K\nresponse_bytes_max = 1G\n"
-		"queue_requests = 4\nqueue_bytes = 3M\nclaims = 4096\nledger_bytes = 2T\nkeep_s = 86400\ntrusted_proxy "
+		"queue_requests = 4\nqueue_bytes = 3M\nclaims = 4096\nledger_bytes = 2T\nkeep_s = 86400\nengine = "
+		"libsecp256k1\nsigner_cache_bytes = 1M\ntrusted_proxy "
 		"= 10.0.0.1\n"
 		"trusted_proxy = fd00::1\nlog = debug\n";
 	char *mistakes;
@@ -133,6 +136,8 @@ TEST(every_setting_arrives)
 	CHECK_EQ(config.claims, 4096);
 	CHECK_EQ(config.ledger_bytes, 2ull << 40);
 	CHECK_EQ(config.keep_s, 86400);
+	CHECK_EQ(config.engine, CHOOSE_LIBSECP256K1);
+	CHECK_EQ(config.signer_cache_bytes, 1 << 20);
 	CHECK_EQ(config.trusted_proxy_cnt, 2);
 	CHECK_BYTES(&config.trusted_proxies[0], &mapped, sizeof mapped);
 	CHECK_EQ(config.log_level, LOG_DEBUG);

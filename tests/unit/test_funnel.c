@@ -33,6 +33,10 @@ static void fill_view(void)
 	view.total.refused[PAYMENT_MISSING] = 80;
 	view.total.refused[REPLAYED] = 40;
 	view.total.verified = 880;
+	view.engine = ENGINE_AVX512;
+	view.total.signatures_hot = 860;
+	view.total.signatures_cold = 15;
+	view.total.signatures_alone = 6;
 	view.total.claimed = 879;
 	view.total.queued = 878;
 	view.total.forwarded = 877;
@@ -76,7 +80,7 @@ TEST(a_busy_node)
 		"  connections                40   open 3\n"
 		"  requests                 1000\n"
 		"    refused                 120   payment_missing 80, replayed 40\n"
-		"  verified                  880\n"
+		"  verified                  880   repeated 0, hot 860, cold 15, alone 6, by avx512ifma\n"
 		"  claimed                   879\n"
 		"  queued                    878\n"
 		"  forwarded                 877\n"

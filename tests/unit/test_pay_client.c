@@ -161,7 +161,7 @@ static void check_accepted(const struct pay_challenge *challenge, const struct p
 	CHECK_EQ(permit_offer(&matched, &got, offers, 1), REASON_OK);
 	CHECK_EQ(permit_payment(&permit, &got, &offer->offer, NOW_S), REASON_OK);
 
-	struct verifier *verifier = verify_init(seed);
+	struct verifier *verifier = verify_init(&(struct verify_config){.seed = seed, .engine = ENGINE_SECP256K1});
 	item = (struct verify_item){.signature = got.signature, .payer = got.from, .method = got.method};
 	hash_payment(&item.digest, &got, &offer->offer.domain_separator);
 	verify_batch(verifier, &item, 1);

@@ -11,6 +11,7 @@
 #include "config.h"
 #include "lists.h"
 #include "payers.h"
+#include "worker.h"
 
 static struct config config; /* large, and there is one */
 
@@ -81,6 +82,7 @@ static void show_summary(const char *path)
 	printf("  %s, %zu listening, %zu upstreams, payers %s, filter %s\n", config.public_url, config.listen_cnt,
 	       config.upstream_cnt, config.payers_file[0] != 0 ? config.payers_file : "all",
 	       config.interface[0] != 0 ? config.interface : "none");
+	printf("  signatures by %s\n", verify_engine_name(worker_engine(&config)));
 	for (size_t i = 0; i < config.offer_cnt; i++)
 		show_offer(&config.offers[i]);
 	for (size_t i = 0; i < config.route_cnt; i++)

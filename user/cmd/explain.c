@@ -172,10 +172,11 @@ static void show_permit(struct explanation *explanation, const struct payment *p
 static void show_signature(struct explanation *explanation, const struct payment *payment, const struct offer *offer)
 {
 	struct verify_item item = {.signature = payment->signature, .payer = payment->from, .method = payment->method};
+	uint8_t seed[32];
+	struct verify_config config = {.seed = seed, .engine = ENGINE_SECP256K1};
 	struct verifier *verifier;
 	struct address signer;
 	struct word hash;
-	uint8_t seed[32];
 
 	hash_struct(&hash, payment);
 	hash_payment(&item.digest, payment, &offer->domain_separator);
@@ -184,7 +185,7 @@ static void show_signature(struct explanation *explanation, const struct payment
 	show_bytes(explanation->out, "struct hash", hash.at, sizeof(hash));
 	show_bytes(explanation->out, "digest", item.digest.at, sizeof(item.digest));
 
-	verifier = getentropy(seed, sizeof(seed)) == 0 ? verify_init(seed) : NULL;
+	verifier = getentropy(seed, sizeof(seed)) == 0 ? verify_init(&config) : NULL;
 	if (verifier == NULL) {
 		show_step(explanation, "verify", INTERNAL, "no memory");
 		return;
