@@ -44,14 +44,14 @@ __attribute__((destructor)) static void oracle_stop(void)
 
 /* --- numbers mod the group order --- */
 
-static inline bool scalar_zero(const uint8_t a[32])
+static inline bool modn_zero(const uint8_t a[32])
 {
 	static const uint8_t nothing[32];
 
 	return memcmp(a, nothing, 32) == 0;
 }
 
-static inline void scalar_small(uint8_t out[32], unsigned value)
+static inline void modn_small(uint8_t out[32], unsigned value)
 {
 	memset(out, 0, 32);
 	for (unsigned i = 0; i < 4; i++)
@@ -59,7 +59,7 @@ static inline void scalar_small(uint8_t out[32], unsigned value)
 }
 
 /* Any 256-bit number → below the order. */
-static inline void scalar_reduce(uint8_t out[32], const uint8_t a[32])
+static inline void modn_reduce(uint8_t out[32], const uint8_t a[32])
 {
 	int borrow = 0;
 
@@ -74,31 +74,31 @@ static inline void scalar_reduce(uint8_t out[32], const uint8_t a[32])
 }
 
 /* The rest takes and gives numbers below the order.  libsecp256k1 has no zero among its scalars; here there is. */
-static inline void scalar_negate(uint8_t out[32], const uint8_t a[32])
+static inline void modn_negate(uint8_t out[32], const uint8_t a[32])
 {
 	memmove(out, a, 32);
-	if (!scalar_zero(out))
+	if (!modn_zero(out))
 		CHECK_NEED(secp256k1_ec_seckey_negate(oracle, out));
 }
 
-static inline void scalar_add(uint8_t out[32], const uint8_t a[32], const uint8_t b[32])
+static inline void modn_add(uint8_t out[32], const uint8_t a[32], const uint8_t b[32])
 {
 	uint8_t sum[32], term[32];
 
 	memcpy(sum, a, 32);
 	memcpy(term, b, 32);
-	if (scalar_zero(sum))
+	if (modn_zero(sum))
 		memcpy(sum, term, 32);
-	else if (!scalar_zero(term) && !secp256k1_ec_seckey_tweak_add(oracle, sum, term))
+	else if (!modn_zero(term) && !secp256k1_ec_seckey_tweak_add(oracle, sum, term))
 		memset(sum, 0, 32);
 	memcpy(out, sum, 32);
 }
 
-static inline void scalar_multiply(uint8_t out[32], const uint8_t a[32], const uint8_t b[32])
+static inline void modn_multiply(uint8_t out[32], const uint8_t a[32], const uint8_t b[32])
 {
 	uint8_t product[32] = {0};
 
-	if (!scalar_zero(a) && !scalar_zero(b)) {
+	if (!modn_zero(a) && !modn_zero(b)) {
 		memcpy(product, a, 32);
 		CHECK_NEED(secp256k1_ec_seckey_tweak_mul(oracle, product, b));
 	}
@@ -106,7 +106,7 @@ static inline void scalar_multiply(uint8_t out[32], const uint8_t a[32], const u
 }
 
 /* a is not zero. */
-static inline void scalar_inverse(uint8_t out[32], const uint8_t a[32])
+static inline void modn_inverse(uint8_t out[32], const uint8_t a[32])
 {
 	BIGNUM *number = BN_bin2bn(a, 32, NULL);
 

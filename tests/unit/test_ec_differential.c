@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The engine never gives another answer than libsecp256k1 does.
+ *
+ * EC_SIGNATURES cases (default two million) of every category of ec_cases.h, in batches of random sizes and mixes, each
+ * verified cold and, where the signer's key is known, hot with a table of a random window built by the engine.  The oracle:
+ * for what is signed with known keys and nonces, the way it was made (signed right, or spoiled since): the signature itself
+ * is arithmetic by libsecp256k1, and CROSS_SHARE of these cases are put to libsecp256k1's recovery too; for edges, random values
+ * and odd recovery ids, libsecp256k1's recovery of every one. */
+#include "ec_run.h"
+
+#ifdef __SANITIZE_ADDRESS__
+#define SIGNATURES 20000 /* this build looks for bad accesses; the other one counts */
+#else
+#define SIGNATURES 2000000
+#endif
+#define REFRESH_CASES 100000
+#define CROSS_SHARE 50 /* one case in so many */
+
+static struct ec_runner runner;
+static struct ec_case cases[RUN_MAX];
+
+/* Half of all batches are small, where vectors are half empty; the rest of any size. */
+static size_t random_size(void)
+{
+	return 1 + random_below(random_below(2) ? 17 : RUN_MAX);
+}
+
+static uint64_t signature_cnt(void)
+{
+	const char *given = getenv("EC_SIGNATURES");
+
+	return given != NULL ? strtoull(given, NULL, 10) : SIGNATURES;
+}
+
+static void check_case(const struct ec_case *c)
+{
+	uint8_t key[64];
+
+	CHECK_EQ(oracle_verify(key, c->signature, c->recovery_id, c->digest, c->address), c->good);
+}
+
+/* Only signatures made for it may be left undecided in numbers; special keys and nonces meet by chance at times. */
+static void check_undecided(const char *category, const struct ec_tally *tally)
+{
+	bool made_for_it = strstr(category, "crafted") != NULL || strstr(category, "infinity") != NULL;
+
+	if (!made_for_it) {
+		CHECK_ROW(tally->cold_undecided <= tally->cold / 50 + 5, category);
+		CHECK_ROW(tally->hot_undecided <= tally->hot / 50 + 5, category);
+	}
+	if (strcmp(category, "recovers infinity") ==
+	    0) /* no answer of the fast formulas is right here: all must say so */
+		CHECK_EQ(tally->cold_undecided, tally->cold);
+	if (strcmp(category, "meets infinity") == 0)
+		CHECK_EQ(tally->hot_undecided, tally->hot);
+	if (strcmp(category, "crafted cold") == 0)
+		CHECK(tally->cold_undecided > 0 || tally->cold < 1000);
+}
+
+static void report(void)
+{
+	struct ec_tally sum = {0};
+
+	for (size_t i = 0; i < EC_CATEGORIES; i++) {
+		const struct ec_tally *tally = &runner.per_category[i];
+		printf("%-20s cold %8llu, undecided %6llu; hot %8llu, undecided %6llu; wrong %llu\n",
+		       ec_categories[i].name, (unsigned long long)tally->cold,
+		       (unsigned long long)tally->cold_undecided, (unsigned long long)tally->hot,
+		       (unsigned long long)tally->hot_undecided, (unsigned long long)tally->wrong);
+		check_undecided(ec_categories[i].name, tally);
+		sum.cold += tally->cold;
+		sum.hot += tally->hot;
+	}
+	printf("%llu verified cold, %llu hot\n", (unsigned long long)sum.cold, (unsigned long long)sum.hot);
+}
+
+TEST(every_category_in_any_mix)
+{
+	uint64_t left = signature_cnt(), refresh_in = 0;
+
+	if (!ec_supported())
+		CHECK_SKIP("no AVX-512 IFMA");
+	random_start("ec differential");
+	runner_start(&runner);
+	while (left > 0) {
+		size_t cnt = random_size();
+		if (cnt > left)
+			cnt = left;
+		if (refresh_in < cnt) {
+			runner_refresh(&runner);
+			refresh_in = REFRESH_CASES;
+		}
+		for (size_t i = 0; i < cnt; i++) {
+			make_case(&cases[i]);
+			if (random_below(CROSS_SHARE) == 0)
+				check_case(&cases[i]);
+		}
+		run_cases(&runner, cases, cnt);
+		refresh_in -= cnt;
+		left -= cnt;
+	}
+	report();
+	runner_stop(&runner);
+}
+
+/* --- neighbours --- */
+
+/* Of keys and nonces nobody chose. */
+static void make_honest(struct ec_case *out)
+{
+	memset(out, 0, sizeof *out);
+	do
+		random_bytes(out->digest, 32);
+	while (!sign_case(out, &ec_keys[random_below(EC_POOL) | 1], &ec_nonces[random_below(EC_POOL) | 1]));
+	out->category = "signed";
+}
+
+/* What ordinary payers send never needs libsecp256k1: alone, in a vector, in many. */
+TEST(honest_signatures_are_decided)
+{
+	const struct ec_tally *tally = &runner.per_category[0];
+
+	if (!ec_supported())
+		CHECK_SKIP("no AVX-512 IFMA");
+	random_start("ec differential");
+	runner_start(&runner);
+	for (size_t cnt = 1; cnt <= 128; cnt++) {
+		for (size_t i = 0; i < cnt; i++)
+			make_honest(&cases[i]);
+		run_cases(&runner, cases, cnt);
+	}
+	CHECK_EQ(tally->cold, 128 * 129 / 2);
+	CHECK_EQ(tally->hot, 128 * 129 / 2);
+	CHECK_EQ(tally->cold_undecided + tally->hot_undecided, 0);
+	runner_stop(&runner);
+}
+
+/* One odd case of each category in each place of one vector, and of several: the others come out good and decided. */
+TEST(no_lane_touches_another)
+{
+	const struct ec_tally *honest = &runner.per_category[0];
+
+	if (!ec_supported())
+		CHECK_SKIP("no AVX-512 IFMA");
+	random_start("ec differential");
+	runner_start(&runner);
+	for (size_t category = 1; category < EC_CATEGORIES; category++)
+		for (size_t round = 0; round < 64; round++) {
+			size_t cnt = round < 32 ? 8 : 9 + random_below(60);
+			size_t place = round < 32 ? round % 8 : random_below(cnt);
+			for (size_t i = 0; i < cnt; i++)
+				make_honest(&cases[i]);
+			make_case_of(&cases[place], &ec_categories[category]);
+			run_cases(&runner, cases, cnt);
+		}
+	CHECK_EQ(honest->wrong + honest->cold_undecided + honest->hot_undecided, 0);
+	runner_stop(&runner);
+}
+
+CHECK_MAIN
