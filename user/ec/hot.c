@@ -25,7 +25,14 @@ static void look_up(struct hot_vector *vector, struct u256x8 half_inverse)
 	lookups_add(&vector->lookups, vector_set((uint64_t)table_generator()), &scalar, GENERATOR_WINDOW);
 }
 
-static void read_signatures(struct hot_work *work, size_t vector_cnt)
+static void prefetch_rows(const struct hot_vector *vector, size_t first, size_t end)
+{
+	for (size_t i = first; i < end; i++)
+		for (int half = 0; half < 2; half++)
+			row_prefetch(vector->lookups.address[half][i]);
+}
+
+void hot_read(struct hot_work *work, size_t vector_cnt)
 {
 	for (size_t i = 0; i < vector_cnt; i++) {
 		struct hot_vector *vector = &work->vector[i];
@@ -34,15 +41,11 @@ static void read_signatures(struct hot_work *work, size_t vector_cnt)
 		vector->bad = 0;
 	}
 	scalar_invert_half(work->half_inverse, work->s, vector_cnt);
-	for (size_t i = 0; i < vector_cnt; i++)
+	for (size_t i = 0; i < vector_cnt; i++) {
 		look_up(&work->vector[i], work->half_inverse[i]);
-}
-
-static void prefetch_rows(const struct hot_vector *vector, size_t first, size_t end)
-{
-	for (size_t i = first; i < end; i++)
-		for (int half = 0; half < 2; half++)
-			row_prefetch(vector->lookups.address[half][i]);
+		if (i == 0) /* on their way while the other vectors are looked up */
+			prefetch_rows(&work->vector[0], 0, work->vector[0].lookups.cnt);
+	}
 }
 
 static inline void load_row(struct hot_vector *vector, int half, size_t i)
@@ -56,7 +59,6 @@ static void sum_rows(struct hot_work *work, size_t vector_cnt)
 	struct affine_round round;
 
 	affine_start(&round, work->steps);
-	prefetch_rows(&work->vector[0], 0, work->vector[0].lookups.cnt);
 	for (size_t v = 0; v < vector_cnt; v++) {
 		struct hot_vector *vector = &work->vector[v];
 		const struct hot_vector *next = v + 1 < vector_cnt ? vector + 1 : NULL;
@@ -112,7 +114,7 @@ static void sum_rest(struct jacobian8 *out, struct hot_vector *vector, size_t st
 		jacobian_add(out, rest[i]->x, rest[i]->y);
 }
 
-static void give_verdicts(const struct hot_vector *vector, const struct point8 *sum, mask8 undecided)
+void hot_judge(const struct hot_vector *vector, const struct point8 *sum, mask8 undecided)
 {
 	const struct signature8 *signature = &vector->signature;
 	mask8 odd = (mask8)~vector_zero(field_canonical(sum->y).v[0] & 1);
@@ -128,22 +130,25 @@ static void give_verdicts(const struct hot_vector *vector, const struct point8 *
 
 static void verify_vectors(struct hot_work *work, size_t vector_cnt)
 {
-	struct jacobian8 total[HOT_VECTORS];
 	struct point8 sum[HOT_VECTORS];
 	mask8 infinite[HOT_VECTORS];
 	size_t stride = 2, sum_cnt;
 
-	read_signatures(work, vector_cnt);
+	if (vector_cnt == 1 && work->vector[0].cnt <= HOT_FEW_MAX) {
+		hot_verify_few(work);
+		return;
+	}
+	hot_read(work, vector_cnt);
 	sum_rows(work, vector_cnt);
 	while ((sum_cnt = list_level(work, vector_cnt, stride)) >= LEVEL_SUMS_MIN) {
 		affine_sums(work->sums, sum_cnt, work->steps);
 		stride *= 2;
 	}
 	for (size_t v = 0; v < vector_cnt; v++)
-		sum_rest(&total[v], &work->vector[v], stride);
-	jacobian_to_affine(sum, infinite, total, vector_cnt);
+		sum_rest(&work->total[v], &work->vector[v], stride);
+	jacobian_to_affine(sum, infinite, work->total, vector_cnt);
 	for (size_t v = 0; v < vector_cnt; v++)
-		give_verdicts(&work->vector[v], &sum[v], work->vector[v].bad | infinite[v]);
+		hot_judge(&work->vector[v], &sum[v], work->vector[v].bad | infinite[v]);
 }
 
 /* Vectors of one window each, filled in the items' order; every HOT_VECTORS of them are verified together. */

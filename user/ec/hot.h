@@ -28,9 +28,19 @@ struct hot_work {
 	struct u256x8 s[HOT_VECTORS], half_inverse[HOT_VECTORS];
 	struct sum sums[HOT_SUMS_MAX];
 	struct affine_step steps[HOT_SUMS_MAX];
+	struct jacobian8 total[HOT_VECTORS];
 };
 
 VECTOR_BEGIN
+
+/* The steps that both ways share: signatures to rows of the tables, and the sum to verdicts. */
+void hot_read(struct hot_work *work, size_t vector_cnt);
+void hot_judge(const struct hot_vector *vector, const struct point8 *sum, mask8 undecided);
+
+/* One vector of HOT_FEW_MAX items at most: the rows of a signature are spread over the lanes that would be empty, and the
+ * lanes' sums added up.  (Four items with two lanes each gain nothing over the tree.) */
+#define HOT_FEW_MAX 2
+void hot_verify_few(struct hot_work *work);
 
 /* As ec_hot. */
 void hot_verify(struct hot_work *work, struct ec_item *const items[], size_t cnt);

@@ -74,6 +74,33 @@ VECTOR_INLINE void jacobian_add_affine(struct jacobian8 *p, const struct point8 
 	p->z = h;
 }
 
+/* p += p of the lane that `swap` (vector_swap1, 2 or 4) puts in its place: both lanes end with the sum.  What one lane
+ * computes of itself the other needs too, so it is swapped instead of computed. */
+VECTOR_INLINE void jacobian_add_swapped(struct jacobian8 *p, u64x8 (*swap)(u64x8))
+{
+	struct u256x8 zz = field_sqr_rough(p->z), zzz = field_mul_rough(zz, p->z), swapped, u, s, h, i, hh, hhh, t;
+	struct columns columns;
+
+	U256X8_MAP(swapped, swap, zz);
+	u = field_mul(p->x, swapped);
+	U256X8_MAP(swapped, swap, zzz);
+	s = field_mul(p->y, swapped);
+	U256X8_MAP(swapped, swap, p->z);
+	p->z = field_mul_rough(p->z, swapped);
+	U256X8_MAP(swapped, swap, u);
+	h = field_sub_rough(swapped, u, 2);
+	U256X8_MAP(swapped, swap, s);
+	i = field_sub_rough(swapped, s, 2);
+	hh = field_sqr_rough(h);
+	p->z = field_mul_rough(p->z, h);
+	hhh = field_mul(h, hh);
+	t = field_mul(u, hh);
+	columns = columns_sub_times(columns_sub(columns_sqr(i), hhh), t, 1);
+	p->x = columns_reduce_signed(columns_add_p(columns, 4));
+	columns = columns_mul(field_sub_rough(U256X8_ZERO, s, 2), hhh);
+	p->y = columns_reduce(columns_add_mul(columns, i, field_sub_rough(t, p->x, 3)));
+}
+
 /* Of cnt vectors (1 to JACOBIAN_MANY): x and y of magnitude 1.  exceptional: the lanes whose z is zero, set, not added to;
  * their points are some number. */
 #define JACOBIAN_MANY 33

@@ -31,6 +31,7 @@ struct matrix {
 static int64_t division_steps(struct matrix *matrix, int64_t eta, uint64_t f, uint64_t g)
 {
 	uint64_t u = 1, v = 0, q = 0, r = 1;
+	uint64_t inverse = f * (f * f - 2); /* -1/f mod 2^6 */
 	int left = LIMB_BITS;
 
 	for (;;) {
@@ -47,10 +48,10 @@ static int64_t division_steps(struct matrix *matrix, int64_t eta, uint64_t f, ui
 			eta = -eta;
 			f = g, u = q, v = r;
 			g = -f_was, q = -u_was, r = -v_was;
+			inverse = f * (f * f - 2);
 		}
 		int bits = eta + 1 < left ? (int)eta + 1 : left;
-		/* f (f^2 - 2) = -1/f mod 2^6 */
-		uint64_t w = g * f * (f * f - 2) & 63 & (UINT64_MAX >> (64 - bits));
+		uint64_t w = g * inverse & 63 & (UINT64_MAX >> (64 - bits));
 		g += f * w;
 		q += u * w;
 		r += v * w;

@@ -87,6 +87,12 @@ VECTOR_INLINE u64x8 vector_swap4(u64x8 a)
 	return (u64x8)_mm512_shuffle_i64x2((__m512i)a, (__m512i)a, 0x4e);
 }
 
+/* Lane i becomes lane from[i]. */
+VECTOR_INLINE u64x8 vector_permute(u64x8 from, u64x8 a)
+{
+	return (u64x8)_mm512_permutexvar_epi64((__m512i)from, (__m512i)a);
+}
+
 VECTOR_END
 
 #endif
