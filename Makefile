@@ -70,6 +70,8 @@ $(B)/%.o: %.c Makefile
 
 # inner loops of a known length, and nothing else in them: what unrolling is for
 $(B)/user/ec/%.o: CFLAGS_BASE += $(if $(SAN),,-O3)
+# lines only: following every variable through code that is all inlined takes a compiler minutes
+$(B)/user/ec/%.o $(B)/tests/unit/test_ec%: CFLAGS_BASE += $(if $(SAN),-g1)
 
 # the filter's object travels inside the program
 $(B)/user/sys/filter_object.o: user/sys/filter_object.S build/gate.bpf.o

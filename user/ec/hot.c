@@ -14,7 +14,7 @@ static void look_up(struct hot_vector *vector, struct u256x8 half_inverse)
 {
 	const struct signature8 *signature = &vector->signature;
 	struct halves scalar;
-	u64x8 tables;
+	u64x8 tables = {0};
 
 	for (size_t i = 0; i < LANES; i++)
 		tables[i] = (uint64_t)vector->items[i < vector->cnt ? i : 0]->table;
@@ -109,6 +109,7 @@ static void sum_rest(struct jacobian8 *out, struct hot_vector *vector, size_t st
 			point->y = u256x8_carry(point->y); /* a row that was in no sum is loose */
 			rest[cnt++] = point;
 		}
+	ASSERT(cnt >= 2);
 	jacobian_add_affine(out, rest[0], rest[1]);
 	for (size_t i = 2; i < cnt; i++)
 		jacobian_add(out, rest[i]->x, rest[i]->y);

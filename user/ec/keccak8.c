@@ -109,7 +109,7 @@ void keccak256_x8(uint8_t (*out)[32], const void *const in[], const size_t bytes
 {
 	uint8_t last[LANES][RATE_BYTES] = {{0}};
 	u64x8 state[STATE_LANES] = {{0}};
-	size_t blocks[LANES], most = 1;
+	size_t blocks[LANES] = {0}, most = 1;
 
 	ASSERT(cnt >= 1 && cnt <= LANES);
 	for (size_t i = 0; i < cnt; i++) {

@@ -81,7 +81,7 @@ static void update_fg(struct number *f, struct number *g, const struct matrix *m
 static void update_de(struct number *d, struct number *e, const struct matrix *matrix, const struct modulus *modulus)
 {
 	const int64_t u = matrix->u, v = matrix->v, q = matrix->q, r = matrix->r, *m = modulus->limb;
-	int64_t sign_d = d->limb[LIMBS - 1] >> 63, sign_e = e->limb[LIMBS - 1] >> 63;
+	int64_t sign_d = d->limb[LIMBS - 1] < 0 ? -1 : 0, sign_e = e->limb[LIMBS - 1] < 0 ? -1 : 0;
 	int64_t times_d = (u & sign_d) + (v & sign_e), times_e = (q & sign_d) + (r & sign_e);
 	__int128 sum_d = (__int128)u * d->limb[0] + (__int128)v * e->limb[0];
 	__int128 sum_e = (__int128)q * d->limb[0] + (__int128)r * e->limb[0];
