@@ -39,7 +39,7 @@ TOOLS := $(patsubst tests/tools/%.c,$(B)/tests/tools/%,$(filter-out %.bpf.c,$(so
 FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 BENCH := $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(sort $(wildcard tests/bench/bench_*.c)))
 
-.PHONY: all help deps demo test test-unit test-fuzz test-bpf test-vm test-e2e fuzz bench lint format clean
+.PHONY: all help deps demo test test-unit test-fuzz test-mutations test-bpf test-vm test-e2e fuzz bench lint format clean
 all: $(B)/tollbar build/gate.bpf.o ## build the daemon and the BPF object
 
 help: ## list the targets
@@ -129,8 +129,8 @@ test: ## every test; the last line is the sum
 	$(Q)scripts/install-deps build test vm
 	$(Q)$(SUBMAKE) all unit tools bpf-tests fuzzers
 	$(Q)$(SUBMAKE) SAN=asan unit
-	$(Q)scripts/run-tests -j $(JOBS) scripts/check-floors $(UNIT) $(SANITIZED) $(FUZZERS) \
-		--alone $(BPF_TEST) $(LIVE_TEST) $(VM_TEST) tests/e2e/run.mjs
+	$(Q)MUTATIONS="low-s lanes bad-g" scripts/run-tests -j $(JOBS) scripts/check-floors $(UNIT) $(SANITIZED) $(FUZZERS) \
+		scripts/mutate-ec --alone $(BPF_TEST) $(LIVE_TEST) $(VM_TEST) tests/e2e/run.mjs
 
 test-unit: ## unit tests and include floors: quick, no root, no network (SAN=asan or SAN=tsan: under that sanitizer)
 	$(Q)$(SUBMAKE) unit
@@ -139,6 +139,10 @@ test-unit: ## unit tests and include floors: quick, no root, no network (SAN=asa
 test-fuzz: ## each fuzzer for FUZZ_SECONDS (5)
 	$(Q)$(SUBMAKE) fuzzers
 	$(Q)scripts/run-tests -j $(JOBS) $(FUZZERS)
+
+test-mutations: ## does the verification engine's suite notice seeded mistakes? (`make test` tries three of them)
+	$(Q)$(SUBMAKE) $(B)/libtollbar.a
+	$(Q)scripts/run-tests scripts/mutate-ec
 
 test-bpf: ## the filter: BPF_PROG_TEST_RUN and live veth (root)
 	$(Q)$(SUBMAKE) all tools bpf-tests

@@ -244,7 +244,7 @@ static inline bool case_recovery_id(struct ec_case *out)
 	if (!case_signed(out))
 		return false;
 	right = out->recovery_id;
-	out->recovery_id = (uint8_t)random_below(random_below(8) ? 4 : 256);
+	out->recovery_id = (uint8_t)(random_below(2) ? random_below(4) : right + 4 * random_below(64));
 	if (out->recovery_id != right)
 		ask_oracle(out);
 	return true;
@@ -282,13 +282,14 @@ static inline bool case_other_signer(struct ec_case *out)
 	return true;
 }
 
+/* The field's prime less the order. */
+static const uint8_t ec_p_less_n[32] = {[15] = 1,    [16] = 0x45, [17] = 0x51, [18] = 0x23, [19] = 0x19, [20] = 0x50,
+					[21] = 0xb7, [22] = 0x5f, [23] = 0xc4, [24] = 0x40, [25] = 0x2d, [26] = 0xa1,
+					[27] = 0x72, [28] = 0x2f, [29] = 0xc9, [30] = 0xba, [31] = 0xee};
+
 static inline void edge_number(uint8_t out[32])
 {
-	static const uint8_t p_less_n[32] = {
-		[15] = 1,    [16] = 0x45, [17] = 0x51, [18] = 0x23, [19] = 0x19, [20] = 0x50,
-		[21] = 0xb7, [22] = 0x5f, [23] = 0xc4, [24] = 0x40, [25] = 0x2d, [26] = 0xa1,
-		[27] = 0x72, [28] = 0x2f, [29] = 0xc9, [30] = 0xba, [31] = 0xee};
-	const uint8_t *bases[] = {oracle_order, oracle_half_order, p_less_n};
+	const uint8_t *bases[] = {oracle_order, oracle_half_order, ec_p_less_n};
 
 	if (random_below(4) == 0) {
 		modn_small(out, (unsigned)random_below(300));
@@ -327,6 +328,21 @@ static inline bool case_random(struct ec_case *out)
 	out->signature[32] &= 0x7f;
 	out->recovery_id = (uint8_t)random_below(2);
 	adopt_signer(out);
+	return true;
+}
+
+/* Recovery ids 2 and 3 say that x is r + n.  Here that is at least p, and mod p it is the x of the point that signed: it
+ * would be good, had nobody looked at r < p - n. */
+static inline bool case_x_wraps(struct ec_case *out)
+{
+	struct ec_nonce nonce = *random_nonce();
+
+	random_bytes(out->digest, 32);
+	modn_add(nonce.r, nonce.r, ec_p_less_n);
+	nonce.recovery_id |= 2;
+	if (modn_zero(nonce.r) || !sign_case(out, random_key(), &nonce))
+		return false;
+	ask_oracle(out);
 	return true;
 }
 
@@ -418,7 +434,7 @@ static const struct ec_category {
 	bool (*make)(struct ec_case *out);
 	unsigned share; /* of 1,000 in a mix: what needs the oracle is dear */
 } ec_categories[] = {
-	{"signed", case_signed, 600},
+	{"signed", case_signed, 580},
 	{"digest zero", case_digest_zero, 10},
 	{"digest edge", case_digest_edge, 40},
 	{"high s", case_high_s, 30},
@@ -427,6 +443,7 @@ static const struct ec_category {
 	{"other signer", case_other_signer, 50},
 	{"edges", case_edges, 25},
 	{"random", case_random, 25},
+	{"x wraps", case_x_wraps, 20},
 	{"recovers infinity", case_recovers_infinity, 20},
 	{"meets infinity", case_meets_infinity, 20},
 	{"crafted hot", case_crafted_hot, 30},

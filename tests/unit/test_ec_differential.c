@@ -103,6 +103,63 @@ TEST(every_category_in_any_mix)
 	runner_stop(&runner);
 }
 
+/* --- edges --- */
+
+#define EDGES 43
+
+/* 0 to 20; three each side of the order, of its half and of what fits between the order and the field's prime; and the
+ * largest. */
+static void edge(uint8_t out[32], size_t idx)
+{
+	const uint8_t *bases[] = {oracle_order, oracle_half_order, ec_p_less_n};
+
+	if (idx < 21) {
+		modn_small(out, (unsigned)idx);
+	} else if (idx < 42) {
+		memcpy(out, bases[(idx - 21) / 7], 32);
+		out[31] = (uint8_t)(out[31] + (idx - 21) % 7 - 3);
+	} else {
+		memset(out, 0xff, 32);
+	}
+}
+
+/* Every r with every s and every recovery id, for whoever libsecp256k1 says it was. */
+TEST(every_edge)
+{
+	const struct ec_tally *tally = NULL;
+	size_t cnt = 0, good = 0;
+
+	if (!ec_supported())
+		CHECK_SKIP("no AVX-512 IFMA");
+	random_start("ec differential");
+	runner_start(&runner);
+	for (size_t i = 0; i < EDGES * EDGES * 5; i++) {
+		struct ec_case *c = &cases[cnt++];
+		uint8_t point[64];
+		memset(c, 0, sizeof *c);
+		c->category = "edges";
+		random_bytes(c->digest, 32);
+		edge(c->signature, i % EDGES);
+		edge(c->signature + 32, i / EDGES % EDGES);
+		c->recovery_id = (uint8_t)(i / EDGES / EDGES);
+		set_key(c, random_key()->point);
+		if (oracle_recover(point, c->signature, c->recovery_id, c->digest))
+			set_key(c, point);
+		ask_oracle(c);
+		good += c->good;
+		if (cnt == 61 || i + 1 == EDGES * EDGES * 5) { /* no multiple of eight: other neighbours each time */
+			run_cases(&runner, cases, cnt);
+			cnt = 0;
+		}
+	}
+	tally = tally_of(&runner, &cases[0]);
+	CHECK_EQ(tally->cold, EDGES * EDGES * 5);
+	CHECK_EQ(tally->hot, EDGES * EDGES * 5);
+	CHECK_EQ(tally->cold_undecided + tally->hot_undecided, 0);
+	CHECK(good > 500);
+	runner_stop(&runner);
+}
+
 /* --- neighbours --- */
 
 /* Of keys and nonces nobody chose. */

@@ -312,12 +312,12 @@ static void make_small(uint8_t v[32], int64_t a, int64_t b)
 	modn_add(v, v, term);
 }
 
-/* Q = v1 G + v2 R with this v2, among good ones: undecided, and nobody else is. */
-static bool is_undecided_cold(const uint8_t v2[32], size_t cnt, size_t place)
+/* Q = v1 G + v2 R, among good ones: undecided, and nobody else is. */
+static bool is_undecided_cold(const uint8_t v1[32], const uint8_t v2[32], size_t cnt, size_t place)
 {
 	struct ec_case cases[16] = {0};
 	struct ec_item items[16], *at[16] = {NULL};
-	uint8_t v1[32], z_over_r[32], secret[32];
+	uint8_t z_over_r[32], secret[32];
 	const struct ec_nonce *nonce;
 	bool turned;
 
@@ -326,7 +326,6 @@ static bool is_undecided_cold(const uint8_t v2[32], size_t cnt, size_t place)
 			random_bytes(cases[i].digest, 32);
 		while (!sign_case(&cases[i], &ec_keys[random_below(EC_POOL) | 1],
 				  &ec_nonces[random_below(EC_POOL) | 1]));
-	random_scalar(v1);
 	modn_negate(z_over_r, v1);
 	do { /* a high s is turned, and the scalar with it */
 		nonce = &ec_nonces[random_below(EC_POOL) | 1];
@@ -355,16 +354,43 @@ TEST(last_additions_of_a_recovery)
 	start();
 	for (int64_t a = -62; a <= 62; a++)
 		for (int64_t b = -62; b <= 62; b++) {
-			uint8_t v2[32];
+			uint8_t v1[32], v2[32];
+			random_scalar(v1);
 			make_small(v2, a, b);
 			if (modn_zero(v2) || !breaks_ladder(v2))
 				continue;
 			for (size_t cnt = 1; cnt <= 16; cnt++)
-				CHECK(is_undecided_cold(v2, cnt, random_below(cnt)));
+				CHECK(is_undecided_cold(v1, v2, cnt, random_below(cnt)));
 			printf("%d + lambda %d breaks the ladder\n", (int)a, (int)b);
 			broken++;
 		}
 	CHECK(broken >= 1);
+	stop();
+}
+/* The rows of G for a recovery end as first half + lambda second half.  Of all scalars (but zero) this is the one whose two
+ * are equal: (first, -second) must be a vector of the lattice of (x, y) with x + lambda y = 0, and of the few of fitting
+ * size only one is what the scalar twice its x is split into. */
+TEST(the_scalar_that_breaks_the_comb_of_g)
+{
+	static const uint8_t v1[32] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+				       0xff, 0xff, 0xff, 0xff, 0xf9, 0x44, 0x5c, 0xac, 0x3e, 0x1c, 0xc2,
+				       0x49, 0x8e, 0xee, 0x42, 0xb6, 0xfa, 0xec, 0x05, 0x7f, 0x63};
+	uint8_t half[2][32] = {{0}}, v2[32];
+	struct digits digits;
+
+	if (!ec_supported())
+		CHECK_SKIP("no AVX-512 IFMA");
+	start();
+	digits = digits_of(v1, GENERATOR_WINDOW);
+	for (int h = 0; h < 2; h++)
+		for (unsigned j = 0; j < digits.positions; j++)
+			add_digit(half[h], digits.digit[h][j], GENERATOR_WINDOW * j);
+	modn_multiply(half[1], half[1], ec_lambda);
+	CHECK_BYTES(half[0], half[1], 32);
+	for (size_t cnt = 1; cnt <= 16; cnt++) {
+		random_scalar(v2);
+		CHECK(is_undecided_cold(v1, v2, cnt, random_below(cnt)));
+	}
 	stop();
 }
 #endif
