@@ -43,7 +43,7 @@ BENCH := $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(sort $(wildcard tests/b
 all: $(B)/tollbar build/gate.bpf.o ## build the daemon and the BPF object
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # --- kernel side ---
 BPF_ARCH := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
@@ -101,6 +101,9 @@ build/fuzz/%: tests/fuzz/%.c $(wildcard user/*.[ch] user/base/*.[ch] include/*.h
 	@echo "  FUZZ  $@"
 	$(Q)$(CLANG) -std=gnu11 -O1 -g -fno-strict-aliasing -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
 		-D_GNU_SOURCE -Iinclude -Iuser -Itests -Ibpf -o $@ $< $(shell sed -n 's,^// link: ,,p' $<)
+
+# the engine as it is built for use: what it answers is fuzzed here; its memory is ASan's in the unit tests
+build/fuzz/fuzz_ec: build/libtollbar.a
 
 -include $(shell find build -name '*.d' 2>/dev/null)
 
