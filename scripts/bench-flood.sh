@@ -112,7 +112,7 @@ flood_duel() { # name rate
 
 group_flood() {
 	((EUID == 0)) || give_up "flood: namespaces need root"
-	(umask 077 && echo 0x4242424242424242424242424242424242424242424242424242424242424242 >"$work/key")
+	make_key
 	unpin
 	flood_up
 	flood_start_servers

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Every figure of the project, one "name value" a line, and all of them in build/bench.json.
 #
-#   scripts/bench.sh [GROUP...]      groups: steps ec xdp proxy sse paid paid-npm flood; default all
+#   scripts/bench.sh [GROUP...]      groups: steps ec xdp proxy sse paid paid-npm paid-nginx flood; default all
 #
 # Each ratio is the median of per-round ratios measured in one run, the sides taking turns, over the same upstream.  Where
 # CPU time is compared (proxy, sse) the proxy is on cpu 0, and the load and the upstream share cpu 1, if there are two.
@@ -160,16 +160,36 @@ tollbar_conf() { # address port state-directory facilitator-url asset, more line
 	END
 }
 
-start_tollbar() { # facilitator-url asset → url_of, pid_of
+start_tollbar() { # facilitator-url asset [metered] → url_of, pid_of
 	local port
 	port=$(free_port)
 	rm -rf "$work/state"
 	mkdir "$work/state"
 	tollbar_conf 127.0.0.1 "$port" "$work/state" "$1" "$2" </dev/null >"$work/tollbar.conf"
+	[[ ${3:-exact} == exact ]] || metered_offer "$2"
 	serve tollbar "${on_proxy[@]}" build/tollbar run -c "$work/tollbar.conf"
 	pid_of[tollbar]=$pid
 	wait_for 10 listens "$port"
 	url_of[tollbar]=http://127.0.0.1:$port
+}
+
+# The paid route takes an upto offer instead; ending does not wait for settlements.
+metered_offer() { # asset
+	sed -i 's/^offers = exact$/offers = metered/' "$work/tollbar.conf"
+	cat >>"$work/tollbar.conf" <<-END
+		[timeouts]
+		drain_ms = 1
+		[offer metered]
+		method = upto
+		network = eip155:84532
+		asset = $1
+		pay_to = 0x209693Bc6afc0C5328bA36FaF03C514EF312287C
+		facilitator = 0x209693Bc6afc0C5328bA36FaF03C514EF312287C
+		amount = 10000
+		max_timeout_s = 300
+		input_per_mtok = 1000000
+		output_per_mtok = 1000000
+	END
 }
 
 start_express() { # facilitator-url asset → url_of
@@ -292,8 +312,10 @@ paid_duel() { # name facilitator-url asset key-file payments-tollbar payments-ex
 	stop_all
 }
 
+make_key() { (umask 077 && echo 0x4242424242424242424242424242424242424242424242424242424242424242 >"$work/key"); }
+
 group_paid() {
-	(umask 077 && echo 0x4242424242424242424242424242424242424242424242424242424242424242 >"$work/key")
+	make_key
 	unpin
 	start_facilitator
 	paid_duel paid_over_express "$facilitator" "$asset" "$work/key" 20000 1500
@@ -313,13 +335,61 @@ group_paid-npm() {
 # shellcheck source=scripts/bench-flood.sh disable=SC1091
 . scripts/bench-flood.sh
 
+# CPU of a paid request, verified, claimed durably and forwarded, over a request nginx forwards as it comes: 64 connections,
+# one payer, known after the warm-up, the same upstream and body, and nginx's request padded to the payment's size.  Of
+# tollbar all threads count: workers, ledger commits, settlement.
+#   paid_over_nginx          exact: the answer is held, settled at a facilitator that answers at once, then released
+#   paid_queued_over_nginx   upto, streamed, 1 token: the answer leaves once the debt is on disk.  The facilitator never
+#                            answers, so settling, which would come later, is left out but for the 64 calls under way
+paid_nginx_duel() { # name tollbar-options... then nginx-options after --
+	local name=$1 option to_tollbar=() to_nginx=()
+	shift
+	for option; do
+		shift
+		[[ $option == -- ]] && break
+		to_tollbar+=("$option")
+	done
+	to_nginx=("$@")
+	measure() {
+		if [[ $1 == tollbar ]]; then
+			cost_of completed "${pid_of[tollbar]}" --connections 64 --pay "${BENCH_PAYMENTS:-8000}" --key "$work/key" \
+				"${to_tollbar[@]}" "${url_of[tollbar]}/v1/chat/completions"
+		else
+			cost_of completed "${pid_of[nginx]}" --connections 64 --requests "${BENCH_PAYMENTS:-8000}" \
+				"${to_nginx[@]}" "${url_of[nginx]}/v1/chat/completions"
+		fi
+	}
+	measure nginx
+	measure tollbar
+	duel "$name" nginx us
+}
+
+group_paid-nginx() {
+	local padding rounds=${BENCH_PAID_NGINX_ROUNDS:-5}
+	make_key
+	pin
+	start_facilitator
+	start_upstream
+	start_nginx
+	start_tollbar "$facilitator" "$asset"
+	build/tests/tools/load --pay 1 --key "$work/key" --save-headers "$work/header" --data "$body" "${url_of[tollbar]}/v1/chat/completions" >/dev/null
+	padding="X-Filler: $(printf "%$(($(wc -c <"$work/header") - 11))s" '' | tr ' ' a)"
+	paid_nginx_duel paid_over_nginx --data "$body" -- --data "$body" --header "$padding"
+	kill "${pid_of[tollbar]}"
+	start_tollbar "$facilitator" "$asset" metered
+	curl -sf -o /dev/null -d hang "$facilitator/mode"
+	paid_nginx_duel paid_queued_over_nginx --method upto --data "$stream_body" --header "X-Tokens: 1" -- \
+		--data "$stream_body" --header "X-Tokens: 1" --header "$padding"
+	stop_all
+}
+
 group_steps() { "${on_proxy[@]}" build/tests/bench/bench_steps | tee -a "$lines"; }
 # 77: this machine cannot.
 group_ec() { "${on_proxy[@]}" build/tests/bench/bench_ec | tee -a "$lines" || ((PIPESTATUS[0] == 77)); }
 group_xdp() { "${on_proxy[@]}" build/tests/bench/bench_xdp | tee -a "$lines"; }
 
 groups=("$@")
-((${#groups[@]})) || groups=(steps ec xdp proxy sse paid paid-npm flood)
+((${#groups[@]})) || groups=(steps ec xdp proxy sse paid paid-npm paid-nginx flood)
 for group in "${groups[@]}"; do
 	declare -F "group_$group" >/dev/null || give_up "no group '$group'"
 	"group_$group"
