@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* gate.bpf.c: the XDP program in front of the service ports.
  *
- *   packet → standing → lists → verdict
+ *   packet → heartbeat → standing → lists → checksum → verdict
  *
  * Attached alone it passes everything: ports, modes and lists arrive through the maps, and changing them never
  * re-attaches.  It may refuse a packet; it never says that one is paid for.  Everything that is not TCP or UDP to a
@@ -14,12 +14,13 @@
 #include "reasons.h"
 
 #include "allow.bpf.h"
+#include "checksum.bpf.h"
 #include "maps.bpf.h"
 #include "packet.bpf.h"
 #include "standing.bpf.h"
 #include "verdict.bpf.h"
 
-_Static_assert(RATE < TOLLBAR_REASON_CNT, "kernel reasons index tollbar_counters");
+_Static_assert(NO_DAEMON < TOLLBAR_REASON_CNT, "kernel reasons index tollbar_counters");
 
 static ALWAYS_INLINE int service_port(const struct packet *packet)
 {
@@ -29,14 +30,22 @@ static ALWAYS_INLINE int service_port(const struct packet *packet)
 	return ports[port / 64u] >> (port % 64u) & 1;
 }
 
-static ALWAYS_INLINE enum reason judge(const void *data, const void *data_end, __u32 word)
+/* Is there nobody behind the service ports, where that shuts them? */
+static ALWAYS_INLINE int daemon_gone(__u32 word)
 {
+	return UNLIKELY(word & TOLLBAR_FAIL_CLOSED) &&
+	       bpf_ktime_get_coarse_ns() >= *(volatile __u64 *)&policy.alive_until_ns;
+}
+
+static ALWAYS_INLINE enum reason judge(struct xdp_md *ctx, __u32 word)
+{
+	const void *data = (const void *)(long)ctx->data, *data_end = (const void *)(long)ctx->data_end;
 	struct packet packet;
 	struct tollbar_address source __attribute__((aligned(8)));
 
 	if (UNLIKELY(!(word & TOLLBAR_ARMED)))
 		return PASS_OTHER;
-	enum reason reason = packet_locate(&packet, data, data_end);
+	enum reason reason = packet_locate(&packet, ctx, data, data_end);
 	if (reason != REASON_OK)
 		return reason;
 	if (!service_port(&packet))
@@ -44,20 +53,42 @@ static ALWAYS_INLINE enum reason judge(const void *data, const void *data_end, _
 	reason = packet_check(&packet, data_end);
 	if (UNLIKELY(reason != REASON_OK))
 		return reason;
+	if (daemon_gone(word))
+		return NO_DAEMON;
 	packet_source(&source, &packet);
 	reason = standing_check(&source, word);
 	if (UNLIKELY(reason != REASON_OK))
 		return reason;
-	return allow_check(&source, word);
+	reason = allow_check(&source, word);
+	if (UNLIKELY(word & TOLLBAR_CHECKSUM) && !REASON_DROPS(reason) && checksum_check(ctx, &packet) != REASON_OK)
+		return CHECKSUM;
+	return reason;
+}
+
+static ALWAYS_INLINE __u32 policy_word(void)
+{
+	return *(volatile __u32 *)&policy.word; /* once per packet: modes and generation change together */
 }
 
 SEC(TOLLBAR_SECTION)
 int tollbar_gate(struct xdp_md *ctx)
 {
-	const void *data = (const void *)(long)ctx->data, *data_end = (const void *)(long)ctx->data_end;
-	__u32 word = *(volatile __u32 *)&policy.word; /* once: modes and generation change together */
+	__u32 word = policy_word();
+	int action = verdict(judge(ctx, word), word);
 
-	return verdict(judge(data, data_end, word), word);
+	if (UNLIKELY(word & TOLLBAR_NEXT) && action == XDP_PASS)
+		bpf_tail_call(ctx, &next, 0); /* comes back only when the slot is empty */
+	return action;
+}
+
+/* For `ip link ... sec xdp.frags` on interfaces with jumbo frames; `tollbar attach` loads the one above in the same way.
+ * It has no next program: a map of programs serves either kind, not both, and somebody may load both of these at once. */
+SEC(TOLLBAR_SECTION_FRAGS)
+int tollbar_frags(struct xdp_md *ctx)
+{
+	__u32 word = policy_word();
+
+	return verdict(judge(ctx, word), word);
 }
 
 char tollbar_license[] SEC("license") = "Dual BSD/GPL";

@@ -59,6 +59,14 @@ struct { /* single addresses */
 	__array(values, struct exact_map);
 } exact SEC(".maps") = {.values = {&exact_empty, &exact_empty}};
 
+/* The program that goes on with what passed: the operator's, put here by `tollbar attach --next`. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} next SEC(".maps");
+
 struct { /* everything shorter */
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, TOLLBAR_GENERATIONS);

@@ -10,8 +10,13 @@
  *
  * Both return REASON_OK to go on, PASS_OTHER for "none of our business", or the reason to drop.
  *
- * Lengths are those of the IP header, never of the frame: Ethernet pads short frames. */
+ * Lengths are those of the IP header, never of the frame: Ethernet pads short frames.  A frame may go on in further
+ * buffers; headers must be in the first. */
 #include "defs.bpf.h"
+
+#ifdef __bpf__
+#include <bpf/bpf_helpers.h>
+#endif
 
 #include "abi.h"
 #include "reasons.h"
@@ -22,7 +27,7 @@
 struct packet {
 	const __u8 *ip; /* IP header; all of its fixed part is inside the frame */
 	const __u8 *l4; /* TCP or UDP header; its first four bytes are inside the frame */
-	__u32 l4_bytes; /* header and payload, by the IP header; inside the frame */
+	__u32 l4_bytes; /* header and payload, by the IP header; inside the frame, not always in its first buffer */
 	__u8 protocol;
 	__u8 version;	   /* 4 or 6 */
 	__u8 ip6_fragment; /* a first fragment; later ones end as PASS_OTHER */
@@ -30,7 +35,23 @@ struct packet {
 
 struct cursor {
 	const __u8 *at, *end;
+	const void *frame; /* for packet_beyond */
 };
+
+/* How much of the frame lies beyond the buffer at hand, where drivers keep the headers: 0 but for jumbo frames.  Asked only
+ * when the IP header says that there is more.  frame: the program's context; under cc the number itself, 0: none. */
+static ALWAYS_INLINE __u32 packet_beyond(const void *frame)
+{
+#ifdef __bpf__
+	struct xdp_md *ctx = (struct xdp_md *)frame;
+	__u32 at_hand = ctx->data_end - ctx->data;
+
+	barrier_var(at_hand); /* or the sum below is rearranged into one of pointers, which the BPF verifier refuses */
+	return (__u32)bpf_xdp_get_buff_len(ctx) - at_hand;
+#else
+	return frame ? *(const __u32 *)frame : 0;
+#endif
+}
 
 /* The next `bytes` of the frame, or 0 when they are not all there. */
 static ALWAYS_INLINE const void *cursor_take(struct cursor *cursor, __u32 bytes)
@@ -62,7 +83,9 @@ static ALWAYS_INLINE enum reason packet_ip4(struct packet *packet, struct cursor
 	__u32 header_bytes = (first & 15u) * 4, total_bytes = BE16(ip->tot_len);
 	if (UNLIKELY(first >> 4 != 4 || header_bytes < sizeof *ip))
 		return IP4_HEADER;
-	if (UNLIKELY(total_bytes < header_bytes || total_bytes > frame_bytes))
+	if (UNLIKELY(total_bytes < header_bytes))
+		return IP4_LENGTH;
+	if (UNLIKELY(total_bytes > frame_bytes) && total_bytes > frame_bytes + packet_beyond(cursor->frame))
 		return IP4_LENGTH;
 	if (UNLIKELY(!cursor_take(cursor, header_bytes - (__u32)sizeof *ip)))
 		return IP4_LENGTH; /* cannot be after the line above, but the BPF verifier wants to see it */
@@ -106,8 +129,8 @@ static ALWAYS_INLINE enum reason packet_ip6(struct packet *packet, struct cursor
 		return FRAME_SHORT;
 	if (UNLIKELY(*(const __u8 *)ip >> 4 != 6))
 		return IP6_HEADER;
-	__u32 left = BE16(ip->payload_len);
-	if (UNLIKELY(left > cursor_left(cursor)))
+	__u32 left = BE16(ip->payload_len), frame_bytes = cursor_left(cursor);
+	if (UNLIKELY(left > frame_bytes) && left > frame_bytes + packet_beyond(cursor->frame))
 		return IP6_LENGTH;
 	packet->ip = (const __u8 *)ip;
 	packet->version = 6;
@@ -151,9 +174,10 @@ static ALWAYS_INLINE enum reason packet_ethernet(__be16 *type_be, struct cursor 
 	return REASON_OK;
 }
 
-static ALWAYS_INLINE enum reason packet_locate(struct packet *packet, const void *data, const void *data_end)
+static ALWAYS_INLINE enum reason packet_locate(struct packet *packet, const void *frame, const void *data,
+					       const void *data_end)
 {
-	struct cursor cursor = {data, data_end};
+	struct cursor cursor = {data, data_end, frame};
 	__be16 type = 0;
 	enum reason reason = packet_ethernet(&type, &cursor);
 

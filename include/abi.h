@@ -10,17 +10,20 @@
 #include <linux/types.h>
 #endif
 
-#define TOLLBAR_ABI 1u
+#define TOLLBAR_ABI 2u
 
 /* How the program is recognised among others on an interface. The kernel cuts names at 15 characters. */
 #define TOLLBAR_PROGRAM "tollbar_gate"
 #define TOLLBAR_SECTION "xdp"
+#define TOLLBAR_PROGRAM_FRAGS "tollbar_frags" /* the same for `ip link` where frames may take several buffers */
+#define TOLLBAR_SECTION_FRAGS "xdp.frags"
 #define TOLLBAR_MAP_ABI ".rodata.abi"
 #define TOLLBAR_MAP_POLICY ".data.policy"
 #define TOLLBAR_MAP_COUNTERS "counters"
 #define TOLLBAR_MAP_STANDING "standing"
 #define TOLLBAR_MAP_EXACT "exact"
 #define TOLLBAR_MAP_PREFIX "prefix"
+#define TOLLBAR_MAP_NEXT "next"
 
 /* An IPv6 address, or an IPv4 one as ::ffff:a.b.c.d, in network byte order.  The two cannot be confused: a frame whose
  * IPv6 source lies in ::ffff:0:0/96 is refused as a martian before any lookup. */
@@ -49,14 +52,19 @@ struct tollbar_prefix {
 #define TOLLBAR_HAS_EXACT 8u  /* the list maps of this generation have entries; a lookup is skipped without */
 #define TOLLBAR_HAS_PREFIX 16u
 #define TOLLBAR_HAS_STANDING 32u
-#define TOLLBAR_GENERATION 64u /* slot of the list maps in force: 0 or 1 */
+#define TOLLBAR_GENERATION 64u	  /* slot of the list maps in force: 0 or 1 */
+#define TOLLBAR_NEXT 1024u	  /* what passes goes on to the program in the map `next`, if there is one */
+#define TOLLBAR_CHECKSUM 2048u	  /* checksums of what would pass are checked too */
+#define TOLLBAR_FAIL_CLOSED 4096u /* service ports are shut while no daemon says that it lives */
 
 /* One bit per port, port p is bit p % 64 of word p / 64. */
 #define TOLLBAR_PORT_WORDS 1024u
 
 struct tollbar_policy {
 	__u32 word;
-	__u32 zero[15]; /* the word has its cache line to itself: ports change rarely, but they are read next to it */
+	__u32 zero0;
+	__u64 alive_until_ns; /* read with TOLLBAR_FAIL_CLOSED: a daemon lives until then; CLOCK_MONOTONIC */
+	__u32 zero[12]; /* the word has its cache line to itself: ports change rarely, but they are read next to it */
 	__u64 tcp_ports[TOLLBAR_PORT_WORDS];
 	__u64 udp_ports[TOLLBAR_PORT_WORDS];
 };
@@ -82,6 +90,7 @@ _Static_assert(sizeof(struct tollbar_address) == 16, "tollbar_address");
 _Static_assert(sizeof(struct tollbar_prefix) == 20, "tollbar_prefix");
 _Static_assert(TOLLBAR_OFFSET_OF(tollbar_prefix, address) == 4, "tollbar_prefix.address");
 _Static_assert(sizeof(struct tollbar_policy) == 64 + 2 * 8192, "tollbar_policy");
+_Static_assert(TOLLBAR_OFFSET_OF(tollbar_policy, alive_until_ns) == 8, "tollbar_policy.alive_until_ns");
 _Static_assert(TOLLBAR_OFFSET_OF(tollbar_policy, tcp_ports) == 64, "tollbar_policy.tcp_ports");
 _Static_assert(TOLLBAR_OFFSET_OF(tollbar_policy, udp_ports) == 64 + 8192, "tollbar_policy.udp_ports");
 _Static_assert(sizeof(struct tollbar_standing) == 8, "tollbar_standing");

@@ -32,10 +32,12 @@
 	K(20, TCP_FLAGS, "tcp_flags")        \
 	K(21, UDP_LENGTH, "udp_length")      \
 	K(22, PORT_ZERO, "port_zero")        \
+	K(23, CHECKSUM, "checksum")          \
 	K(30, BLOCKED, "blocked")            \
 	K(31, NOT_ALLOWED, "not_allowed")    \
 	K(32, PENALIZED, "penalized")        \
-	K(33, RATE, "rate")
+	K(33, RATE, "rate")                  \
+	K(40, NO_DAEMON, "no_daemon")
 
 /* Kernel numbers below 10 let the packet through. */
 #define REASON_DROPS(number) ((number) >= 10)

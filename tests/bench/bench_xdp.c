@@ -197,23 +197,31 @@ int main(void)
 		FLOOR,
 		JUNK,
 		OTHER,
+		NEXT_EMPTY,
 		DENY,
 		XDPFILTER_DENY,
 		ALLOW,
 		XDPFILTER_ALLOW,
 		SIDE_CNT
 	}; /* compared ones side by side */
+	int next_fd = gate_load();
+	int err = filter_set_ports(filter, ports, 1, NULL, 0);
+	if (err != 0)
+		give_up("gate's policy", err);
+	word_change(filter, 0, TOLLBAR_NEXT); /* and no program there: the tail call comes to nothing */
+	filter_close(filter);
 	int gate_fd = gate_load(), xdpfilter_fd = xdpfilter_load();
 	struct side sides[SIDE_CNT] = {
 		[FLOOR] = {"floor", &junk, floor_load(), XDP_DROP, {0}},
 		[JUNK] = {"junk", &junk, gate_fd, XDP_DROP, {0}},
 		[OTHER] = {"other", &other, gate_fd, XDP_PASS, {0}},
+		[NEXT_EMPTY] = {"next_empty", &other, next_fd, XDP_PASS, {0}},
 		[DENY] = {"deny", &stranger, gate_fd, XDP_DROP, {0}},
 		[ALLOW] = {"allow", &guest, gate_fd, XDP_PASS, {0}},
 		[XDPFILTER_DENY] = {"xdpfilter_deny", &stranger, xdpfilter_fd, XDP_DROP, {0}},
 		[XDPFILTER_ALLOW] = {"xdpfilter_allow", &guest, xdpfilter_fd, XDP_PASS, {0}},
 	};
-	int err = filter_set_ports(filter, ports, 1, NULL, 0);
+	err = filter_set_ports(filter, ports, 1, NULL, 0);
 	if (err == 0)
 		err = filter_load_lists(filter, &listed, &none);
 	if (err != 0)

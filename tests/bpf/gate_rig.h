@@ -35,6 +35,9 @@ static inline void gate_load(void)
 
 	libbpf_set_print(silent);
 	object = bpf_object__open_file(OBJECT, NULL);
+	struct bpf_program *gate = object == NULL ? NULL : bpf_object__find_program_by_name(object, TOLLBAR_PROGRAM);
+	if (gate != NULL)
+		bpf_program__set_flags(gate, BPF_F_XDP_HAS_FRAGS);
 	int err = object == NULL ? -errno : bpf_object__load(object);
 	if (err == -EPERM) {
 		unavailable = "no CAP_BPF";

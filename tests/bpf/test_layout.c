@@ -12,6 +12,8 @@
 
 #define OBJECT "build/gate.bpf.o"
 
+#define FIELDS_MAX 8
+
 struct field {
 	const char *name;
 	size_t offset, bytes;
@@ -25,7 +27,7 @@ struct field {
 static const struct layout {
 	const char *name;
 	size_t bytes;
-	struct field fields[5];
+	struct field fields[FIELDS_MAX];
 } layouts[] = {
 	{"tollbar_address", sizeof(struct tollbar_address), {FIELD(tollbar_address, bytes)}},
 	{"tollbar_prefix",
@@ -33,8 +35,8 @@ static const struct layout {
 	 {FIELD(tollbar_prefix, bits), FIELD(tollbar_prefix, address)}},
 	{"tollbar_policy",
 	 sizeof(struct tollbar_policy),
-	 {FIELD(tollbar_policy, word), FIELD(tollbar_policy, zero), FIELD(tollbar_policy, tcp_ports),
-	  FIELD(tollbar_policy, udp_ports)}},
+	 {FIELD(tollbar_policy, word), FIELD(tollbar_policy, zero0), FIELD(tollbar_policy, alive_until_ns),
+	  FIELD(tollbar_policy, zero), FIELD(tollbar_policy, tcp_ports), FIELD(tollbar_policy, udp_ports)}},
 	{"tollbar_standing", sizeof(struct tollbar_standing), {FIELD(tollbar_standing, until_ns)}},
 	{"tollbar_counters",
 	 sizeof(struct tollbar_counters),
@@ -45,7 +47,7 @@ static size_t field_cnt(const struct layout *layout)
 {
 	size_t cnt = 0;
 
-	while (cnt < 5 && layout->fields[cnt].name != NULL)
+	while (cnt < FIELDS_MAX && layout->fields[cnt].name != NULL)
 		cnt++;
 	return cnt;
 }
@@ -111,6 +113,7 @@ TEST(maps)
 		 sizeof(struct tollbar_standing), TOLLBAR_STANDING_MAX},
 		{TOLLBAR_MAP_EXACT, BPF_MAP_TYPE_ARRAY_OF_MAPS, 4, 4, TOLLBAR_GENERATIONS},
 		{TOLLBAR_MAP_PREFIX, BPF_MAP_TYPE_ARRAY_OF_MAPS, 4, 4, TOLLBAR_GENERATIONS},
+		{TOLLBAR_MAP_NEXT, BPF_MAP_TYPE_PROG_ARRAY, 4, 4, 1},
 	};
 	struct bpf_object *object = bpf_object__open_file(OBJECT, NULL);
 
@@ -129,15 +132,21 @@ TEST(maps)
 	bpf_object__close(object);
 }
 
-TEST(program)
+static void program_check(const char *name, const char *section)
 {
 	struct bpf_object *object = bpf_object__open_file(OBJECT, NULL);
-	struct bpf_program *program = object == NULL ? NULL : bpf_object__find_program_by_name(object, TOLLBAR_PROGRAM);
+	struct bpf_program *program = object == NULL ? NULL : bpf_object__find_program_by_name(object, name);
 
-	CHECK(program != NULL && strlen(TOLLBAR_PROGRAM) < BPF_OBJ_NAME_LEN);
-	CHECK(program != NULL && strcmp(bpf_program__section_name(program), TOLLBAR_SECTION) == 0);
+	CHECK(program != NULL && strlen(name) < BPF_OBJ_NAME_LEN);
+	CHECK(program != NULL && strcmp(bpf_program__section_name(program), section) == 0);
 	CHECK(program != NULL && bpf_program__type(program) == BPF_PROG_TYPE_XDP);
 	bpf_object__close(object);
+}
+
+TEST(programs)
+{
+	program_check(TOLLBAR_PROGRAM, TOLLBAR_SECTION);
+	program_check(TOLLBAR_PROGRAM_FRAGS, TOLLBAR_SECTION_FRAGS);
 }
 
 TEST(abi_version)

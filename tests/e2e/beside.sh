@@ -8,7 +8,7 @@ cd "$(dirname "$0")/../.." || exit
 . tests/e2e/check.sh
 . tests/e2e/live.sh
 
-trap live_down EXIT
+trap 'rm -f "/sys/fs/bpf/$NAME"; live_down' EXIT
 trap 'exit 1' INT TERM
 
 PAID_SECTIONS() {
@@ -70,7 +70,6 @@ chain() {
 	ok "what xdp-filter drops is not served" "$(from_denied)" 000
 	ok "nor seen by ours" "$(moved ours from_denied)" no
 	node xdp-filter ip -r -m src $denied
-	echo $denied >"$DIR/deny"
 	tollbar attach node0 --deny "$DIR/deny"
 	ok "what ours drops is not served" "$(from_denied)" 000
 	ok "nor seen by the one behind" "$(moved third from_denied)" no
@@ -82,6 +81,36 @@ chain() {
 		"xdp-filter another "
 	ok "at work" "$(moved third from_guest)" yes
 	node xdp-loader unload node0 --all
+}
+
+# A next program in the tail-call slot, on a kernel of any kind.
+next() {
+	node ip link set dev node0 xdp obj build/gate.bpf.o sec xdp # alone, also where there is a dispatcher
+	bpftool prog load build/tests/bpf/another.bpf.o "/sys/fs/bpf/$NAME" type xdp
+	tollbar attach node0 --next "/sys/fs/bpf/$NAME"
+	ok "attach --next" $? 0
+	live_start "interface = node0
+	state = $DIR/state-next" "deny = $DIR/deny" "$(PAID_SECTIONS)"
+	paid "with a next program"
+	ok "what passes reaches it" "$(moved third from_guest)" yes
+	ok "what ours drops does not" "$(moved third from_denied) $(from_denied)" "no 000"
+	bpftool map update name another_verdict key 0 0 0 0 value 1 0 0 0
+	ok "its word is the last" "$(from_guest)" 000
+	ok "though ours passed it" "$(moved ours from_guest)" yes
+	tollbar attach node0 --next none
+	ok "without it" "$? $(from_guest) $(moved third from_guest)" "0 200 no"
+	tollbar attach node0 --next /sys/fs/bpf/nosuch
+	ok "one that is not there" "$? $(from_guest)" "1 200"
+	live_stop
+	tollbar detach node0
+	ok "detach" "$? $(node ip -d link show dev node0 | grep -c prog/xdp)" "0 0"
+	tollbar attach node0 --generic
+	if ! node ip -d link show dev node0 | grep -q 'name xdp_dispatcher'; then
+		tollbar attach node0 --next "/sys/fs/bpf/$NAME"
+		ok "a next program of the other kind is refused" "$? $(grep -c 'section xdp.frags' "$DIR/attach")" "1 1"
+	fi
+	tollbar detach node0
+	rm -f "/sys/fs/bpf/$NAME"
 }
 
 # Does this kernel let one program replace a function of another?
@@ -96,6 +125,8 @@ has_dispatcher() {
 live_up
 live_helper facilitator
 (umask 077 && echo 0x4646464646464646464646464646464646464646464646464646464646464646 >"$DIR/key")
+echo 10.77.0.66 >"$DIR/deny"
+next
 if has_dispatcher; then chain; else skip "the chain: this kernel refuses libxdp's dispatcher"; fi
 [ $FAILED = 0 ] || cat "$DIR/attach" "$DIR/log"
 check_done

@@ -76,6 +76,6 @@ ask() { # SOURCE PATH
 # A figure of /metrics; 0 when there is none.
 metric() { # NAME{LABELS}
 	local value
-	value=$(node curl -s -m 2 http://127.0.0.1:9402/metrics | grep -F "$1 " | sed 's/.* //')
+	value=$(node curl -s -m 2 http://127.0.0.1:9402/metrics | grep -v "^#" | grep -F "$1 " | sed 's/.* //')
 	echo "${value:-0}"
 }

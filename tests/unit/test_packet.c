@@ -22,6 +22,8 @@ static void guard_init(void)
 	guard = pages + page;
 }
 
+static uint32_t beyond_bytes; /* of the frame, in further buffers */
+
 /* What the gate makes of a frame in open mode without lists. */
 static enum reason judge(const struct frame *frame, struct packet *packet)
 {
@@ -29,7 +31,7 @@ static enum reason judge(const struct frame *frame, struct packet *packet)
 		guard_init();
 	uint8_t *data = guard - frame->used;
 	memcpy(data, frame->bytes, frame->used);
-	enum reason reason = packet_locate(packet, data, guard);
+	enum reason reason = packet_locate(packet, beyond_bytes > 0 ? &beyond_bytes : NULL, data, guard);
 	if (reason != REASON_OK)
 		return reason;
 	if (packet_port(packet) != (packet->protocol == 6 ? FRAME_TCP_PORT : FRAME_UDP_PORT))
@@ -56,6 +58,29 @@ TEST(extensions)
 		extension_row_build(&frame, &extension_rows[i]);
 		CHECK_ROW(judge(&frame, &packet) == extension_rows[i].want, extension_rows[i].name);
 	}
+}
+
+/* A frame that goes on in another buffer: what the IP header says must be there, and headers must be in the first. */
+TEST(beyond)
+{
+	static const enum frame_kind kinds[] = {TCP4, UDP4, TCP6, UDP6};
+
+	for (size_t k = 0; k < 4; k++) {
+		struct frame whole, frame;
+		struct packet packet;
+		bool six = kinds[k] == TCP6 || kinds[k] == UDP6;
+		size_t header_bytes = (six ? AT_L4_6 : AT_L4_4) + (kinds[k] == TCP4 || kinds[k] == TCP6 ? 20u : 8u);
+		frame_build(&whole, kinds[k]);
+		frame = whole;
+		for (frame.used = six ? AT_L4_6 : AT_L4_4; frame.used < whole.used; frame.used++) {
+			bool headers_here = frame.used >= header_bytes;
+			beyond_bytes = (uint32_t)(whole.used - frame.used);
+			CHECK_EQ(judge(&frame, &packet) == PASS_OPEN, headers_here);
+			beyond_bytes--;
+			CHECK_EQ(judge(&frame, &packet), six ? IP6_LENGTH : IP4_LENGTH);
+		}
+	}
+	beyond_bytes = 0;
 }
 
 /* A frame that ends too early is refused as too short somewhere, and never read beyond its end. */

@@ -15,7 +15,8 @@
 
 static const char attach_usage[] =
 	"usage: tollbar attach IFACE [--mode open|allow] [--observe] [--tcp PORT]... [--udp PORT]...\n"
-	"                            [--allow FILE] [--deny FILE] [--replace] [--generic]\n"
+	"                            [--allow FILE] [--deny FILE] [--checksum yes|no] [--fail open|closed]\n"
+	"                            [--next PATH|none] [--replace] [--generic]\n"
 	"\n"
 	"Puts the filter on IFACE; where it is already, only the settings given change, without attaching again.\n"
 	"  --mode open     every source may reach the service ports, except denied and penalised ones\n"
@@ -23,13 +24,17 @@ static const char attach_usage[] =
 	"  --observe       count what the mode would drop, drop nothing\n"
 	"  --tcp, --udp    the service ports, together replacing those before; the daemon sets its own\n"
 	"  --allow, --deny one prefix a line; together replacing both lists, in one step\n"
+	"  --checksum yes  drop what has a wrong IPv4, TCP or UDP checksum; not on veth, where senders leave it out\n"
+	"  --fail closed   shut the service ports whenever no daemon is alive; open: the policy works on\n"
+	"  --next PATH     what passes goes on to the XDP program pinned there; none: to nobody\n"
 	"  --replace       exchange another XDP program for this one; tollbar detach brings it back\n"
 	"  --generic       do not try native mode\n";
 
 struct request {
 	const char *iface, *allow_path, *deny_path;
 	struct hook_attach how;
-	bool set_mode, observe;
+	const char *next; /* NULL: as it was */
+	bool set_mode, observe, set_checksum, checksum, set_fail, fail_closed;
 	enum filter_mode mode;
 	uint16_t tcp[PORTS_MAX], udp[PORTS_MAX];
 	size_t tcp_cnt, udp_cnt;
@@ -68,9 +73,29 @@ static bool mode_set(struct request *request, const char *text)
 	return false;
 }
 
+/* One of two words: which, the second being true. */
+static bool choice_set(bool *set, bool *value, const char *name, const char *text, const char *const words[2])
+{
+	*set = true;
+	*value = strcmp(text, words[1]) == 0;
+	if (*value || strcmp(text, words[0]) == 0)
+		return true;
+	fprintf(stderr, "tollbar attach: --%s is %s or %s, not \"%s\"\n", name, words[0], words[1], text);
+	return false;
+}
+
 static bool option_take(struct request *request, int option)
 {
+	static const char *const no_yes[] = {"no", "yes"}, *const fails[] = {"open", "closed"};
+
 	switch (option) {
+	case 'c':
+		return choice_set(&request->set_checksum, &request->checksum, "checksum", optarg, no_yes);
+	case 'f':
+		return choice_set(&request->set_fail, &request->fail_closed, "fail", optarg, fails);
+	case 'n':
+		request->next = optarg;
+		return true;
 	case 'm':
 		return mode_set(request, optarg);
 	case 'o':
@@ -97,15 +122,12 @@ static bool option_take(struct request *request, int option)
 static bool request_parse(struct request *request, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"mode", required_argument, NULL, 'm'},
-		{"observe", no_argument, NULL, 'o'},
-		{"tcp", required_argument, NULL, 't'},
-		{"udp", required_argument, NULL, 'u'},
-		{"allow", required_argument, NULL, 'a'},
-		{"deny", required_argument, NULL, 'd'},
-		{"replace", no_argument, NULL, 'r'},
-		{"generic", no_argument, NULL, 'g'},
-		{NULL, 0, NULL, 0},
+		{"mode", required_argument, NULL, 'm'},	    {"observe", no_argument, NULL, 'o'},
+		{"tcp", required_argument, NULL, 't'},	    {"udp", required_argument, NULL, 'u'},
+		{"allow", required_argument, NULL, 'a'},    {"deny", required_argument, NULL, 'd'},
+		{"checksum", required_argument, NULL, 'c'}, {"fail", required_argument, NULL, 'f'},
+		{"next", required_argument, NULL, 'n'},	    {"replace", no_argument, NULL, 'r'},
+		{"generic", no_argument, NULL, 'g'},	    {NULL, 0, NULL, 0},
 	};
 	int option;
 
@@ -138,6 +160,13 @@ static int policy_apply(struct filter *filter, const struct request *request, co
 	if (err == 0 && (request->set_mode || request->observe))
 		filter_set_mode(filter, request->set_mode ? request->mode : filter_state(filter).mode,
 				request->observe);
+	if (err == 0 && request->set_checksum)
+		filter_set_checksum(filter, request->checksum);
+	if (err == 0 && request->set_fail)
+		filter_set_fail(filter, request->fail_closed);
+	if (err == 0 && request->next != NULL)
+		err = filter_set_next(filter, request->iface,
+				      strcmp(request->next, "none") == 0 ? NULL : request->next);
 	if (err == 0 && request->tcp_cnt + request->udp_cnt > 0)
 		err = filter_set_ports(filter, request->tcp, request->tcp_cnt, request->udp, request->udp_cnt);
 	return err;

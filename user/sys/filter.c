@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -12,12 +13,13 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "sys/hook.h"
+#include "sys/pins.h"
 
 #define POLICY_MAP_BYTES ((sizeof(struct tollbar_policy) + 4095) / 4096 * 4096)
 #define SWEEP_BATCH 1024u
 #define SWEEP_PAUSE_NS 1000000000u /* a full map must not turn every penalty into a walk through it */
 
-enum { MAP_ABI, MAP_POLICY, MAP_COUNTERS, MAP_STANDING, MAP_EXACT, MAP_PREFIX, MAP_CNT };
+enum { MAP_ABI, MAP_POLICY, MAP_COUNTERS, MAP_STANDING, MAP_EXACT, MAP_PREFIX, MAP_NEXT, MAP_CNT };
 
 static const struct {
 	const char *name;
@@ -30,9 +32,12 @@ static const struct {
 			  sizeof(struct tollbar_standing)},
 	[MAP_EXACT] = {TOLLBAR_MAP_EXACT, BPF_MAP_TYPE_ARRAY_OF_MAPS, 4, 4},
 	[MAP_PREFIX] = {TOLLBAR_MAP_PREFIX, BPF_MAP_TYPE_ARRAY_OF_MAPS, 4, 4},
+	[MAP_NEXT] = {TOLLBAR_MAP_NEXT, BPF_MAP_TYPE_PROG_ARRAY, 4, 4}, /* not in the program for `ip link` */
 };
 
 struct filter {
+	uint32_t program_id;
+	bool lost, generic;
 	int map_fds[MAP_CNT];
 	struct tollbar_policy *policy; /* the kernel's own page */
 	struct tollbar_counters *per_cpu;
@@ -76,10 +81,11 @@ static int maps_find(struct filter *filter, int program_fd)
 	uint32_t info_bytes = sizeof info;
 	int err = bpf_obj_get_info_by_fd(program_fd, &info, &info_bytes);
 
+	filter->program_id = info.id;
 	for (uint32_t i = 0; err == 0 && i < info.nr_map_ids && i < 64; i++)
 		err = map_keep(filter, map_ids[i]);
 	for (size_t i = 0; err == 0 && i < MAP_CNT; i++)
-		if (filter->map_fds[i] < 0)
+		if (filter->map_fds[i] < 0 && i != MAP_NEXT)
 			err = -EPROTO;
 	if (err == 0 && bpf_map_lookup_elem(filter->map_fds[MAP_ABI], &key, &abi) == 0 && abi != TOLLBAR_ABI)
 		err = -EPROTO;
@@ -119,14 +125,66 @@ static int filter_open_program(struct filter **opened, int program_fd)
 
 int filter_open(struct filter **filter, const char *iface)
 {
-	int program_fd = hook_find(iface);
+	bool generic;
+	int program_fd = hook_find(iface, &generic);
 
 	*filter = NULL;
 	if (program_fd < 0)
 		return program_fd;
 	int err = filter_open_program(filter, program_fd);
 	close(program_fd);
+	if (err == 0)
+		(*filter)->generic = generic;
 	return err;
+}
+
+/* Takes over another filter's maps, and ends that one.  Each exchange is one step, and the numbers other threads know
+ * stay: whoever is in the middle of a call ends it on the old map or on the new one. */
+static void filter_move(struct filter *filter, struct filter *from)
+{
+	for (size_t i = 0; i < MAP_CNT; i++) {
+		if (filter->map_fds[i] >= 0 && from->map_fds[i] >= 0) {
+			dup3(from->map_fds[i], filter->map_fds[i], O_CLOEXEC);
+		} else if (from->map_fds[i] >= 0) { /* `next`, which no other thread uses */
+			filter->map_fds[i] = from->map_fds[i];
+			from->map_fds[i] = -1;
+		}
+	}
+	mmap(filter->policy, POLICY_MAP_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+	     filter->map_fds[MAP_POLICY], 0);
+	filter->program_id = from->program_id;
+	filter_close(from);
+}
+
+static uint32_t program_id(int program_fd)
+{
+	struct bpf_prog_info info = {0};
+	uint32_t info_bytes = sizeof info;
+
+	return bpf_obj_get_info_by_fd(program_fd, &info, &info_bytes) == 0 ? info.id : 0;
+}
+
+int filter_refind(struct filter *filter, const char *iface)
+{
+	struct filter *found;
+	bool generic;
+	int program_fd = hook_find(iface, &generic);
+
+	if (program_fd == -ENOENT || program_fd == -ENODEV)
+		filter->lost = true;
+	if (program_fd < 0)
+		return program_fd;
+	bool same = program_id(program_fd) == filter->program_id;
+	int err = same ? 0 : filter_open_program(&found, program_fd);
+	close(program_fd);
+	if (err != 0)
+		return err;
+	filter->lost = false;
+	filter->generic = generic;
+	if (same)
+		return 0;
+	filter_move(filter, found);
+	return 1;
 }
 
 void filter_close(struct filter *filter)
@@ -185,12 +243,77 @@ void filter_set_mode(struct filter *filter, enum filter_mode mode, bool observe)
 		    (mode == FILTER_ALLOW ? TOLLBAR_MODE_ALLOW : 0) | (observe ? TOLLBAR_OBSERVE : 0));
 }
 
+void filter_set_checksum(struct filter *filter, bool check)
+{
+	word_change(filter, TOLLBAR_CHECKSUM, check ? TOLLBAR_CHECKSUM : 0);
+}
+
+void filter_set_fail(struct filter *filter, bool closed)
+{
+	word_change(filter, TOLLBAR_FAIL_CLOSED, closed ? TOLLBAR_FAIL_CLOSED : 0);
+}
+
+void filter_set_alive(struct filter *filter, unsigned seconds)
+{
+	__atomic_store_n(&filter->policy->alive_until_ns, seconds > 0 ? clock_ns() + seconds * 1000000000ull : 0,
+			 __ATOMIC_RELAXED);
+}
+
+/* A map of programs forgets them when no process and no pin holds it any more, so it is pinned. */
+static int next_put(struct filter *filter, const char *iface, int program_fd)
+{
+	uint32_t key = 0;
+	int err = pins_last() ? pins_put(filter->map_fds[MAP_NEXT], iface, "next") : -EOPNOTSUPP;
+
+	if (err == 0)
+		err = bpf_map_update_elem(filter->map_fds[MAP_NEXT], &key, &program_fd, BPF_ANY);
+	if (err == 0)
+		word_change(filter, 0, TOLLBAR_NEXT);
+	else
+		log_error("event=next interface=%s error=\"%s\" help=\"%s\"", iface, strerror(-err),
+			  err == -EINVAL       ? "it must be an XDP program that takes frames in buffers as ours does: "
+						 "section xdp.frags, or xdp where ip link put ours from section xdp"
+			  : err == -EOPNOTSUPP ? "needs a lasting " PINS_FOLDER
+					       : "-");
+	return err;
+}
+
+int filter_set_next(struct filter *filter, const char *iface, const char *pinned)
+{
+	uint32_t key = 0;
+
+	if (filter->map_fds[MAP_NEXT] < 0) {
+		log_error("event=next interface=%s error=\"the program of section " TOLLBAR_SECTION_FRAGS
+			  " has no next\" help=\"tollbar attach\"",
+			  iface);
+		return -EOPNOTSUPP;
+	}
+	if (pinned == NULL) {
+		word_change(filter, TOLLBAR_NEXT, 0);
+		bpf_map_delete_elem(filter->map_fds[MAP_NEXT], &key);
+		return 0;
+	}
+	int program_fd = bpf_obj_get(pinned);
+	if (program_fd < 0) {
+		log_error("event=next interface=%s pinned=%s error=\"%s\"", iface, pinned, strerror(-program_fd));
+		return program_fd;
+	}
+	int err = next_put(filter, iface, program_fd);
+	close(program_fd);
+	return err;
+}
+
 struct filter_state filter_state(const struct filter *filter)
 {
 	uint32_t word = __atomic_load_n(&filter->policy->word, __ATOMIC_RELAXED);
 
 	return (struct filter_state){.armed = word & TOLLBAR_ARMED,
+				     .lost = filter->lost,
+				     .generic = filter->generic,
 				     .observe = word & TOLLBAR_OBSERVE,
+				     .checksum = word & TOLLBAR_CHECKSUM,
+				     .fail_closed = word & TOLLBAR_FAIL_CLOSED,
+				     .next = word & TOLLBAR_NEXT,
 				     .mode = word & TOLLBAR_MODE_ALLOW ? FILTER_ALLOW : FILTER_OPEN};
 }
 

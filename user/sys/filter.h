@@ -28,6 +28,10 @@ enum filter_mode {
 /* filter_open: the program attached to iface, by `tollbar attach`, `ip link`, xdp-loader or within a dispatcher.
  * -ENOENT: not attached there; -EPROTO: built from another abi.h. */
 int filter_open(struct filter **filter, const char *iface);
+/* filter_refind: is it still there?  0: yes.  1: another one of ours is now, and this filter speaks of it; its policy is yet
+ * to be set.  -ENODEV, -ENOENT: the interface is gone, or has no program of ours: `lost` until it is found again.
+ * Other threads may go on penalising meanwhile. */
+int filter_refind(struct filter *filter, const char *iface);
 /* Leaves the program and its policy in force. */
 void filter_close(struct filter *filter);
 
@@ -35,6 +39,16 @@ void filter_close(struct filter *filter);
 int filter_set_ports(struct filter *filter, const uint16_t *tcp, size_t tcp_cnt, const uint16_t *udp, size_t udp_cnt);
 /* filter_set_mode: takes effect with the next packet.  Any thread. */
 void filter_set_mode(struct filter *filter, enum filter_mode mode, bool observe);
+/* filter_set_checksum: also check the IPv4 header's, TCP's and UDP's checksum of what would pass. */
+void filter_set_checksum(struct filter *filter, bool check);
+/* filter_set_fail: closed: while no daemon is alive, service ports are shut, with reason no_daemon.  Open: the policy works on
+ * without one.
+ * filter_set_alive: one is, for so many seconds from now; 0: not any more. */
+void filter_set_fail(struct filter *filter, bool closed);
+void filter_set_alive(struct filter *filter, unsigned seconds);
+/* filter_set_next: what passes goes on to the XDP program at this path of the BPF file system, whose answer is then the
+ * answer; NULL: to none.  -EINVAL: the kernel will not have it behind ours. */
+int filter_set_next(struct filter *filter, const char *iface, const char *pinned);
 /* filter_load_lists: both lists replace the ones in force in one step: no packet sees half of them, or none.
  * One thread at a time.  On failure the lists in force stay. */
 int filter_load_lists(struct filter *filter, const struct prefix_list *allow, const struct prefix_list *deny);
@@ -52,9 +66,11 @@ int filter_sweep(struct filter *filter);
 /* filter_counters: sums over all CPUs since attach.  One thread at a time. */
 int filter_counters(struct filter *filter, struct tollbar_counters *sum);
 
-/* What the policy word says now. */
+/* What is known of the program, and what the policy word says now. */
 struct filter_state {
-	bool armed, observe;
+	bool lost;    /* was not there when filter_refind looked last */
+	bool generic; /* runs in the kernel's slow mode */
+	bool armed, observe, checksum, fail_closed, next;
 	enum filter_mode mode;
 };
 struct filter_state filter_state(const struct filter *filter);

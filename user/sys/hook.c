@@ -3,22 +3,19 @@
 
 #include <errno.h>
 #include <linux/if_link.h>
-#include <linux/magic.h>
 #include <net/if.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
-#include <sys/vfs.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <xdp/libxdp.h> /* and through it libbpf */
 
 #include "abi.h"
 #include "base/log.h"
+#include "sys/pins.h"
 
-#define BPFFS "/sys/fs/bpf"
-#define PIN_BYTES_MAX 128
 #define RUN_PRIORITY 20 /* behind one dispatcher: after xdp-filter (10), before libxdp's default (50) */
 #define DISPATCHER "xdp_dispatcher"
 
@@ -36,14 +33,21 @@ struct place {
 
 /* --- the libraries' chatter ------------------------------------------------------------------------------------- */
 
+/* The last words of the kernel about a refused attach, which the library hears and prints but does not return. */
+static char kernel_words[96];
+
 static int say(const char *library, const char *format, va_list args)
 {
+	static const char from_kernel[] = "Kernel error message: ";
 	char text[512];
 
-	if (log_level < LOG_DEBUG)
-		return 0;
 	vsnprintf(text, sizeof text, format, args);
 	text[strcspn(text, "\n")] = 0;
+	const char *words = strstr(text, from_kernel);
+	if (words != NULL)
+		snprintf(kernel_words, sizeof kernel_words, "%s", words + sizeof from_kernel - 1);
+	if (log_level < LOG_DEBUG)
+		return 0;
 	log_debug("library=%s text=\"%s\"", library, text);
 	return 0;
 }
@@ -106,6 +110,11 @@ static int links_walk(int (*visit)(int link_fd, const struct bpf_link_info *link
 	return result;
 }
 
+static bool is_gate(const char *name)
+{
+	return strcmp(name, TOLLBAR_PROGRAM) == 0 || strcmp(name, TOLLBAR_PROGRAM_FRAGS) == 0;
+}
+
 /* A dispatcher's programs replace functions of it: each hangs on a tracing link to the dispatcher. */
 static int gate_behind_dispatcher(int link_fd, const struct bpf_link_info *link, struct place *place)
 {
@@ -116,7 +125,7 @@ static int gate_behind_dispatcher(int link_fd, const struct bpf_link_info *link,
 	int fd = program_open(link->prog_id, name);
 	if (fd < 0)
 		return 0;
-	if (strcmp(name, TOLLBAR_PROGRAM) != 0) {
+	if (!is_gate(name)) {
 		close(fd);
 		return 0;
 	}
@@ -142,7 +151,7 @@ static int place_find(struct place *place, const char *iface)
 	int fd = program_open(place->main_id, place->main_name);
 	if (fd < 0)
 		return fd;
-	if (strcmp(place->main_name, TOLLBAR_PROGRAM) == 0) {
+	if (is_gate(place->main_name)) {
 		place->gate_fd = fd;
 		place->gate_id = place->main_id;
 		return 0;
@@ -159,101 +168,18 @@ static void place_fini(struct place *place)
 	place->gate_fd = -1;
 }
 
-/* --- pins ------------------------------------------------------------------------------------------------------- */
-
-/* The inode of a process's namespace, 0 when it may not be known. */
-static unsigned long namespace_of(int pid, const char *kind)
-{
-	char path[64];
-	struct stat found;
-
-	snprintf(path, sizeof path, "/proc/%d/ns/%s", pid, kind);
-	return stat(path, &found) == 0 ? (unsigned long)found.st_ino : 0;
-}
-
-static int parent_of(int pid)
-{
-	char path[64];
-	int parent = 0;
-
-	snprintf(path, sizeof path, "/proc/%d/stat", pid);
-	FILE *file = fopen(path, "re");
-	if (file == NULL)
-		return 0;
-	if (fscanf(file, "%*d (%*[^)]) %*c %d", &parent) != 1)
-		parent = 0;
-	fclose(file);
-	return parent;
-}
-
-/* Do all processes we descend from see the same mounts?  If not, ours may end with this command. */
-static bool mounts_last(void)
-{
-	unsigned long own = namespace_of(getpid(), "mnt");
-
-	for (int pid = getppid(); pid > 0; pid = parent_of(pid)) {
-		unsigned long other = namespace_of(pid, "mnt");
-		if (other != 0 && other != own)
-			return false;
-	}
-	return own != 0;
-}
-
-/* May pins be relied on?  Mounts bpffs where it is missing, but not in a mount namespace that ends with this command. */
-static bool bpffs_ready(void)
-{
-	struct statfs found;
-
-	if (statfs(BPFFS, &found) == 0 && (unsigned long)found.f_type == BPF_FS_MAGIC)
-		return true;
-	return mounts_last() && mount("bpf", BPFFS, "bpf", 0, "mode=0700") == 0;
-}
-
-/* The path of one pin: tollbar/IFACE@NETNS/PIN, since interfaces of two network namespaces may share a name.  bpffs takes
- * no dots: eth0.7 is kept as eth0:7, which no interface is called. */
-static void pin_path(char path[PIN_BYTES_MAX], const char *iface, const char *pin)
-{
-	char name[IF_NAMESIZE];
-
-	snprintf(name, sizeof name, "%s", iface);
-	for (char *dot = strchr(name, '.'); dot != NULL; dot = strchr(dot, '.'))
-		*dot = ':';
-	snprintf(path, PIN_BYTES_MAX, BPFFS "/tollbar/%s@%lu%s%s", name, namespace_of(getpid(), "net"), *pin ? "/" : "",
-		 pin);
-}
-
-static int pin(int fd, const char *iface, const char *name)
-{
-	char path[PIN_BYTES_MAX];
-
-	if (mkdir(BPFFS "/tollbar", 0700) != 0 && errno != EEXIST)
-		return -errno;
-	pin_path(path, iface, "");
-	if (mkdir(path, 0700) != 0 && errno != EEXIST)
-		return -errno;
-	pin_path(path, iface, name);
-	return bpf_obj_pin(fd, path);
-}
-
-static void pins_remove(const char *iface)
-{
-	static const char *const names[] = {"link", "previous", ""};
-	char path[PIN_BYTES_MAX];
-
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-		pin_path(path, iface, names[i]);
-		remove(path);
-	}
-	rmdir(BPFFS "/tollbar"); /* when this was the last interface */
-}
-
 /* --- attaching -------------------------------------------------------------------------------------------------- */
 
+/* Of the object's two programs, which differ in one flag, the one for `ip link` is left alone. */
 static struct bpf_object *object_open(void)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = "gate");
+	struct bpf_object *object =
+		bpf_object__open_mem(filter_object, (size_t)(filter_object_end - filter_object), &opts);
 
-	return bpf_object__open_mem(filter_object, (size_t)(filter_object_end - filter_object), &opts);
+	if (object != NULL)
+		bpf_program__set_autoload(bpf_object__find_program_by_name(object, TOLLBAR_PROGRAM_FRAGS), false);
+	return object;
 }
 
 /* Loads the program by itself.  The descriptor lives as long as the object. */
@@ -262,6 +188,8 @@ static int object_load(struct bpf_object **object)
 	*object = object_open();
 	if (*object == NULL)
 		return -errno;
+	/* frames in several buffers are welcome: without it, drivers refuse an MTU that needs them */
+	bpf_program__set_flags(bpf_object__find_program_by_name(*object, TOLLBAR_PROGRAM), BPF_F_XDP_HAS_FRAGS);
 	int err = bpf_object__load(*object);
 	return err != 0 ? err : bpf_program__fd(bpf_object__find_program_by_name(*object, TOLLBAR_PROGRAM));
 }
@@ -307,7 +235,7 @@ static int attach_link(const char *iface, int ifindex, int program_fd, uint32_t 
 
 	if (fd < 0)
 		return fd;
-	int err = pin(fd, iface, "link");
+	int err = pins_put(fd, iface, "link");
 	close(fd); /* unpinned, this takes the program off again */
 	return err;
 }
@@ -334,7 +262,7 @@ static int attach_instead(const char *iface, const struct place *place)
 
 	if (previous_fd < 0)
 		return previous_fd;
-	int err = pin(previous_fd, iface, "previous");
+	int err = pins_put(previous_fd, iface, "previous");
 	if (err == 0) {
 		int fd = object_load(&object);
 		opts.old_prog_fd = previous_fd;
@@ -347,8 +275,22 @@ static int attach_instead(const char *iface, const struct place *place)
 	return err;
 }
 
+static bool is_down(const char *iface)
+{
+	struct ifreq asked = {0};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	snprintf(asked.ifr_name, sizeof asked.ifr_name, "%s", iface);
+	bool down = fd >= 0 && ioctl(fd, SIOCGIFFLAGS, &asked) == 0 && !(asked.ifr_flags & IFF_UP);
+	if (fd >= 0)
+		close(fd);
+	return down;
+}
+
 static int attached(const char *iface, uint32_t flags, const char *how)
 {
+	if (is_down(iface))
+		log_warn("event=attach interface=%s note=\"the interface is down\"", iface);
 	log_info("event=attach interface=%s mode=%s how=%s", iface, flags == XDP_FLAGS_DRV_MODE ? "native" : "generic",
 		 how);
 	return 0;
@@ -366,7 +308,8 @@ static int attach_mode(const char *iface, const struct place *place, uint32_t fl
 	if (pins)
 		log_info("event=attach interface=%s dispatcher=no error=\"%s\" next=alone", iface, strerror(-err));
 	else
-		log_info("event=attach interface=%s dispatcher=no reason=\"no lasting " BPFFS " here\" next=alone",
+		log_info("event=attach interface=%s dispatcher=no reason=\"no lasting " PINS_FOLDER
+			 " here\" next=alone",
 			 iface);
 	err = attach_alone(iface, place->ifindex, flags, pins);
 	return err == 0 ? attached(iface, flags, pins ? "link" : "netlink") : err;
@@ -394,7 +337,7 @@ static int attach_replace(const char *iface, const struct place *place, bool pin
 	if (err == 0)
 		return attached(iface, place->flags, "replace");
 	log_error("event=attach interface=%s error=\"cannot replace %s: %s\" help=\"%s\"", iface, place->main_name,
-		  strerror(-err), pins ? "its owner holds it by a link" : "keeping it needs a lasting " BPFFS);
+		  strerror(-err), pins ? "its owner holds it by a link" : "keeping it needs a lasting " PINS_FOLDER);
 	return err;
 }
 
@@ -405,9 +348,9 @@ static int attach_free(const char *iface, const struct place *place, bool generi
 	if (err == 0 || err == -EPERM)
 		return err;
 	if (!generic)
-		log_warn("event=attach interface=%s native=no error=\"%s\" next=generic note=\"much slower; a lower "
-			 "MTU may help\"",
-			 iface, strerror(-err));
+		log_warn("event=attach interface=%s native=no error=\"%s\" next=generic note=\"much slower%s\"", iface,
+			 kernel_words[0] != 0 ? kernel_words : strerror(-err),
+			 err == -ERANGE ? "; the MTU is too large for native mode here" : "");
 	return attach_mode(iface, place, XDP_FLAGS_SKB_MODE, pins);
 }
 
@@ -419,7 +362,7 @@ int hook_attach(const char *iface, const struct hook_attach *how)
 	int err = place_find(&place, iface);
 	if (err != 0)
 		return err;
-	bool pins = bpffs_ready();
+	bool pins = pins_last();
 	if (place.gate_id == 0)
 		pins_remove(iface); /* left by an interface that went away with our program on it */
 	if (place.gate_id != 0)
@@ -448,10 +391,8 @@ static int detach_link(int link_fd, const struct bpf_link_info *link, struct pla
 
 static int detach_netlink(const char *iface, const struct place *place)
 {
-	char path[PIN_BYTES_MAX];
+	int previous_fd = pins_get(iface, "previous"); /* below zero takes the program off */
 
-	pin_path(path, iface, "previous");
-	int previous_fd = bpf_obj_get(path); /* below zero takes the program off */
 	LIBBPF_OPTS(bpf_xdp_attach_opts, opts, .old_prog_fd = place->gate_fd);
 	int err = bpf_xdp_attach(place->ifindex, previous_fd < 0 ? -1 : previous_fd, place->flags | XDP_FLAGS_REPLACE,
 				 &opts);
@@ -505,7 +446,7 @@ int hook_detach(const char *iface)
 	return err;
 }
 
-int hook_find(const char *iface)
+int hook_find(const char *iface, bool *generic)
 {
 	struct place place;
 
@@ -513,5 +454,6 @@ int hook_find(const char *iface)
 	int err = place_find(&place, iface);
 	if (err != 0)
 		return err;
+	*generic = place.flags == XDP_FLAGS_SKB_MODE;
 	return place.gate_id == 0 ? -ENOENT : place.gate_fd;
 }

@@ -25,7 +25,8 @@ int hook_attach(const char *iface, const struct hook_attach *how);
 int hook_detach(const char *iface);
 
 /* hook_find: a descriptor of our program on iface, whoever attached it: `tollbar attach`, `ip link`, xdp-loader, or as
- * one of a dispatcher's programs.  The caller closes it.  -ENOENT: it is not there. */
-int hook_find(const char *iface);
+ * one of a dispatcher's programs.  The caller closes it.  -ENOENT: it is not there; -ENODEV: nor is the interface.
+ * generic: it runs in the kernel's generic mode, after the driver, at a small part of the speed. */
+int hook_find(const char *iface, bool *generic);
 
 #endif

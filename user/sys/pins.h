@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TOLLBAR_SYS_PINS_H
+#define TOLLBAR_SYS_PINS_H
+/* pins.h: what keeps BPF objects alive between two commands: names in the BPF file system, under tollbar/, apart for each
+ * interface and network namespace. */
+#include <stdbool.h>
+
+#define PINS_FOLDER "/sys/fs/bpf"
+
+/* May pins be relied on?  Mounts the file system where it is missing, but not in a mount namespace that ends with this
+ * command. */
+bool pins_last(void);
+/* Pins the object behind fd, in place of what had that name.  0 or -errno. */
+int pins_put(int fd, const char *iface, const char *name);
+/* A descriptor, or -errno. */
+int pins_get(const char *iface, const char *name);
+/* All pins of an interface. */
+void pins_remove(const char *iface);
+
+#endif
