@@ -15,6 +15,7 @@
 
 struct admin_kernel { /* counters of the attached filter, indexed by reason */
 	bool attached;
+	bool generic; /* runs in the kernel's slow mode */
 	char interface[16];
 	uint64_t packets[REASON_CNT];
 	uint64_t observed[REASON_CNT]; /* of these, passed only because of mode observe */

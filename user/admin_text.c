@@ -124,6 +124,8 @@ static void put_kernel(struct text *text, const struct admin_kernel *kernel)
 	put_gauge(text, "filter_attached", "1 when counters come from a filter on the interface.", kernel->attached);
 	if (!kernel->attached)
 		return;
+	put_gauge(text, "filter_generic", "1 when the filter runs in the kernel's slow, generic mode.",
+		  kernel->generic);
 	put_family(text, "packets_total", "counter",
 		   "Packets by the one reason each ended with; verdict observe would have been drop.");
 	for (size_t i = 0; i < COUNT(kernel_reasons); i++) {
@@ -286,6 +288,7 @@ static void write_kernel(struct json_writer *json, const struct admin_kernel *ke
 
 	write_bool(json, ",\"kernel\":{\"attached\":", kernel->attached);
 	write_string(json, ",\"interface\":", kernel->interface);
+	write_bool(json, ",\"generic\":", kernel->generic);
 	json_write(json, ",\"passed\":{");
 	for (size_t i = 0; i < COUNT(kernel_reasons); i++) {
 		enum reason reason = kernel_reasons[i];

@@ -10,6 +10,7 @@
 static const char *const log_words[] = {"error", "warn", "info", "debug", NULL};
 static const char *const engine_words[] = {"auto", "libsecp256k1", NULL};
 static const char *const no_yes[] = {"no", "yes", NULL};
+static const char *const fail_words[] = {"open", "closed", NULL};
 static const char *const mode_words[] = {"open", "allow", NULL};
 static const char *const method_words[] = {"eip3009", "permit2", "upto", NULL};
 
@@ -53,6 +54,9 @@ static const struct setting filter_settings[] = {
 	{"penalty_failures", config_set_number, NODE(filter.penalty_failures), .max = 1 << 20},
 	{"penalty_window_s", config_set_number, NODE(filter.penalty_window_s), .min = 1, .max = 86400},
 	{"penalty_s", config_set_number, NODE(filter.penalty_s), .min = 1, .max = 7 * 86400},
+	{"fail", config_set_choice, NODE(filter.fail_closed), .words = fail_words},
+	{"fail_s", config_set_number, NODE(filter.fail_s), .min = 3, .max = 3600},
+	{"checksum", config_set_choice, NODE(filter.checksum), .words = no_yes},
 	{0},
 };
 
@@ -143,7 +147,7 @@ static void set_defaults(struct config *config)
 		.keep_s = 604800,
 		.signer_cache_bytes = 64 << 20,
 		.log_level = LOG_INFO,
-		.filter = {.penalty_failures = 20, .penalty_window_s = 10, .penalty_s = 60},
+		.filter = {.penalty_failures = 20, .penalty_window_s = 10, .penalty_s = 60, .fail_s = 10},
 		.facilitator = {.timeout_ms = 10000, .in_flight = 32},
 		.timeouts =
 			{

@@ -85,6 +85,9 @@ struct config {
 			penalty_failures; /* failed requests of one source within penalty_window_s; 0 = never; default 20 */
 		unsigned penalty_window_s; /* 10 */
 		unsigned penalty_s;	   /* 60: how long the kernel drops the source */
+		bool fail_closed;	   /* fail = open | closed: service ports are shut when no daemon lives */
+		unsigned fail_s;	   /* 10: so long after its last sign of life */
+		bool checksum;		   /* checksum = yes | no */
 	} filter;
 
 	struct { /* [facilitator] */

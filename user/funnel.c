@@ -152,7 +152,8 @@ static void put_kernel(struct text *text, struct span kernel)
 		return;
 	}
 	put_row(text, "packets in", number(kernel, "packets"));
-	text_put(text, "   filter on %s\n", word(interface, kernel, "interface"));
+	text_put(text, "   filter on %s%s\n", word(interface, kernel, "interface"),
+		 flag(kernel, "generic") ? ", generic mode: slow" : "");
 	put_row(text, "  dropped", number(kernel, "packets_dropped"));
 	put_counts(text, member(kernel, "dropped"));
 	text_put(text, "\n");

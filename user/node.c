@@ -314,7 +314,8 @@ static void look_at_kernel(const struct node *node, struct admin_kernel *kernel)
 
 	if (node->filter == NULL || filter_counters(node->filter, &counters) < 0)
 		return;
-	kernel->attached = true;
+	kernel->attached = !filter_state(node->filter).lost;
+	kernel->generic = filter_state(node->filter).generic;
 	memcpy(kernel->interface, node->config->interface, sizeof kernel->interface);
 	for (size_t i = 0; i < TOLLBAR_REASON_CNT; i++) {
 		kernel->packets[i] = counters.packets[i];

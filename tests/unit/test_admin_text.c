@@ -72,7 +72,7 @@ static void fill_view(void)
 	view.upstreams[1].in_flight = 4007;
 	view.upstreams[1].in_flight_max = 4008;
 	view.upstream_cnt = 2;
-	view.kernel.attached = true;
+	view.kernel.attached = view.kernel.generic = true;
 	strcpy(view.kernel.interface, "eth0");
 	view.kernel.packets[PASS_OPEN] = 5001;
 	view.kernel.packets[TCP_FLAGS] = 5002;
@@ -141,6 +141,7 @@ TEST(metrics_hold_every_number_of_a_view)
 		"tollbar_upstream_in_flight{upstream=\"a \\\"b\\\" \\\\c\"} 4007",
 		"tollbar_upstream_in_flight_max{upstream=\"a \\\"b\\\" \\\\c\"} 4008",
 		"tollbar_filter_attached 1",
+		"tollbar_filter_generic 1",
 		"tollbar_packets_total{reason=\"pass_open\",verdict=\"pass\"} 5001",
 		"tollbar_packets_total{reason=\"tcp_flags\",verdict=\"drop\"} 5000",
 		"tollbar_packets_total{reason=\"tcp_flags\",verdict=\"observe\"} 2",
@@ -252,6 +253,7 @@ TEST(status_holds_every_number_of_a_view)
 		{"uptime_s", 3723},
 		{"workers", 2},
 		{"kernel.attached", 1},
+		{"kernel.generic", 1},
 		{"kernel.passed.pass_open", 5001},
 		{"kernel.dropped.tcp_flags", 5000},
 		{"kernel.observed.tcp_flags", 2},

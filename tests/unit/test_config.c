@@ -74,6 +74,8 @@ TEST(defaults)
 	CHECK_EQ(config.filter.penalty_failures, 20);
 	CHECK_EQ(config.filter.penalty_window_s, 10);
 	CHECK_EQ(config.filter.penalty_s, 60);
+	CHECK(!config.filter.fail_closed && !config.filter.checksum);
+	CHECK_EQ(config.filter.fail_s, 10);
 	CHECK_EQ(config.facilitator.timeout_ms, 10000);
 	CHECK_EQ(config.facilitator.in_flight, 32);
 	CHECK_EQ(config.timeouts.head_ms, 5000);
@@ -105,7 +107,7 @@ TEST(every_setting_arrives)
 		"[facilitator]\nurl = https://f.example/base/\nauthorization = Bearer f\ntimeout_ms = 100\nin_flight = "
 		"1\n"
 		"[filter]\nmode = allow\nobserve = yes\nallow = /a\ndeny = /d\npenalty_failures = 0\npenalty_window_s "
-		"= 4\npenalty_s = 5\n"
+		"= 4\npenalty_s = 5\nfail = closed\nfail_s = 6\nchecksum = yes\n"
 		"[node]\nlisten = 0.0.0.0:1\nlisten = [::]:65535\nadmin = [::1]:9\ninterface = eth0.100\npublic_url = "
 		"https://n.example/\n"
 		"state = /s\npayers = /p\nworkers = 2\nconnections = 3\nbody_bytes_max = 2K\nresponse_bytes_max = 1G\n"
@@ -146,6 +148,8 @@ TEST(every_setting_arrives)
 	CHECK_EQ(config.filter.penalty_failures, 0);
 	CHECK_EQ(config.filter.penalty_window_s, 4);
 	CHECK_EQ(config.filter.penalty_s, 5);
+	CHECK(config.filter.fail_closed && config.filter.checksum);
+	CHECK_EQ(config.filter.fail_s, 6);
 	CHECK(strcmp(config.facilitator.url, "https://f.example/base") == 0);
 	CHECK(strcmp(config.facilitator.authorization, "Bearer f") == 0);
 	CHECK_EQ(config.facilitator.timeout_ms, 100);

@@ -186,13 +186,14 @@ TEST(wrong_types_count_as_zero_and_strings_are_made_safe)
 {
 	static const char text[] =
 		"{\"ready\":1,\"not_ready\":\"\\u001b[31mred\\n\",\"uptime_s\":-1,\"workers\":\"2\","
-		"\"kernel\":{\"attached\":true,\"interface\":\"a\\u0007\xc3\xa9\",\"packets_dropped\":1,"
+		"\"kernel\":{\"attached\":true,\"interface\":\"a\\u0007\xc3\xa9\",\"generic\":true,\"packets_dropped\":"
+		"1,"
 		"\"dropped\":{\"\\u001b]0;\":1,\"x\":null}},\"requests\":{\"refused\":[1],\"verified\":1.5},\"steps\":["
 		"]}";
 
 	CHECK(funnel_text(out, sizeof out, SPAN(text)) > 0);
 	CHECK(strncmp(out, "not ready: ?[31mred?, up 0h00m, 0 workers\n", 42) == 0);
-	CHECK(strstr(out, "filter on a???\n") != NULL);
+	CHECK(strstr(out, "filter on a???, generic mode: slow\n") != NULL);
 	CHECK(strstr(out, "    dropped                   1   ?]0; 1\n") != NULL);
 	CHECK(strstr(out, "  verified                    0\n") != NULL);
 	for (const char *at = out; *at != '\0'; at++)

@@ -20,6 +20,8 @@
 #include "node.h"
 #include "sys/filter.h"
 
+#define TEND_MS 1000
+
 static struct config config; /* large, and there is one */
 
 static const char usage_text[] = "usage: tollbar run -c FILE\n\n"
@@ -79,6 +81,9 @@ static int set_policy(struct filter *filter)
 	if (error == 0)
 		error = filter_load_lists(filter, &allow, &deny);
 	if (error == 0) {
+		filter_set_alive(filter, config.filter.fail_s);
+		filter_set_fail(filter, config.filter.fail_closed);
+		filter_set_checksum(filter, config.filter.checksum);
 		filter_set_mode(filter, config.filter.allow_mode ? FILTER_ALLOW : FILTER_OPEN, config.filter.observe);
 		error = set_ports(filter);
 	}
@@ -97,10 +102,35 @@ static int open_filter(struct filter **filter)
 			  -error, config.interface);
 		return error;
 	}
+	if (filter_state(*filter).generic)
+		log_warn("event=filter_open interface=%s mode=generic note=\"much slower than native\"",
+			 config.interface);
 	error = set_policy(*filter);
 	if (error < 0)
 		log_error("event=filter_policy interface=%s error=%d", config.interface, -error);
 	return error;
+}
+
+/* The daemon's sign of life, and a look at the interface: a network card can go away and come back, with another program
+ * on it, whose policy is then ours to set. */
+static void tend_filter(struct filter *filter)
+{
+	static bool policy_due;
+	bool was_lost = filter_state(filter).lost;
+	int found = filter_refind(filter, config.interface);
+
+	if (filter_state(filter).lost && !was_lost)
+		log_warn("event=filter_lost interface=%s error=\"%s\" note=\"what comes in there is not filtered\" "
+			 "help=\"tollbar attach %s\"",
+			 config.interface, found == -ENODEV ? "no such interface" : "no filter there",
+			 config.interface);
+	if (found == 1 || (was_lost && found == 0))
+		log_info("event=filter_found interface=%s fresh=%s", config.interface, found == 1 ? "yes" : "no");
+	policy_due |= found == 1;
+	if (policy_due)
+		policy_due = set_policy(filter) != 0;
+	if (!policy_due)
+		filter_set_alive(filter, config.filter.fail_s);
 }
 
 /* --- signals --- */
@@ -141,18 +171,21 @@ static bool wait_for_signal(struct admin *admin, int signal_fd, int wait_ms)
 	return poll(&poll_fd, 1, wait_ms) == 1;
 }
 
-static void drain(struct node *node, struct admin *admin, int signal_fd)
+static void drain(struct node *node, struct filter *filter, struct admin *admin, int signal_fd)
 {
 	uint64_t until_ns = clock_ns() + (uint64_t)config.timeouts.drain_ms * 1000000u;
 
 	log_info("event=drain drain_ms=%u", config.timeouts.drain_ms);
 	node_drain(node);
-	while (!node_drained(node) && clock_ns() < until_ns)
+	while (!node_drained(node) && clock_ns() < until_ns) {
 		if (wait_for_signal(admin, signal_fd, 50) && take_signal(signal_fd, node)) /* told twice */
 			break;
+		if (filter != NULL)
+			filter_set_alive(filter, config.filter.fail_s);
+	}
 }
 
-static int serve(struct node *node, int signal_fd)
+static int serve(struct node *node, struct filter *filter, int signal_fd)
 {
 	struct admin *admin = NULL;
 	struct admin_config admin_config = {
@@ -164,9 +197,10 @@ static int serve(struct node *node, int signal_fd)
 		return error;
 	}
 	log_info("event=running");
-	while (!(wait_for_signal(admin, signal_fd, -1) && take_signal(signal_fd, node)))
-		;
-	drain(node, admin, signal_fd);
+	while (!(wait_for_signal(admin, signal_fd, TEND_MS) && take_signal(signal_fd, node)))
+		if (filter != NULL)
+			tend_filter(filter);
+	drain(node, filter, admin, signal_fd);
 	if (admin != NULL)
 		admin_close(admin);
 	return 0;
@@ -204,11 +238,13 @@ int cmd_run(int argc, char **argv)
 	if (error == 0)
 		error = node_start(&node, &config, filter);
 	if (error == 0) {
-		error = serve(node, signal_fd);
+		error = serve(node, filter, signal_fd);
 		node_stop(node);
 	}
-	if (filter != NULL)
+	if (filter != NULL) {
+		filter_set_alive(filter, 0); /* in order: nothing to wait for */
 		filter_close(filter);
+	}
 	log_info("event=ended error=%d", -error);
 	return error == 0 ? 0 : 1;
 }
