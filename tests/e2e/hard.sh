@@ -19,6 +19,7 @@ passed() { metric 'tollbar_packets_total{reason="pass_open",verdict="pass"}'; }
 dropped() { metric "tollbar_packets_total{reason=\"$1\",verdict=\"drop\"}"; } # REASON
 status() { node "$TOLLBAR" status -a 127.0.0.1:9402; }
 
+ask_patiently() { client curl -s -o /dev/null -m 20 -w '%{http_code}' http://10.77.0.1:8402/v1/models; }
 answers() { client ping -q -c 1 -W 1 10.77.0.1 >/dev/null && echo yes; }
 
 # Waits, at most ten seconds, until a command says what it should.
@@ -34,6 +35,9 @@ comes() { # WHAT WANT COMMAND...
 }
 
 refusals() {
+	tollbar attach node0 # how it is done on this kernel
+	HOW=$(sed -n 's/.*event=attach interface=node0 mode=native how=//p' "$DIR/attach")
+	tollbar detach node0
 	tollbar attach nosuch0
 	ok "an interface that does not exist" "$? $(said 'nosuch0: No such device')" "1 1"
 	node ip link set dev node0 xdp obj $ANOTHER sec xdp
@@ -59,6 +63,7 @@ jumbo() {
 	ok "detach of it" "$? $(attached node0)" "0 "
 	tollbar attach node0
 	ok "native mode, jumbo frames, tollbar attach" "$? $(said 'native=no')" "0 0"
+	ok "behind the dispatcher, if there is one" "$(tail -n 1 "$DIR/attach" | grep -c "how=$HOW")" 1
 	jumbo_traffic "tollbar attach"
 	client ip link set client0 mtu 1500 && node ip link set node0 mtu 1500
 	tollbar detach node0
@@ -131,7 +136,9 @@ port() {
 }
 
 killed() {
-	tollbar attach node0
+	tollbar attach node0 --tcp 8402 --fail closed
+	ok "fail = closed before any daemon: silent" "$(port) $(answers)" "silent yes"
+	tollbar attach node0 --fail open
 	live_start "interface = node0" "deny = $DIR/deny"
 	kill -KILL "$DAEMON" && wait "$DAEMON" 2>/dev/null
 	ok "fail = open: the port is only refused" "$(port)" refused
@@ -147,6 +154,12 @@ killed() {
 	ok "started again: served" "$(ask 10.77.0.2 /v1/models)" 200
 	live_stop
 	ok "ended in order: silent at once" "$(port)" silent
+	ask_patiently >"$DIR/restart" &
+	local asking=$!
+	live_start "interface = node0" "fail = closed"
+	wait $asking
+	ok "a request during a restart is served after it" "$(cat "$DIR/restart")" 200
+	live_stop
 	tollbar attach node0 --fail open
 	ok "opened by hand" "$(port)" refused
 	tollbar detach node0

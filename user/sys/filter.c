@@ -140,20 +140,27 @@ int filter_open(struct filter **filter, const char *iface)
 
 /* Takes over another filter's maps, and ends that one.  Each exchange is one step, and the numbers other threads know
  * stay: whoever is in the middle of a call ends it on the old map or on the new one. */
-static void filter_move(struct filter *filter, struct filter *from)
+static int filter_move(struct filter *filter, struct filter *from)
 {
-	for (size_t i = 0; i < MAP_CNT; i++) {
+	int err = 0;
+
+	if (mremap(from->policy, POLICY_MAP_BYTES, POLICY_MAP_BYTES, MREMAP_MAYMOVE | MREMAP_FIXED, filter->policy) ==
+	    MAP_FAILED)
+		err = -errno;
+	else
+		from->policy = MAP_FAILED; /* it has moved */
+	for (size_t i = 0; err == 0 && i < MAP_CNT; i++) {
 		if (filter->map_fds[i] >= 0 && from->map_fds[i] >= 0) {
-			dup3(from->map_fds[i], filter->map_fds[i], O_CLOEXEC);
+			err = dup3(from->map_fds[i], filter->map_fds[i], O_CLOEXEC) < 0 ? -errno : 0;
 		} else if (from->map_fds[i] >= 0) { /* `next`, which no other thread uses */
 			filter->map_fds[i] = from->map_fds[i];
 			from->map_fds[i] = -1;
 		}
 	}
-	mmap(filter->policy, POLICY_MAP_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
-	     filter->map_fds[MAP_POLICY], 0);
-	filter->program_id = from->program_id;
+	if (err == 0)
+		filter->program_id = from->program_id; /* else it is tried again */
 	filter_close(from);
+	return err;
 }
 
 static uint32_t program_id(int program_fd)
@@ -179,12 +186,14 @@ int filter_refind(struct filter *filter, const char *iface)
 	close(program_fd);
 	if (err != 0)
 		return err;
-	filter->lost = false;
 	filter->generic = generic;
-	if (same)
+	if (same) {
+		filter->lost = false;
 		return 0;
-	filter_move(filter, found);
-	return 1;
+	}
+	err = filter_move(filter, found);
+	filter->lost = err != 0;
+	return err != 0 ? err : 1;
 }
 
 void filter_close(struct filter *filter)

@@ -219,6 +219,7 @@ static int attach_dispatcher(int ifindex, uint32_t flags)
 	int err = (int)libxdp_get_error(program);
 	if (err == 0) {
 		xdp_program__set_run_prio(program, RUN_PRIORITY);
+		xdp_program__set_xdp_frags_support(program, true);
 		err = xdp_program__attach(program, ifindex, mode, 0);
 		if (err == 0)
 			err = dispatcher_verify(program, ifindex, mode);
