@@ -2,39 +2,35 @@
 #ifndef TOLLBAR_ALLOW_BPF_H
 #define TOLLBAR_ALLOW_BPF_H
 /* allow.bpf.h: the operator's lists.  Deny beats allow in every mode. */
+#include "lists.bpf.h"
 #include "maps.bpf.h"
+#include "packet.bpf.h"
 
-/* The TOLLBAR_LIST_* bits of a source.  The exact entry, when there is one, says what the prefixes around it say too, so
- * the far slower trie is asked only for sources without one. */
-static ALWAYS_INLINE __u32 allow_listed(const struct tollbar_address *source, __u32 word)
+/* The TOLLBAR_CODE_* of the packet's source. */
+static ALWAYS_INLINE __u32 allow_listed(const struct packet *packet, __u32 word)
 {
 	__u32 generation = (word & TOLLBAR_GENERATION) != 0;
+	struct lists_view view = {&lists_tops[generation], generation * TOLLBAR_CHUNKS_MAX};
 
-	if (word & TOLLBAR_HAS_EXACT) {
-		void *inner = bpf_map_lookup_elem(&exact, &generation);
-		const __u32 *bits = inner ? bpf_map_lookup_elem(inner, source) : 0;
-		if (bits)
-			return *bits;
-	}
-	if (word & TOLLBAR_HAS_PREFIX) {
-		void *inner = bpf_map_lookup_elem(&prefix, &generation);
-		struct tollbar_prefix key = {128, *source};
-		const __u32 *bits = inner ? bpf_map_lookup_elem(inner, &key) : 0;
-		if (bits)
-			return *bits;
-	}
-	return 0;
+	if (!(word & TOLLBAR_HAS_LISTS))
+		return TOLLBAR_CODE_NONE;
+	if (LIKELY(packet->version == 4))
+		return lists_ip4(&view, BE32(((const struct iphdr *)packet->ip)->saddr));
+	const __be32 *words = (const __be32 *)&((const struct ipv6hdr *)packet->ip)->saddr;
+	struct lists_source source = {(__u64)BE32(words[0]) << 32 | BE32(words[1]),
+				      (__u64)BE32(words[2]) << 32 | BE32(words[3])};
+	return lists_ip6(&view, &source);
 }
 
-static ALWAYS_INLINE enum reason allow_check(const struct tollbar_address *source, __u32 word)
+static ALWAYS_INLINE enum reason allow_check(const struct packet *packet, __u32 word)
 {
-	__u32 listed = allow_listed(source, word);
+	__u32 code = allow_listed(packet, word);
 
-	if (listed & TOLLBAR_LIST_DENY)
+	if (code == TOLLBAR_CODE_DENY)
 		return BLOCKED;
 	if (!(word & TOLLBAR_MODE_ALLOW))
 		return PASS_OPEN;
-	return listed & TOLLBAR_LIST_ALLOW ? PASS_ALLOWED : NOT_ALLOWED;
+	return code == TOLLBAR_CODE_ALLOW ? PASS_ALLOWED : NOT_ALLOWED;
 }
 
 #endif

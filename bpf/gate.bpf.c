@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* gate.bpf.c: the XDP program in front of the service ports.
  *
- *   packet → heartbeat → standing → lists → checksum → verdict
+ *   packet → heartbeat → lists → standing → checksum → verdict
  *
  * Attached alone it passes everything: ports, modes and lists arrive through the maps, and changing them never
  * re-attaches.  It may refuse a packet; it never says that one is paid for.  Everything that is not TCP or UDP to a
@@ -55,14 +55,17 @@ static ALWAYS_INLINE enum reason judge(struct xdp_md *ctx, __u32 word)
 		return reason;
 	if (daemon_gone(word))
 		return NO_DAEMON;
+	/* Lists first: where they refuse, two reads have done it. */
+	enum reason listed = allow_check(&packet, word);
+	if (REASON_DROPS(listed))
+		return listed;
 	packet_source(&source, &packet);
 	reason = standing_check(&source, word);
 	if (UNLIKELY(reason != REASON_OK))
 		return reason;
-	reason = allow_check(&source, word);
-	if (UNLIKELY(word & TOLLBAR_CHECKSUM) && !REASON_DROPS(reason) && checksum_check(ctx, &packet) != REASON_OK)
+	if (UNLIKELY(word & TOLLBAR_CHECKSUM) && checksum_check(ctx, &packet) != REASON_OK)
 		return CHECKSUM;
-	return reason;
+	return listed;
 }
 
 static ALWAYS_INLINE __u32 policy_word(void)

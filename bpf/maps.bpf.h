@@ -8,6 +8,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "abi.h"
+#include "lists_abi.h"
 
 /* For the daemon: which abi.h this object was built from.  The program itself does not read it. */
 const __u32 tollbar_abi SEC(TOLLBAR_MAP_ABI) __attribute__((used)) = TOLLBAR_ABI;
@@ -34,30 +35,24 @@ struct {
 	__type(value, struct tollbar_standing);
 } standing SEC(".maps");
 
-/* The lists, one slot per generation.  The daemon fills fresh inner maps of the size it needs, puts them into the slots
- * not in force, and turns the generation bit of the policy word: one store replaces the whole list.  The program starts
- * with empty ones. */
-struct exact_map {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1);
-	__type(key, struct tollbar_address);
-	__type(value, __u32);
-} exact_empty SEC(".maps");
+/* The lists.  The daemon writes the top and the chunks of the generation not in force, then turns the generation bit of
+ * the policy word: one store replaces both lists.  At first there are no chunks. */
+struct tollbar_lists_top lists_tops[TOLLBAR_GENERATIONS] SEC(TOLLBAR_MAP_TOPS);
 
-struct prefix_map {
-	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
-	__uint(max_entries, 1);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct tollbar_prefix);
-	__type(value, __u32);
-} prefix_empty SEC(".maps");
+struct lists_chunk {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, TOLLBAR_CHUNK_LINES);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(union tollbar_line));
+};
 
-struct { /* single addresses */
+struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, TOLLBAR_GENERATIONS);
+	__uint(max_entries, TOLLBAR_CHUNK_SLOTS);
 	__type(key, __u32);
-	__array(values, struct exact_map);
-} exact SEC(".maps") = {.values = {&exact_empty, &exact_empty}};
+	__array(values, struct lists_chunk);
+} lists SEC(".maps");
 
 /* The program that goes on with what passed: the operator's, put here by `tollbar attach --next`. */
 struct {
@@ -66,12 +61,5 @@ struct {
 	__type(key, __u32);
 	__type(value, __u32);
 } next SEC(".maps");
-
-struct { /* everything shorter */
-	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, TOLLBAR_GENERATIONS);
-	__type(key, __u32);
-	__array(values, struct prefix_map);
-} prefix SEC(".maps") = {.values = {&prefix_empty, &prefix_empty}};
 
 #endif

@@ -21,8 +21,8 @@
 #define TOLLBAR_MAP_POLICY ".data.policy"
 #define TOLLBAR_MAP_COUNTERS "counters"
 #define TOLLBAR_MAP_STANDING "standing"
-#define TOLLBAR_MAP_EXACT "exact"
-#define TOLLBAR_MAP_PREFIX "prefix"
+#define TOLLBAR_MAP_TOPS ".data.lists"
+#define TOLLBAR_MAP_LISTS "lists"
 #define TOLLBAR_MAP_NEXT "next"
 
 /* An IPv6 address, or an IPv4 one as ::ffff:a.b.c.d, in network byte order.  The two cannot be confused: a frame whose
@@ -31,28 +31,16 @@ struct tollbar_address {
 	__u8 bytes[16];
 };
 
-/* Key of the prefix trie: the kernel wants the bit count first, in host order.  IPv4 prefixes have 96 bits more. */
-struct tollbar_prefix {
-	__u32 bits;
-	struct tollbar_address address;
-};
-
-/* Value of both list maps.  A prefix carries what every shorter prefix around it says too, so that the longest match
- * alone answers "denied?" and "allowed?". */
-#define TOLLBAR_LIST_ALLOW 1u
-#define TOLLBAR_LIST_DENY 2u
-
-/* The outer list maps have one slot per generation; the policy word says which one is in force. */
+/* There are two of each list (lists_abi.h); the policy word says which is in force. */
 #define TOLLBAR_GENERATIONS 2u
 
 /* Bits of tollbar_policy.word.  The program reads it once per packet; the daemon changes it with one atomic store. */
 #define TOLLBAR_ARMED 1u      /* there is a service port; without it every packet passes untouched */
 #define TOLLBAR_MODE_ALLOW 2u /* only listed sources may reach a service port */
 #define TOLLBAR_OBSERVE 4u    /* count what would be dropped, drop nothing */
-#define TOLLBAR_HAS_EXACT 8u  /* the list maps of this generation have entries; a lookup is skipped without */
-#define TOLLBAR_HAS_PREFIX 16u
+#define TOLLBAR_HAS_LISTS 8u  /* the lists of this generation are not empty; a lookup is skipped if they are */
 #define TOLLBAR_HAS_STANDING 32u
-#define TOLLBAR_GENERATION 64u	  /* slot of the list maps in force: 0 or 1 */
+#define TOLLBAR_GENERATION 64u	  /* which lists are in force: 0 or 1 */
 #define TOLLBAR_NEXT 1024u	  /* what passes goes on to the program in the map `next`, if there is one */
 #define TOLLBAR_CHECKSUM 2048u	  /* checksums of what would pass are checked too */
 #define TOLLBAR_FAIL_CLOSED 4096u /* service ports are shut while no daemon says that it lives */
@@ -87,8 +75,6 @@ struct tollbar_counters {
 
 #define TOLLBAR_OFFSET_OF(type, field) __builtin_offsetof(struct type, field)
 _Static_assert(sizeof(struct tollbar_address) == 16, "tollbar_address");
-_Static_assert(sizeof(struct tollbar_prefix) == 20, "tollbar_prefix");
-_Static_assert(TOLLBAR_OFFSET_OF(tollbar_prefix, address) == 4, "tollbar_prefix.address");
 _Static_assert(sizeof(struct tollbar_policy) == 64 + 2 * 8192, "tollbar_policy");
 _Static_assert(TOLLBAR_OFFSET_OF(tollbar_policy, alive_until_ns) == 8, "tollbar_policy.alive_until_ns");
 _Static_assert(TOLLBAR_OFFSET_OF(tollbar_policy, tcp_ports) == 64, "tollbar_policy.tcp_ports");

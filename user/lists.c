@@ -8,11 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "abi.h"
-
 #define FILE_BYTES_MAX ((size_t)LISTS_PREFIXES_MAX * 64)
 #define MAPPED_BITS 96
 
+static const unsigned char byte_order_mark[3] = {0xef, 0xbb, 0xbf};
 static const struct in6_addr mapped = {.s6_addr = {[10] = 0xff, [11] = 0xff}};
 
 struct reader {
@@ -29,7 +28,7 @@ __attribute__((format(printf, 2, 3))) static void mistake(struct reader *reader,
 	va_list args;
 
 	reader->mistake_cnt++;
-	if (reader->mistakes == NULL)
+	if (reader->mistakes == NULL || reader->mistake_cnt > LISTS_MISTAKES_SHOWN)
 		return;
 	fprintf(reader->mistakes, "%s:%u: ", reader->name, reader->line);
 	va_start(args, format);
@@ -137,6 +136,14 @@ static bool blank(char c)
 	return c == ' ' || c == '\t' || c == '\r';
 }
 
+/* No byte of the file reaches the operator's terminal as a control character; an address has none to lose. */
+static void word_copy(char *word, const char *at, size_t bytes)
+{
+	for (size_t i = 0; i < bytes; i++)
+		word[i] = at[i] > ' ' && at[i] < 127 ? at[i] : at[i] == ' ' ? ' ' : '?';
+	word[bytes] = 0;
+}
+
 /* One line, without its end. */
 static int line_parse(struct reader *reader, const char *at, size_t bytes)
 {
@@ -151,34 +158,16 @@ static int line_parse(struct reader *reader, const char *at, size_t bytes)
 	size_t used = (size_t)(end - at);
 	if (used == 0)
 		return 0;
-	if (memchr(at, 0, used) != NULL || used >= sizeof word) {
+	if (memchr(at, 0, used) != NULL) {
+		mistake(reader, "a zero byte: this is not a text file");
+		return 0;
+	}
+	if (used >= sizeof word) {
 		mistake(reader, "not a prefix (one a line, comments start with #)");
 		return 0;
 	}
-	memcpy(word, at, used);
-	word[used] = 0;
+	word_copy(word, at, used);
 	return prefix_parse(&prefix, word, reader) ? list_push(reader, &prefix) : 0;
-}
-
-static int prefix_compare(const void *left, const void *right)
-{
-	const struct prefix *a = left, *b = right;
-	int order = memcmp(&a->address, &b->address, sizeof a->address);
-
-	return order != 0 ? order : a->bits - b->bits;
-}
-
-static void list_sort(struct prefix_list *list)
-{
-	size_t kept = 0;
-
-	if (list->cnt == 0)
-		return;
-	qsort(list->prefixes, list->cnt, sizeof *list->prefixes, prefix_compare);
-	for (size_t i = 1; i < list->cnt; i++)
-		if (prefix_compare(&list->prefixes[kept], &list->prefixes[i]) != 0)
-			list->prefixes[++kept] = list->prefixes[i];
-	list->cnt = kept + 1;
 }
 
 int lists_parse(struct prefix_list *list, const char *name, const char *text, size_t text_bytes, FILE *mistakes)
@@ -188,16 +177,18 @@ int lists_parse(struct prefix_list *list, const char *name, const char *text, si
 	int err = 0;
 
 	*list = (struct prefix_list){0};
+	if (text_bytes >= sizeof byte_order_mark && memcmp(text, byte_order_mark, sizeof byte_order_mark) == 0)
+		text += sizeof byte_order_mark;
 	while (text < end && err == 0) {
 		const char *newline = memchr(text, '\n', (size_t)(end - text)), *stop = newline != NULL ? newline : end;
 		reader.line++;
 		err = line_parse(&reader, text, (size_t)(stop - text));
 		text = newline != NULL ? newline + 1 : end;
 	}
-	if (err == 0 && reader.mistake_cnt == 0) {
-		list_sort(list);
+	if (err == 0 && reader.mistake_cnt == 0)
 		return 0;
-	}
+	if (reader.mistake_cnt > LISTS_MISTAKES_SHOWN && mistakes != NULL)
+		fprintf(mistakes, "%s: and %d more mistakes\n", name, reader.mistake_cnt - LISTS_MISTAKES_SHOWN);
 	lists_fini(list);
 	return err != 0 ? err : reader.mistake_cnt;
 }
@@ -219,7 +210,7 @@ static int file_read(char **text, size_t *bytes, FILE *file)
 		}
 		size_t got = fread(*text + *bytes, 1, room - *bytes, file);
 		if (got == 0)
-			return ferror(file) ? -EIO : 0;
+			return ferror(file) ? -errno : 0;
 		*bytes += got;
 	}
 }
@@ -245,80 +236,4 @@ void lists_fini(struct prefix_list *list)
 {
 	free(list->prefixes);
 	*list = (struct prefix_list){0};
-}
-
-static int rule_compare(const void *left, const void *right)
-{
-	return prefix_compare(&((const struct rule *)left)->prefix, &((const struct rule *)right)->prefix);
-}
-
-static size_t rules_append(struct rule *rules, size_t cnt, const struct prefix_list *list, uint32_t bits)
-{
-	for (size_t i = 0; i < list->cnt; i++)
-		rules[cnt++] = (struct rule){list->prefixes[i], bits};
-	return cnt;
-}
-
-static bool is_all_ip4(const struct prefix *prefix)
-{
-	return prefix->bits == MAPPED_BITS && memcmp(&prefix->address, &mapped, sizeof mapped) == 0;
-}
-
-static size_t rules_end_ip6(struct rule *rules, size_t cnt)
-{
-	for (size_t i = 0; i < cnt; i++)
-		if (rules[i].prefix.bits < MAPPED_BITS &&
-		    within(&mapped, &rules[i].prefix.address, rules[i].prefix.bits)) {
-			rules[cnt] = (struct rule){{mapped, MAPPED_BITS}, 0};
-			return cnt + 1;
-		}
-	return cnt;
-}
-
-static size_t rules_unite(struct rule *rules, size_t cnt)
-{
-	size_t kept = 0;
-
-	if (cnt == 0)
-		return 0;
-	qsort(rules, cnt, sizeof *rules, rule_compare);
-	for (size_t i = 1; i < cnt; i++) {
-		if (rule_compare(&rules[kept], &rules[i]) == 0)
-			rules[kept].bits |= rules[i].bits;
-		else
-			rules[++kept] = rules[i];
-	}
-	return kept + 1;
-}
-
-/* In sorted order a prefix comes after all that contain it: `open` holds those around the present one, innermost last. */
-static void rules_inherit(struct rule *rules, size_t cnt)
-{
-	const struct rule *open[129]; /* each longer than the one before, 0 to 128 bits */
-	size_t depth = 0;
-
-	for (size_t i = 0; i < cnt; i++) {
-		const struct in6_addr *address = &rules[i].prefix.address;
-		while (depth > 0 && !within(address, &open[depth - 1]->prefix.address, open[depth - 1]->prefix.bits))
-			depth--;
-		if (depth > 0 && !is_all_ip4(&rules[i].prefix))
-			rules[i].bits |= open[depth - 1]->bits;
-		open[depth++] = &rules[i];
-	}
-}
-
-int lists_merge(struct rule **rules, size_t *cnt, const struct prefix_list *allow, const struct prefix_list *deny)
-{
-	struct rule *all = malloc((allow->cnt + deny->cnt + 1) * sizeof *all);
-
-	*rules = all;
-	*cnt = 0;
-	if (all == NULL)
-		return -ENOMEM;
-	size_t used = rules_append(all, 0, allow, TOLLBAR_LIST_ALLOW);
-	used = rules_append(all, used, deny, TOLLBAR_LIST_DENY);
-	used = rules_end_ip6(all, used);
-	*cnt = rules_unite(all, used);
-	rules_inherit(all, *cnt);
-	return 0;
 }

@@ -33,6 +33,7 @@ static inline void gate_load(void)
 	struct bpf_prog_info info = {0};
 	uint32_t info_bytes = sizeof info;
 
+	log_level = LOG_ERROR;
 	libbpf_set_print(silent);
 	object = bpf_object__open_file(OBJECT, NULL);
 	struct bpf_program *gate = object == NULL ? NULL : bpf_object__find_program_by_name(object, TOLLBAR_PROGRAM);

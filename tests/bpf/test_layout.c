@@ -8,10 +8,10 @@
 
 #include "abi.h"
 #include "check.h"
+#include "lists_abi.h"
 #include "reasons.h"
 
 #define OBJECT "build/gate.bpf.o"
-
 #define FIELDS_MAX 8
 
 struct field {
@@ -30,9 +30,11 @@ static const struct layout {
 	struct field fields[FIELDS_MAX];
 } layouts[] = {
 	{"tollbar_address", sizeof(struct tollbar_address), {FIELD(tollbar_address, bytes)}},
-	{"tollbar_prefix",
-	 sizeof(struct tollbar_prefix),
-	 {FIELD(tollbar_prefix, bits), FIELD(tollbar_prefix, address)}},
+	{"tollbar_lists_top",
+	 sizeof(struct tollbar_lists_top),
+	 {FIELD(tollbar_lists_top, seed), FIELD(tollbar_lists_top, blocks_at), FIELD(tollbar_lists_top, block_lines),
+	  FIELD(tollbar_lists_top, nets_at), FIELD(tollbar_lists_top, net_lines), FIELD(tollbar_lists_top, zero),
+	  FIELD(tollbar_lists_top, codes4), FIELD(tollbar_lists_top, codes6)}},
 	{"tollbar_policy",
 	 sizeof(struct tollbar_policy),
 	 {FIELD(tollbar_policy, word), FIELD(tollbar_policy, zero0), FIELD(tollbar_policy, alive_until_ns),
@@ -111,8 +113,8 @@ TEST(maps)
 		{TOLLBAR_MAP_COUNTERS, BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct tollbar_counters), 1},
 		{TOLLBAR_MAP_STANDING, BPF_MAP_TYPE_HASH, sizeof(struct tollbar_address),
 		 sizeof(struct tollbar_standing), TOLLBAR_STANDING_MAX},
-		{TOLLBAR_MAP_EXACT, BPF_MAP_TYPE_ARRAY_OF_MAPS, 4, 4, TOLLBAR_GENERATIONS},
-		{TOLLBAR_MAP_PREFIX, BPF_MAP_TYPE_ARRAY_OF_MAPS, 4, 4, TOLLBAR_GENERATIONS},
+		{TOLLBAR_MAP_TOPS, BPF_MAP_TYPE_ARRAY, 4, TOLLBAR_GENERATIONS * sizeof(struct tollbar_lists_top), 1},
+		{TOLLBAR_MAP_LISTS, BPF_MAP_TYPE_ARRAY_OF_MAPS, 4, 4, TOLLBAR_CHUNK_SLOTS},
 		{TOLLBAR_MAP_NEXT, BPF_MAP_TYPE_PROG_ARRAY, 4, 4, 1},
 	};
 	struct bpf_object *object = bpf_object__open_file(OBJECT, NULL);

@@ -8,18 +8,24 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "lists_image.h"
 #include "sys/hook.h"
 #include "sys/pins.h"
 
-#define POLICY_MAP_BYTES ((sizeof(struct tollbar_policy) + 4095) / 4096 * 4096)
+#define PAGE_BYTES 4096
+#define POLICY_MAP_BYTES ((sizeof(struct tollbar_policy) + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES)
+#define TOPS_MAP_BYTES \
+	((TOLLBAR_GENERATIONS * sizeof(struct tollbar_lists_top) + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES)
+#define FENCE_SLOT (TOLLBAR_CHUNK_SLOTS - 1)
 #define SWEEP_BATCH 1024u
 #define SWEEP_PAUSE_NS 1000000000u /* a full map must not turn every penalty into a walk through it */
 
-enum { MAP_ABI, MAP_POLICY, MAP_COUNTERS, MAP_STANDING, MAP_EXACT, MAP_PREFIX, MAP_NEXT, MAP_CNT };
+enum { MAP_ABI, MAP_POLICY, MAP_COUNTERS, MAP_STANDING, MAP_TOPS, MAP_LISTS, MAP_NEXT, MAP_CNT };
 
 static const struct {
 	const char *name;
@@ -30,8 +36,8 @@ static const struct {
 	[MAP_COUNTERS] = {TOLLBAR_MAP_COUNTERS, BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct tollbar_counters)},
 	[MAP_STANDING] = {TOLLBAR_MAP_STANDING, BPF_MAP_TYPE_HASH, sizeof(struct tollbar_address),
 			  sizeof(struct tollbar_standing)},
-	[MAP_EXACT] = {TOLLBAR_MAP_EXACT, BPF_MAP_TYPE_ARRAY_OF_MAPS, 4, 4},
-	[MAP_PREFIX] = {TOLLBAR_MAP_PREFIX, BPF_MAP_TYPE_ARRAY_OF_MAPS, 4, 4},
+	[MAP_TOPS] = {TOLLBAR_MAP_TOPS, BPF_MAP_TYPE_ARRAY, 4, TOLLBAR_GENERATIONS * sizeof(struct tollbar_lists_top)},
+	[MAP_LISTS] = {TOLLBAR_MAP_LISTS, BPF_MAP_TYPE_ARRAY_OF_MAPS, 4, 4},
 	[MAP_NEXT] = {TOLLBAR_MAP_NEXT, BPF_MAP_TYPE_PROG_ARRAY, 4, 4}, /* not in the program for `ip link` */
 };
 
@@ -39,7 +45,8 @@ struct filter {
 	uint32_t program_id;
 	bool lost, generic;
 	int map_fds[MAP_CNT];
-	struct tollbar_policy *policy; /* the kernel's own page */
+	struct tollbar_policy *policy;	/* the kernel's own pages */
+	struct tollbar_lists_top *tops; /* one per generation; the same */
 	struct tollbar_counters *per_cpu;
 	size_t cpu_cnt;
 	uint64_t swept_ns; /* atomic */
@@ -108,13 +115,16 @@ static int filter_open_program(struct filter **opened, int program_fd)
 	}
 	memset(filter->map_fds, -1, sizeof filter->map_fds);
 	filter->policy = MAP_FAILED;
+	filter->tops = MAP_FAILED;
 	filter->cpu_cnt = (size_t)cpu_cnt;
 	filter->per_cpu = calloc(filter->cpu_cnt, sizeof *filter->per_cpu);
 	int err = filter->per_cpu == NULL ? -ENOMEM : maps_find(filter, program_fd);
 	if (err == 0) {
 		filter->policy = mmap(NULL, POLICY_MAP_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED,
 				      filter->map_fds[MAP_POLICY], 0);
-		err = filter->policy == MAP_FAILED ? -errno : 0;
+		filter->tops =
+			mmap(NULL, TOPS_MAP_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, filter->map_fds[MAP_TOPS], 0);
+		err = filter->policy == MAP_FAILED || filter->tops == MAP_FAILED ? -errno : 0;
 	}
 	if (err == 0)
 		*opened = filter;
@@ -202,6 +212,8 @@ void filter_close(struct filter *filter)
 		return;
 	if (filter->policy != MAP_FAILED)
 		munmap(filter->policy, POLICY_MAP_BYTES);
+	if (filter->tops != MAP_FAILED)
+		munmap(filter->tops, TOPS_MAP_BYTES);
 	for (size_t i = 0; i < MAP_CNT; i++)
 		if (filter->map_fds[i] >= 0)
 			close(filter->map_fds[i]);
@@ -326,80 +338,111 @@ struct filter_state filter_state(const struct filter *filter)
 				     .mode = word & TOLLBAR_MODE_ALLOW ? FILTER_ALLOW : FILTER_OPEN};
 }
 
-/* A fresh exact map (single addresses) or prefix map (the shorter ones) with its share of the rules; -errno. */
-static int rules_map(const struct rule *rules, size_t cnt, bool exact, uint32_t *entries)
-{
-	LIBBPF_OPTS(bpf_map_create_opts, trie, .map_flags = BPF_F_NO_PREALLOC);
-	int fd, err = 0;
+/* --- lists ------------------------------------------------------------------------------------------------------ */
 
-	*entries = 0;
-	for (size_t i = 0; i < cnt; i++)
-		*entries += (rules[i].prefix.bits == 128) == exact;
-	uint32_t room = *entries > 0 ? *entries : 1;
-	if (exact)
-		fd = bpf_map_create(BPF_MAP_TYPE_HASH, "list_exact", sizeof(struct tollbar_address), 4, room, NULL);
-	else
-		fd = bpf_map_create(BPF_MAP_TYPE_LPM_TRIE, "list_prefix", sizeof(struct tollbar_prefix), 4, room,
-				    &trie);
-	for (size_t i = 0; fd >= 0 && err == 0 && i < cnt; i++) {
-		struct tollbar_prefix key = {.bits = rules[i].prefix.bits};
-		if ((key.bits == 128) != exact)
-			continue;
-		memcpy(&key.address, &rules[i].prefix.address, sizeof key.address);
-		err = bpf_map_update_elem(fd, exact ? (void *)&key.address : (void *)&key, &rules[i].bits, BPF_ANY);
-	}
-	if (err == 0)
+/* A fresh chunk with these lines, or with zeros for NULL; -errno. */
+static int chunk_map(const union tollbar_line *lines)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE);
+	size_t bytes = TOLLBAR_CHUNK_LINES * sizeof *lines;
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "lists_chunk", 4, sizeof *lines, TOLLBAR_CHUNK_LINES, &opts);
+
+	if (fd < 0 || lines == NULL)
 		return fd;
-	close(fd);
-	return err;
-}
-
-/* The kernel lets a change of an outer map return only when no program still uses the old state.  So putting the map in
- * force into its slot once more waits until no packet is judged by the old generation, and that can go. */
-static void generation_retire(struct filter *filter, uint32_t current, int exact_fd)
-{
-	uint32_t old = !current;
-
-	if (bpf_map_update_elem(filter->map_fds[MAP_EXACT], &current, &exact_fd, BPF_ANY) != 0)
-		return; /* costs memory until the next reload, no more */
-	bpf_map_delete_elem(filter->map_fds[MAP_EXACT], &old);
-	bpf_map_delete_elem(filter->map_fds[MAP_PREFIX], &old);
-}
-
-static int rules_load(struct filter *filter, const struct rule *rules, size_t cnt)
-{
-	uint32_t next = !(__atomic_load_n(&filter->policy->word, __ATOMIC_RELAXED) & TOLLBAR_GENERATION);
-	uint32_t exact_cnt, prefix_cnt;
-	int prefix_fd = -1, exact_fd = rules_map(rules, cnt, true, &exact_cnt), err = exact_fd;
-
-	if (err >= 0)
-		err = prefix_fd = rules_map(rules, cnt, false, &prefix_cnt);
-	if (err >= 0)
-		err = bpf_map_update_elem(filter->map_fds[MAP_EXACT], &next, &exact_fd, BPF_ANY);
-	if (err == 0)
-		err = bpf_map_update_elem(filter->map_fds[MAP_PREFIX], &next, &prefix_fd, BPF_ANY);
-	if (err == 0) {
-		word_change(filter, TOLLBAR_GENERATION | TOLLBAR_HAS_EXACT | TOLLBAR_HAS_PREFIX,
-			    (next ? TOLLBAR_GENERATION : 0) | (exact_cnt > 0 ? TOLLBAR_HAS_EXACT : 0) |
-				    (prefix_cnt > 0 ? TOLLBAR_HAS_PREFIX : 0));
-		generation_retire(filter, next, exact_fd);
+	void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (at == MAP_FAILED) {
+		int err = -errno;
+		close(fd);
+		return err;
 	}
-	if (prefix_fd >= 0)
-		close(prefix_fd);
-	if (exact_fd >= 0)
-		close(exact_fd);
+	memcpy(at, lines, bytes);
+	munmap(at, bytes);
+	return fd;
+}
+
+struct chunks {
+	uint32_t slots[TOLLBAR_CHUNKS_MAX + 1], cnt;
+	int fds[TOLLBAR_CHUNKS_MAX + 1];
+};
+
+static int chunk_add(struct chunks *chunks, uint32_t slot, const union tollbar_line *lines)
+{
+	int fd = chunk_map(lines);
+
+	if (fd < 0)
+		return fd;
+	chunks->slots[chunks->cnt] = slot;
+	chunks->fds[chunks->cnt++] = fd;
+	return 0;
+}
+
+/* All at once: each change of an outer map waits, see chunks_delete. */
+static int chunks_write(const struct filter *filter, uint32_t generation, const struct lists_image *image)
+{
+	struct chunks chunks = {.cnt = 0};
+	int err = chunk_add(&chunks, FENCE_SLOT, NULL);
+
+	for (uint32_t i = 0; err == 0 && i < image->chunk_cnt; i++) {
+		const union tollbar_line *lines = lists_image_chunk(image, i);
+		if (lines != NULL)
+			err = chunk_add(&chunks, generation * TOLLBAR_CHUNKS_MAX + i, lines);
+	}
+	uint32_t cnt = chunks.cnt;
+	if (err == 0)
+		err = bpf_map_update_batch(filter->map_fds[MAP_LISTS], chunks.slots, chunks.fds, &cnt, NULL);
+	while (chunks.cnt > 0)
+		close(chunks.fds[--chunks.cnt]);
 	return err;
+}
+
+/* The kernel lets a change of an outer map return only when no program still uses the old state.  That costs
+ * milliseconds each time, so slots that are empty anyway are left alone. */
+static void chunks_delete(const struct filter *filter, uint32_t generation)
+{
+	for (uint32_t i = 0; i < TOLLBAR_CHUNKS_MAX; i++) {
+		uint32_t slot = generation * TOLLBAR_CHUNKS_MAX + i, id;
+		if (bpf_map_lookup_elem(filter->map_fds[MAP_LISTS], &slot, &id) == 0)
+			bpf_map_delete_elem(filter->map_fds[MAP_LISTS], &slot);
+	}
+}
+
+/* Makes the generation not in force from the image and puts it in force.  Taking the fence out, which is there for this
+ * alone, then waits until no packet is judged by the generation before, and that can go. */
+static int image_switch(struct filter *filter, const struct lists_image *image)
+{
+	uint32_t old = (__atomic_load_n(&filter->policy->word, __ATOMIC_RELAXED) & TOLLBAR_GENERATION) != 0;
+	uint32_t next = !old, fence = FENCE_SLOT;
+
+	if (image->top != NULL)
+		filter->tops[next] = *image->top;
+	int err = chunks_write(filter, next, image);
+	if (err != 0) {
+		chunks_delete(filter, next);
+		return err;
+	}
+	word_change(filter, TOLLBAR_GENERATION | TOLLBAR_HAS_LISTS,
+		    (next ? TOLLBAR_GENERATION : 0) | (image->top != NULL ? TOLLBAR_HAS_LISTS : 0));
+	if (bpf_map_delete_elem(filter->map_fds[MAP_LISTS], &fence) == 0)
+		chunks_delete(filter, old);
+	return 0;
 }
 
 int filter_load_lists(struct filter *filter, const struct prefix_list *allow, const struct prefix_list *deny)
 {
-	struct rule *rules;
-	size_t cnt;
-	int err = lists_merge(&rules, &cnt, allow, deny);
+	struct lists_image image;
+	uint64_t seed, began_ns = clock_ns();
 
+	if (getrandom(&seed, sizeof seed, 0) != sizeof seed)
+		return -errno;
+	int err = lists_image_init(&image, allow, deny, seed);
 	if (err == 0)
-		err = rules_load(filter, rules, cnt);
-	free(rules);
+		err = image_switch(filter, &image);
+	if (err == 0)
+		log_info("event=lists allow=%zu deny=%zu ip4_rules=%zu ip6_rules=%zu kernel_kib=%zu ms=%llu",
+			 allow->cnt, deny->cnt, image.ip4_cnt, image.ip6_cnt,
+			 (size_t)image.chunk_cnt * TOLLBAR_CHUNK_LINES * sizeof *image.lines / 1024,
+			 (unsigned long long)(clock_ns() - began_ns) / 1000000);
+	lists_image_fini(&image);
 	return err;
 }
 
