@@ -2,6 +2,7 @@
 /* The gate in the kernel, through BPF_PROG_TEST_RUN and the daemon's own calls: frame in, action, reason and counter out. */
 #include "gate_rig.h"
 
+#include <pthread.h>
 #include <sys/utsname.h>
 
 static void each_frame(void (*visit)(struct frame *frame, enum reason want, const char *name))
@@ -175,6 +176,127 @@ TEST(long_lists)
 	expect(&frame, NOT_ALLOWED, "beside the last address");
 	frame_from(&frame, "10.156.63.200");
 	expect(&frame, NOT_ALLOWED, "beside the last prefix");
+}
+
+/* Every source is answered by the kernel as by the same code in user space, which test_lists_image.c compares with what
+ * lists mean: here it is the maps that are tested, chunk by chunk. */
+TEST(lists_of_several_chunks)
+{
+	enum { CNT = 60000 };
+	struct prefix *prefixes = malloc(CNT * sizeof *prefixes);
+	struct prefix_list allow = {prefixes, 0}, deny = {0};
+	struct frame frame;
+	char source[INET6_ADDRSTRLEN];
+
+	GATE_READY();
+	for (unsigned i = 0; i < CNT; i++) { /* half of them IPv4, each in a /16 or /32 with few others */
+		uint32_t mixed = i * 2654435761u;
+		struct prefix four = {{.s6_addr = {[10] = 255,
+						   255,
+						   (uint8_t)(1 + mixed % 200),
+						   (uint8_t)(mixed >> 8),
+						   (uint8_t)(mixed >> 16),
+						   7}},
+				      128};
+		struct prefix six = {{.s6_addr = {0x20, 1, (uint8_t)(mixed >> 8), (uint8_t)(mixed >> 16),
+						  (uint8_t)(mixed >> 24), 1, [15] = 7}},
+				     128};
+		prefixes[allow.cnt++] = i % 2 ? four : six;
+	}
+	CHECK_EQ(filter_load_lists(filter, &allow, &deny), 0);
+	filter_set_mode(filter, FILTER_ALLOW, false);
+	for (unsigned i = 0; i < CNT; i += 29) {
+		const uint8_t *at = prefixes[i].address.s6_addr;
+		CHECK(inet_ntop(i % 2 ? AF_INET : AF_INET6, i % 2 ? at + 12 : at, source, sizeof source) != NULL);
+		frame_from(&frame, source);
+		expect(&frame, PASS_ALLOWED, source);
+		frame.bytes[i % 2 ? AT_IP4_SOURCE + 3 : AT_IP6_SOURCE + 15] = 9;
+		expect(&frame, NOT_ALLOWED, source);
+	}
+	lists_set("", "");
+	expect(&frame, NOT_ALLOWED, "no list");
+	free(prefixes);
+}
+
+static struct {
+	struct frame frame;
+	bool end; /* atomic */
+	uint64_t runs, wrong;
+} stream;
+
+static void *stream_run(void *unused)
+{
+	while (!__atomic_load_n(&stream.end, __ATOMIC_RELAXED)) {
+		LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = stream.frame.bytes,
+			    .data_size_in = (uint32_t)stream.frame.used, .repeat = 1000);
+		stream.wrong += bpf_prog_test_run_opts(gate_fd, &opts) != 0;
+		stream.runs += 1000;
+	}
+	return NULL;
+}
+
+/* A source that every list admits is never refused while they change under it. */
+TEST(reload_under_traffic)
+{
+	struct tollbar_counters before, after;
+	pthread_t thread;
+
+	GATE_READY();
+	frame_from(&stream.frame, "192.0.2.7");
+	lists_set("192.0.2.7", "");
+	filter_set_mode(filter, FILTER_ALLOW, false);
+	CHECK_EQ(filter_counters(filter, &before), 0);
+	CHECK_NEED(pthread_create(&thread, NULL, stream_run, NULL) == 0);
+	for (int round = 0; round < 10; round++) {
+		lists_set("192.0.2.0/24\n10.0.0.0/8", "192.0.3.0/24");
+		lists_set("0.0.0.0/0\n::/0", "");	 /* without a chunk */
+		lists_set("192.0.2.7\n2001:db8::1", ""); /* with another one */
+	}
+	__atomic_store_n(&stream.end, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	CHECK_EQ(filter_counters(filter, &after), 0);
+	CHECK(stream.runs > 0 && stream.wrong == 0);
+	CHECK_EQ(after.packets[PASS_ALLOWED] - before.packets[PASS_ALLOWED], stream.runs);
+}
+
+/* What a list no longer needs goes at once: slots of the generation before, and the fence. */
+TEST(reload_gives_memory_back)
+{
+	unsigned used = 0;
+
+	GATE_READY();
+	lists_set("192.0.2.7\n2001:db8::1", "");
+	lists_set("192.0.2.8", "");
+	for (uint32_t slot = 0; slot < TOLLBAR_CHUNK_SLOTS; slot++) {
+		uint32_t id;
+		used += bpf_map_lookup_elem(filter->map_fds[MAP_LISTS], &slot, &id) == 0;
+	}
+	CHECK_EQ(used, 1);
+	lists_set("", "");
+	for (uint32_t slot = 0; slot < TOLLBAR_CHUNK_SLOTS; slot++) {
+		uint32_t id;
+		CHECK(bpf_map_lookup_elem(filter->map_fds[MAP_LISTS], &slot, &id) != 0);
+	}
+}
+
+/* The lists stay as they are when a new one cannot be put in: here there is no map of lists to put it into. */
+TEST(failed_reload_changes_nothing)
+{
+	struct prefix room = {{.s6_addr = {[10] = 255, 255, 192, 0, 2, 8}}, 128};
+	struct prefix_list other = {&room, 1}, none = {0};
+	struct frame frame;
+
+	GATE_READY();
+	lists_set("192.0.2.7", "");
+	filter_set_mode(filter, FILTER_ALLOW, false);
+	frame_from(&frame, "192.0.2.7");
+	int lists_fd = filter->map_fds[MAP_LISTS];
+	filter->map_fds[MAP_LISTS] = filter->map_fds[MAP_COUNTERS];
+	CHECK(filter_load_lists(filter, &other, &none) < 0);
+	filter->map_fds[MAP_LISTS] = lists_fd;
+	expect(&frame, PASS_ALLOWED, "after a failure");
+	lists_set("192.0.2.8", "");
+	expect(&frame, NOT_ALLOWED, "after a reload");
 }
 
 /* --- ports --- */

@@ -94,6 +94,8 @@ policy() { # HOW it was attached
 	expect "$1, denylist in open mode" 10.99.0.2 8402 pass 10.99.0.3 8402 drop fd99::2 8402 drop fd99::2 9 pass
 	tollbar attach node0 --deny "$(list deny 10.99.0.2 10.99.0.3/24)"
 	ok "$1, list with a mistake" $? 1
+	tollbar attach node0 --deny "$DIR"
+	ok "$1, a directory for a list" $? 1
 	expect "$1, the list before stays" 10.99.0.2 8402 pass 10.99.0.3 8402 drop
 	tollbar attach node0 --deny /dev/null
 	expect "$1, no list" 10.99.0.3 8402 pass fd99::2 8402 pass

@@ -65,7 +65,9 @@ static int load_list(struct prefix_list *list, const char *path)
 {
 	int mistakes = path[0] != 0 ? lists_load(list, path, stderr) : 0;
 
-	if (mistakes != 0)
+	if (mistakes < 0)
+		log_error("event=list file=%s error=\"%s\"", path, strerror(-mistakes));
+	else if (mistakes > 0)
 		log_error("event=list file=%s mistakes=%d", path, mistakes);
 	return mistakes == 0 ? 0 : -EINVAL;
 }

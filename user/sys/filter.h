@@ -50,6 +50,8 @@ void filter_set_alive(struct filter *filter, unsigned seconds);
  * answer; NULL: to none.  -EINVAL: the kernel will not have it behind ours. */
 int filter_set_next(struct filter *filter, const char *iface, const char *pinned);
 /* filter_load_lists: both lists replace the ones in force in one step: no packet sees half of them, or none.
+ * The new ones are made beside them (lists_image.h), and both are in the kernel until no packet is judged by the old
+ * ones: tens of milliseconds, and some more per MiB of them.  What they come to is logged.
  * One thread at a time.  On failure the lists in force stay. */
 int filter_load_lists(struct filter *filter, const struct prefix_list *allow, const struct prefix_list *deny);
 
