@@ -168,7 +168,7 @@ fuzz: ## FUZZ=NAME: fuzz one parser until stopped
 
 bench: ## measure; also writes build/bench.json
 	$(Q)scripts/install-deps build test bench
-	$(Q)$(SUBMAKE) all tools $(BENCH)
+	$(Q)$(SUBMAKE) all tools $(BENCH) $(BPF_BESIDE)
 	$(Q)scripts/bench.sh
 
 lint: ## format, clang-tidy, cppcheck, include floors, house rules
