@@ -55,6 +55,11 @@ static ALWAYS_INLINE enum reason judge(struct xdp_md *ctx, __u32 word)
 		return reason;
 	if (daemon_gone(word))
 		return NO_DAEMON;
+	/* As numbers, before the lists: with pointers kept for later the BPF verifier would walk all that follows once for
+	 * every way through the headers. */
+	__u64 ip_at = (__u64)(packet.ip - (const __u8 *)data), l4_at = (__u64)(packet.l4 - (const __u8 *)data);
+	barrier_var(ip_at);
+	barrier_var(l4_at);
 	/* Lists first: where they refuse, two reads have done it. */
 	enum reason listed = allow_check(&packet, word);
 	if (REASON_DROPS(listed))
@@ -63,7 +68,8 @@ static ALWAYS_INLINE enum reason judge(struct xdp_md *ctx, __u32 word)
 	reason = standing_check(&source, word);
 	if (UNLIKELY(reason != REASON_OK))
 		return reason;
-	if (UNLIKELY(word & TOLLBAR_CHECKSUM) && checksum_check(ctx, &packet) != REASON_OK)
+	if (UNLIKELY(word & TOLLBAR_CHECKSUM) &&
+	    checksum_check(ctx, (__u32)ip_at, (__u32)l4_at, packet.l4_bytes, packet.protocol) != REASON_OK)
 		return CHECKSUM;
 	return listed;
 }
