@@ -27,7 +27,7 @@
 
 #define ROUNDS 31
 #define SIGNATURES 4096 /* of a set: each is used once until all were */
-#define TURN 512	/* signatures of the engine in a turn */
+#define TURN 2048	/* signatures of the engine in a turn: long enough that the caches are its own */
 #define RECOVER_TURN 24 /* and of libsecp256k1 */
 #define SETS 4
 
