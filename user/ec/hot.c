@@ -9,6 +9,9 @@ VECTOR_BEGIN
 /* A level of the tree costs an inversion (1.3 us), and saves a third of a Jacobian sum (0.06 us) for each of its own. */
 #define LEVEL_SUMS_MIN 20
 
+/* How many rows ahead of its use a row is asked for once more, from the second-level cache to the first. */
+#define NEAR 4
+
 /* u1 = z / s and u2 = r / s, as rows of the generator's table and of the signers'. */
 static void look_up(struct hot_vector *vector, struct u256x8 half_inverse)
 {
@@ -66,6 +69,10 @@ static void sum_rows(struct hot_work *work, size_t vector_cnt)
 		for (int half = 0; half < 2; half++) {
 			struct point8 *point = vector->point[half];
 			for (size_t i = 0; i + 1 < cnt; i += 2) {
+				if (i + NEAR + 1 < cnt) {
+					row_prefetch_near(vector->lookups.address[half][i + NEAR]);
+					row_prefetch_near(vector->lookups.address[half][i + NEAR + 1]);
+				}
 				load_row(vector, half, i);
 				load_row(vector, half, i + 1);
 				work->sums[round.cnt] = (struct sum){&point[i], &point[i + 1], &point[i], &vector->bad};

@@ -82,10 +82,17 @@ VECTOR_INLINE void row_store(const uint64_t address[LANES], struct u256x8 x, str
 		*(u64x8 *)address[i] = w[i];
 }
 
+/* Rows that are wanted in a microsecond or two, into the second-level cache; and in a few products' time, into the first. */
 VECTOR_INLINE void row_prefetch(const uint64_t address[LANES])
 {
 	for (int i = 0; i < LANES; i++)
 		_mm_prefetch((const void *)address[i], _MM_HINT_T1);
+}
+
+VECTOR_INLINE void row_prefetch_near(const uint64_t address[LANES])
+{
+	for (int i = 0; i < LANES; i++)
+		_mm_prefetch((const void *)address[i], _MM_HINT_T0);
 }
 
 /* Bytes of each 64-bit word the other way round. */
