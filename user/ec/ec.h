@@ -42,8 +42,8 @@ void ec_fini(struct ec_workspace *work); /* NULL is allowed */
 size_t ec_bytes(void);			 /* memory of one workspace */
 
 /* A key's table: odd multiples of the key at every window position, in rows of 64 bytes.  Wider windows need fewer
- * additions a signature and more memory: 26 KiB for 5, 136 KiB for 8, 2.5 MiB for 13.  Memory is the caller's, aligned to 64 bytes;
- * huge pages pay when there are many. */
+ * additions a signature and more memory: 26 KiB for 5, 136 KiB for 8, 2.5 MiB for 13.  Memory is the caller's, aligned
+ * to 64 bytes; huge pages pay when there are many. */
 #define EC_TABLE_ALIGN 64
 bool ec_window_valid(unsigned window);	/* 4 to 8, and 13 */
 size_t ec_table_bytes(unsigned window); /* of a valid window */

@@ -3,8 +3,9 @@
 #define TOLLBAR_EC_SCALAR_H
 /* scalar.h: eight numbers mod the group order n, and what turns one into table look-ups.
  *
- * Limbs as u256x8.h has them, carried, the last one below 2^52.  Products are Montgomery's, with 2^260: mul(a, b) = a b / 2^260, below 2 n
- * when a b < 2^514.  A number "times 2^260" is one kept that way, so that mul(plain, times 2^260) is plain.
+ * Limbs as u256x8.h has them, carried, the last one below 2^52.  Products are Montgomery's,
+ * with 2^260: mul(a, b) = a b / 2^260, below 2 n when a b < 2^514.  A number "times 2^260" is one kept that
+ * way, so that mul(plain, times 2^260) is plain.
  *
  * Signed digits without zero.  A scalar u is used by way of s = (u + K) / 2 mod n, split by the endomorphism into
  * s = s1 + lambda s2 with |s1|, |s2| < 2^128; the halves are v = s1 + 2^128 and s2 + 2^128, l bits long (l: the window
