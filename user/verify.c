@@ -280,7 +280,7 @@ static void split(struct verifier *verifier, struct batch *batch)
 			last_cold = job;
 		}
 	}
-	if (batch->cold_cnt > 0 && batch->cold_cnt < COLD_MIN) {
+	if (last_cold != NULL && batch->cold_cnt < COLD_MIN) {
 		last_cold->way = WAY_ALONE;
 		batch->cold_cnt = 0;
 	}
