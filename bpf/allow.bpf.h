@@ -28,9 +28,9 @@ static ALWAYS_INLINE enum reason allow_check(const struct packet *packet, __u32 
 
 	if (code == TOLLBAR_CODE_DENY)
 		return BLOCKED;
-	if (!(word & TOLLBAR_MODE_ALLOW))
-		return PASS_OPEN;
-	return code == TOLLBAR_CODE_ALLOW ? PASS_ALLOWED : NOT_ALLOWED;
+	if (code == TOLLBAR_CODE_ALLOW)
+		return PASS_ALLOWED;
+	return word & TOLLBAR_MODE_ALLOW ? NOT_ALLOWED : PASS_OPEN;
 }
 
 #endif

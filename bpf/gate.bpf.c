@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* gate.bpf.c: the XDP program in front of the service ports.
  *
- *   packet → heartbeat → lists → standing → checksum → verdict
+ *   packet → heartbeat → lists → standing → checksum → bucket → verdict
  *
  * Attached alone it passes everything: ports, modes and lists arrive through the maps, and changing them never
  * re-attaches.  It may refuse a packet; it never says that one is paid for.  Everything that is not TCP or UDP to a
@@ -14,6 +14,7 @@
 #include "reasons.h"
 
 #include "allow.bpf.h"
+#include "bucket.bpf.h"
 #include "checksum.bpf.h"
 #include "maps.bpf.h"
 #include "packet.bpf.h"
@@ -71,7 +72,10 @@ static ALWAYS_INLINE enum reason judge(struct xdp_md *ctx, __u32 word)
 	if (UNLIKELY(word & TOLLBAR_CHECKSUM) &&
 	    checksum_check(ctx, (__u32)ip_at, (__u32)l4_at, packet.l4_bytes, packet.protocol) != REASON_OK)
 		return CHECKSUM;
-	return listed;
+	if (LIKELY(!bucket_asked(listed, word)))
+		return listed;
+	reason = bucket_check(&source, &packet);
+	return UNLIKELY(reason != REASON_OK) ? reason : listed;
 }
 
 static ALWAYS_INLINE __u32 policy_word(void)

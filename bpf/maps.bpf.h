@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #ifndef TOLLBAR_MAPS_BPF_H
 #define TOLLBAR_MAPS_BPF_H
-/* maps.bpf.h: every map.  The kernel side writes the counters only; all else is written by the daemon (or by
- * `tollbar attach`) and read here.  Nothing is ever inserted on behalf of a packet. */
+/* maps.bpf.h: every map.  The kernel side writes the counters and the buckets; all else is written by the daemon (or
+ * by `tollbar attach`) and read here.  Nothing that grows is ever written on behalf of a packet. */
 #include "defs.bpf.h"
 
 #include <bpf/bpf_helpers.h>
@@ -13,7 +13,7 @@
 /* For the daemon: which abi.h this object was built from.  The program itself does not read it. */
 const __u32 tollbar_abi SEC(TOLLBAR_MAP_ABI) __attribute__((used)) = TOLLBAR_ABI;
 
-/* Ports and modes: 16 KiB, one array element the daemon maps into its memory.  Global data, so that reading it is a load
+/* Ports, modes and limits: 16 KiB, one array element the daemon maps into its memory.  Global data, so that reading it is a load
  * and no lookup. */
 struct tollbar_policy policy SEC(TOLLBAR_MAP_POLICY);
 
@@ -34,6 +34,17 @@ struct {
 	__type(key, struct tollbar_address);
 	__type(value, struct tollbar_standing);
 } standing SEC(".maps");
+
+/* What sources have sent lately: the one map written on behalf of packets.  It never grows and nothing in it is looked
+ * for by anyone else, so forged sources can fill it, and then it says nothing of them.  Mappable for its alignment alone:
+ * a set is then one cache line. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, TOLLBAR_BUCKET_SETS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct tollbar_bucket_set);
+} buckets SEC(".maps");
 
 /* The lists.  The daemon writes the top and the chunks of the generation not in force, then turns the generation bit of
  * the policy word: one store replaces both lists.  At first there are no chunks. */

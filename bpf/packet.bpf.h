@@ -31,6 +31,7 @@ struct packet {
 	__u8 protocol;
 	__u8 version;	   /* 4 or 6 */
 	__u8 ip6_fragment; /* a first fragment; later ones end as PASS_OTHER */
+	__u8 opens;	   /* a TCP SYN without ACK: somebody wants a connection */
 };
 
 struct cursor {
@@ -265,7 +266,7 @@ static ALWAYS_INLINE enum reason packet_check_ip(const struct packet *packet)
 	 1u << (TCP_RST | TCP_ACK) | 1u << TCP_ACK | 1u << (TCP_ACK | TCP_URG) | 1u << (TCP_FIN | TCP_ACK) | \
 	 1u << (TCP_FIN | TCP_ACK | TCP_URG))
 
-static ALWAYS_INLINE enum reason packet_tcp(const struct packet *packet, const void *data_end)
+static ALWAYS_INLINE enum reason packet_tcp(struct packet *packet, const void *data_end)
 {
 	const __u8 *tcp = packet->l4;
 
@@ -275,6 +276,7 @@ static ALWAYS_INLINE enum reason packet_tcp(const struct packet *packet, const v
 	if (UNLIKELY(header_bytes < sizeof(struct tcphdr) || header_bytes > packet->l4_bytes))
 		return TCP_HEADER;
 	__u32 combination = (flags & 7) | (flags >> 1 & 0x18);
+	packet->opens = (combination & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 	return LIKELY(TCP_COMBINATIONS >> combination & 1) ? REASON_OK : TCP_FLAGS;
 }
 
@@ -287,10 +289,11 @@ static ALWAYS_INLINE enum reason packet_udp(const struct packet *packet, const v
 	return LIKELY(BE16(udp->len) == packet->l4_bytes) ? REASON_OK : UDP_LENGTH;
 }
 
-static ALWAYS_INLINE enum reason packet_check(const struct packet *packet, const void *data_end)
+static ALWAYS_INLINE enum reason packet_check(struct packet *packet, const void *data_end)
 {
 	enum reason reason = packet_check_ip(packet);
 
+	packet->opens = 0;
 	if (UNLIKELY(reason != REASON_OK))
 		return reason;
 	if (UNLIKELY(*(const __be16 *)packet->l4 == 0))

@@ -24,6 +24,7 @@
 #define TOLLBAR_MAP_TOPS ".data.lists"
 #define TOLLBAR_MAP_LISTS "lists"
 #define TOLLBAR_MAP_NEXT "next"
+#define TOLLBAR_MAP_BUCKETS "buckets"
 
 /* An IPv6 address, or an IPv4 one as ::ffff:a.b.c.d, in network byte order.  The two cannot be confused: a frame whose
  * IPv6 source lies in ::ffff:0:0/96 is refused as a martian before any lookup. */
@@ -41,12 +42,26 @@ struct tollbar_address {
 #define TOLLBAR_HAS_LISTS 8u  /* the lists of this generation are not empty; a lookup is skipped if they are */
 #define TOLLBAR_HAS_STANDING 32u
 #define TOLLBAR_GENERATION 64u	  /* which lists are in force: 0 or 1 */
+#define TOLLBAR_LIMITED 128u	  /* tollbar_policy.limits hold for sources on no list */
+#define TOLLBAR_LIMIT_LISTED 256u /* and for those on the allowlist too */
 #define TOLLBAR_NEXT 1024u	  /* what passes goes on to the program in the map `next`, if there is one */
 #define TOLLBAR_CHECKSUM 2048u	  /* checksums of what would pass are checked too */
 #define TOLLBAR_FAIL_CLOSED 4096u /* service ports are shut while no daemon says that it lives */
 
 /* One bit per port, port p is bit p % 64 of word p / 64. */
 #define TOLLBAR_PORT_WORDS 1024u
+
+/* How much one source may send.  A pace of 0 is no limit. */
+struct tollbar_limits {
+	__u64 key[2];	       /* random, of the hash that says where a source has its bucket */
+	__u64 packet_ns;       /* one packet in so many nanoseconds, */
+	__u64 packet_burst_ns; /* and so many nanoseconds' worth of them at once */
+	__u64 connection_ns;   /* the same for packets that open a TCP connection */
+	__u64 connection_burst_ns;
+	__u32 ip4_mask;	   /* network order: the part of an address that is one source */
+	__u32 ip6_mask[2]; /* of its upper half */
+	__u32 zero;
+};
 
 struct tollbar_policy {
 	__u32 word;
@@ -55,11 +70,27 @@ struct tollbar_policy {
 	__u32 zero[12]; /* the word has its cache line to itself: ports change rarely, but they are read next to it */
 	__u64 tcp_ports[TOLLBAR_PORT_WORDS];
 	__u64 udp_ports[TOLLBAR_PORT_WORDS];
+	struct tollbar_limits limits;
 };
 
 /* Value of the standing map: the source is dropped until this moment.  CLOCK_MONOTONIC, nanoseconds. */
 struct tollbar_standing {
 	__u64 until_ns;
+};
+
+/* Value of the buckets map: two buckets, one cache line.  See bucket.bpf.h. */
+#define TOLLBAR_BUCKET_SETS 32768u /* a power of two; 65,536 sources, 2 MiB */
+#define TOLLBAR_BUCKETS_IN_SET 2u
+
+struct tollbar_bucket {
+	__u64 tag;	       /* whose it is */
+	__u64 packets_full_ns; /* the moment it is full again; CLOCK_MONOTONIC as of the last tick */
+	__u64 connections_full_ns;
+	__u64 zero;
+};
+
+struct tollbar_bucket_set {
+	struct tollbar_bucket buckets[TOLLBAR_BUCKETS_IN_SET];
 };
 
 /* Per CPU.  packets[r] counts packets that ended with kernel reason r (reasons.h, numbers below 64); of these,
@@ -75,10 +106,15 @@ struct tollbar_counters {
 
 #define TOLLBAR_OFFSET_OF(type, field) __builtin_offsetof(struct type, field)
 _Static_assert(sizeof(struct tollbar_address) == 16, "tollbar_address");
-_Static_assert(sizeof(struct tollbar_policy) == 64 + 2 * 8192, "tollbar_policy");
+_Static_assert(sizeof(struct tollbar_limits) == 64, "tollbar_limits");
+_Static_assert(TOLLBAR_OFFSET_OF(tollbar_limits, ip4_mask) == 48, "tollbar_limits.ip4_mask");
+_Static_assert(sizeof(struct tollbar_policy) == 64 + 2 * 8192 + 64, "tollbar_policy");
 _Static_assert(TOLLBAR_OFFSET_OF(tollbar_policy, alive_until_ns) == 8, "tollbar_policy.alive_until_ns");
 _Static_assert(TOLLBAR_OFFSET_OF(tollbar_policy, tcp_ports) == 64, "tollbar_policy.tcp_ports");
 _Static_assert(TOLLBAR_OFFSET_OF(tollbar_policy, udp_ports) == 64 + 8192, "tollbar_policy.udp_ports");
+_Static_assert(TOLLBAR_OFFSET_OF(tollbar_policy, limits) == 64 + 2 * 8192, "tollbar_policy.limits");
+_Static_assert(sizeof(struct tollbar_bucket) == 32, "tollbar_bucket");
+_Static_assert(sizeof(struct tollbar_bucket_set) == 64, "tollbar_bucket_set");
 _Static_assert(sizeof(struct tollbar_standing) == 8, "tollbar_standing");
 _Static_assert(sizeof(struct tollbar_counters) == 1024, "tollbar_counters");
 _Static_assert(TOLLBAR_OFFSET_OF(tollbar_counters, observed) == 512, "tollbar_counters.observed");

@@ -37,6 +37,7 @@
 	K(31, NOT_ALLOWED, "not_allowed")    \
 	K(32, PENALIZED, "penalized")        \
 	K(33, RATE, "rate")                  \
+	K(34, SYN_RATE, "syn_rate")          \
 	K(40, NO_DAEMON, "no_daemon")
 
 /* Kernel numbers below 10 let the packet through. */

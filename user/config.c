@@ -46,6 +46,11 @@ static const struct setting node_settings[] = {
 	{0},
 };
 
+#define LIMIT(name, least, most)                                                                  \
+	{                                                                                         \
+#name, config_set_number, NODE(filter.limits.name), .min = (least), .max = (most) \
+	}
+
 static const struct setting filter_settings[] = {
 	{"mode", config_set_choice, NODE(filter.allow_mode), .words = mode_words},
 	{"observe", config_set_choice, NODE(filter.observe), .words = no_yes},
@@ -57,6 +62,13 @@ static const struct setting filter_settings[] = {
 	{"fail", config_set_choice, NODE(filter.fail_closed), .words = fail_words},
 	{"fail_s", config_set_number, NODE(filter.fail_s), .min = 3, .max = 3600},
 	{"checksum", config_set_choice, NODE(filter.checksum), .words = no_yes},
+	LIMIT(packets_per_s, 0, RATE_MAX),
+	LIMIT(packets_burst, 0, BURST_MAX),
+	LIMIT(connections_per_s, 0, RATE_MAX),
+	LIMIT(connections_burst, 0, BURST_MAX),
+	LIMIT(limit_ip4_bits, 1, 32),
+	LIMIT(limit_ip6_bits, 1, 64),
+	{"limit_listed", config_set_choice, NODE(filter.limits.limit_listed), .words = no_yes},
 	{0},
 };
 
@@ -147,7 +159,11 @@ static void set_defaults(struct config *config)
 		.keep_s = 604800,
 		.signer_cache_bytes = 64 << 20,
 		.log_level = LOG_INFO,
-		.filter = {.penalty_failures = 20, .penalty_window_s = 10, .penalty_s = 60, .fail_s = 10},
+		.filter = {.penalty_failures = 20,
+			   .penalty_window_s = 10,
+			   .penalty_s = 60,
+			   .fail_s = 10,
+			   .limits = {.limit_ip4_bits = 32, .limit_ip6_bits = 64}},
 		.facilitator = {.timeout_ms = 10000, .in_flight = 32},
 		.timeouts =
 			{

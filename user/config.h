@@ -51,6 +51,16 @@ struct config_timeouts {	/* [timeouts], milliseconds */
 
 enum engine_choice { CHOOSE_ENGINE, CHOOSE_LIBSECP256K1 }; /* engine = auto | libsecp256k1 */
 
+#define RATE_MAX 10000000 /* the kernel keeps whole nanoseconds for one: here off by 1 % at most */
+#define BURST_MAX 1000000000
+
+struct config_limits {				       /* in [filter]: what one source may send; 0: no limit */
+	unsigned packets_per_s, packets_burst;	       /* burst: at once; 0: as many as in a second */
+	unsigned connections_per_s, connections_burst; /* TCP connections opened */
+	unsigned limit_ip4_bits, limit_ip6_bits;       /* how long a prefix is one source: 32 and 64 */
+	bool limit_listed;			       /* limit sources on the allow list, too */
+};
+
 struct config {
 	/* [node] */
 	struct sockaddr_storage listens[LISTENS_MAX]; /* listen = 0.0.0.0:8402 or [::]:8402; may be repeated */
@@ -88,6 +98,7 @@ struct config {
 		bool fail_closed;	   /* fail = open | closed: service ports are shut when no daemon lives */
 		unsigned fail_s;	   /* 10: so long after its last sign of life */
 		bool checksum;		   /* checksum = yes | no */
+		struct config_limits limits;
 	} filter;
 
 	struct { /* [facilitator] */
@@ -110,6 +121,9 @@ struct config {
 /* config_load: file → config.  Each mistake is one line "FILE:LINE: what is wrong" on `mistakes` (line 0 for something
  * missing from the whole file).  Returns the number of mistakes, or -errno when the file cannot be read. */
 int config_load(struct config *config, const char *path, FILE *mistakes);
+/* config_burst_least: what a burst must hold at this rate: one, and what comes in 10 ms, for so long the kernel's coarse
+ * clock may stand still.  Below 10 a second one is enough: the pace is then at most a tenth too slow. */
+unsigned config_burst_least(unsigned per_s);
 /* config_parse: the same from memory; `name` stands for the file in messages. */
 int config_parse(struct config *config, const char *name, const char *text, size_t text_bytes, FILE *mistakes);
 

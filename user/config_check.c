@@ -211,6 +211,36 @@ static void check_node(struct reader *reader, const struct section *node)
 		inifile_mistake(reader->ini, 0, "no [route NAME]: nothing would be served");
 }
 
+unsigned config_burst_least(unsigned per_s)
+{
+	return per_s < 10 ? 1 : 1 + (per_s + 99) / 100;
+}
+
+static void check_burst(struct reader *reader, const struct section *section, const char *key, unsigned per_s,
+			unsigned burst)
+{
+	unsigned least = config_burst_least(per_s);
+	char problem[96];
+
+	if (burst == 0 || burst >= least)
+		return;
+	snprintf(problem, sizeof problem, "must be %u or more: one, and what comes in 10 ms", least);
+	mistake_at_key(reader, section, key, problem);
+}
+
+static void check_filter(struct reader *reader, const struct section *filter)
+{
+	const struct config_limits *limits = &reader->config->filter.limits;
+	const char *first = limits->packets_per_s != 0 ? "packets_per_s" : "connections_per_s";
+
+	if (limits->packets_per_s + limits->connections_per_s != 0 && reader->config->filter.allow_mode &&
+	    !limits->limit_listed)
+		mistake_at_key(reader, filter, first,
+			       "limits nobody: in mode allow every source is listed; set limit_listed = yes");
+	check_burst(reader, filter, "packets_burst", limits->packets_per_s, limits->packets_burst);
+	check_burst(reader, filter, "connections_burst", limits->connections_per_s, limits->connections_burst);
+}
+
 static void default_public_url(struct config *config)
 {
 	const struct sockaddr_storage *listen = &config->listens[0];
@@ -234,6 +264,7 @@ void config_check(struct reader *reader)
 	const struct section *node = find_single(reader, SECTION_NODE);
 
 	check_node(reader, node);
+	check_filter(reader, find_single(reader, SECTION_FILTER));
 	if (check_named(reader))
 		check_paid(reader, node);
 	default_public_url(reader->config);

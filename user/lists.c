@@ -237,3 +237,14 @@ void lists_fini(struct prefix_list *list)
 	free(list->prefixes);
 	*list = (struct prefix_list){0};
 }
+
+int lists_add(struct prefix_list *list, const struct in6_addr *address)
+{
+	struct prefix *grown = realloc(list->prefixes, (list->cnt + 1) * sizeof *grown);
+
+	if (grown == NULL)
+		return -ENOMEM;
+	list->prefixes = grown;
+	list->prefixes[list->cnt++] = (struct prefix){*address, 128};
+	return 0;
+}

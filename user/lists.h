@@ -36,5 +36,7 @@ int lists_load(struct prefix_list *list, const char *path, FILE *mistakes) __att
 int lists_parse(struct prefix_list *list, const char *name, const char *text, size_t text_bytes, FILE *mistakes)
 	__attribute__((warn_unused_result));
 void lists_fini(struct prefix_list *list);
+/* lists_add: one address more (IPv4 as mapped).  0 or -ENOMEM. */
+int lists_add(struct prefix_list *list, const struct in6_addr *address) __attribute__((warn_unused_result));
 
 #endif

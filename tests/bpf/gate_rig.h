@@ -61,7 +61,9 @@ static inline void gate_load(void)
 	}
 }
 
-/* Every test starts from here: our ports, open mode, no lists. */
+static const struct config_limits no_limits = {.limit_ip4_bits = 32, .limit_ip6_bits = 64};
+
+/* Every test starts from here: our ports, open mode, no lists, no limits. */
 static inline bool gate_ready(void)
 {
 	static const struct prefix_list none;
@@ -72,6 +74,7 @@ static inline bool gate_ready(void)
 		return false;
 	CHECK_EQ(filter_set_ports(filter, tcp_ports, 1, udp_ports, 1), 0);
 	CHECK_EQ(filter_load_lists(filter, &none, &none), 0);
+	CHECK_EQ(filter_set_limits(filter, &no_limits), 0);
 	filter_set_mode(filter, FILTER_OPEN, false);
 	return true;
 }

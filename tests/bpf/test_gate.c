@@ -65,29 +65,29 @@ static const struct {
 	const char *allow, *deny, *source;
 	enum reason open, allowing; /* what is wanted in each mode */
 } list_rows[] = {
-	{"192.0.2.7", "", "192.0.2.7", PASS_OPEN, PASS_ALLOWED},
+	{"192.0.2.7", "", "192.0.2.7", PASS_ALLOWED, PASS_ALLOWED},
 	{"192.0.2.7", "", "192.0.2.6", PASS_OPEN, NOT_ALLOWED},
-	{"192.0.2.0/24", "", "192.0.2.255", PASS_OPEN, PASS_ALLOWED},
+	{"192.0.2.0/24", "", "192.0.2.255", PASS_ALLOWED, PASS_ALLOWED},
 	{"192.0.2.0/24", "", "192.0.3.0", PASS_OPEN, NOT_ALLOWED},
 	{"192.0.2.0/24", "", "192.0.1.255", PASS_OPEN, NOT_ALLOWED},
-	{"192.0.2.6/31", "", "192.0.2.7", PASS_OPEN, PASS_ALLOWED},
+	{"192.0.2.6/31", "", "192.0.2.7", PASS_ALLOWED, PASS_ALLOWED},
 	{"192.0.2.6/31", "", "192.0.2.8", PASS_OPEN, NOT_ALLOWED},
-	{"0.0.0.0/0", "", "203.0.113.9", PASS_OPEN, PASS_ALLOWED},
+	{"0.0.0.0/0", "", "203.0.113.9", PASS_ALLOWED, PASS_ALLOWED},
 	{"0.0.0.0/0", "", "2001:db8::9", PASS_OPEN, NOT_ALLOWED},
-	{"::/0", "", "2001:db8::9", PASS_OPEN, PASS_ALLOWED},
+	{"::/0", "", "2001:db8::9", PASS_ALLOWED, PASS_ALLOWED},
 	{"::/0", "", "203.0.113.9", PASS_OPEN, NOT_ALLOWED},
-	{"2001:db8::/32", "", "2001:db8:ffff::1", PASS_OPEN, PASS_ALLOWED},
+	{"2001:db8::/32", "", "2001:db8:ffff::1", PASS_ALLOWED, PASS_ALLOWED},
 	{"2001:db8::/32", "", "2001:db9::1", PASS_OPEN, NOT_ALLOWED},
-	{"2001:db8::1", "", "2001:db8::1", PASS_OPEN, PASS_ALLOWED},
+	{"2001:db8::1", "", "2001:db8::1", PASS_ALLOWED, PASS_ALLOWED},
 	{"2001:db8::1", "", "2001:db8::2", PASS_OPEN, NOT_ALLOWED},
 	/* deny beats allow, whichever is longer, in every mode */
 	{"192.0.2.7", "192.0.2.7", "192.0.2.7", BLOCKED, BLOCKED},
 	{"192.0.2.7", "192.0.2.0/24", "192.0.2.7", BLOCKED, BLOCKED},
 	{"192.0.2.0/24", "192.0.2.7", "192.0.2.7", BLOCKED, BLOCKED},
-	{"192.0.2.0/24", "192.0.2.7", "192.0.2.8", PASS_OPEN, PASS_ALLOWED},
+	{"192.0.2.0/24", "192.0.2.7", "192.0.2.8", PASS_ALLOWED, PASS_ALLOWED},
 	{"192.0.2.0/25", "192.0.2.0/24", "192.0.2.7", BLOCKED, BLOCKED},
 	{"192.0.2.0/24", "192.0.2.0/25", "192.0.2.7", BLOCKED, BLOCKED},
-	{"192.0.2.0/24", "192.0.2.0/25", "192.0.2.128", PASS_OPEN, PASS_ALLOWED},
+	{"192.0.2.0/24", "192.0.2.0/25", "192.0.2.128", PASS_ALLOWED, PASS_ALLOWED},
 	{"", "192.0.2.0/24", "192.0.2.7", BLOCKED, BLOCKED},
 	{"", "192.0.2.0/24", "192.0.3.7", PASS_OPEN, NOT_ALLOWED},
 	{"2001:db8::1", "::/0", "2001:db8::1", BLOCKED, BLOCKED},
@@ -362,6 +362,7 @@ TEST(penalty)
 		lists_set(sources[i], "");
 		filter_set_mode(filter, FILTER_ALLOW, false);
 		expect(&frame, PENALIZED, "the allowlist is no excuse");
+		lists_set("", "");
 		filter_set_mode(filter, FILTER_OPEN, false);
 		frame.bytes[i == 0 ? L4(3) : L6(3)] ^= 1;
 		expect(&frame, PASS_OTHER, "another port");

@@ -38,7 +38,18 @@ static const struct layout {
 	{"tollbar_policy",
 	 sizeof(struct tollbar_policy),
 	 {FIELD(tollbar_policy, word), FIELD(tollbar_policy, zero0), FIELD(tollbar_policy, alive_until_ns),
-	  FIELD(tollbar_policy, zero), FIELD(tollbar_policy, tcp_ports), FIELD(tollbar_policy, udp_ports)}},
+	  FIELD(tollbar_policy, zero), FIELD(tollbar_policy, tcp_ports), FIELD(tollbar_policy, udp_ports),
+	  FIELD(tollbar_policy, limits)}},
+	{"tollbar_limits",
+	 sizeof(struct tollbar_limits),
+	 {FIELD(tollbar_limits, key), FIELD(tollbar_limits, packet_ns), FIELD(tollbar_limits, packet_burst_ns),
+	  FIELD(tollbar_limits, connection_ns), FIELD(tollbar_limits, connection_burst_ns),
+	  FIELD(tollbar_limits, ip4_mask), FIELD(tollbar_limits, ip6_mask), FIELD(tollbar_limits, zero)}},
+	{"tollbar_bucket",
+	 sizeof(struct tollbar_bucket),
+	 {FIELD(tollbar_bucket, tag), FIELD(tollbar_bucket, packets_full_ns),
+	  FIELD(tollbar_bucket, connections_full_ns), FIELD(tollbar_bucket, zero)}},
+	{"tollbar_bucket_set", sizeof(struct tollbar_bucket_set), {FIELD(tollbar_bucket_set, buckets)}},
 	{"tollbar_standing", sizeof(struct tollbar_standing), {FIELD(tollbar_standing, until_ns)}},
 	{"tollbar_counters",
 	 sizeof(struct tollbar_counters),
@@ -116,6 +127,7 @@ TEST(maps)
 		{TOLLBAR_MAP_TOPS, BPF_MAP_TYPE_ARRAY, 4, TOLLBAR_GENERATIONS * sizeof(struct tollbar_lists_top), 1},
 		{TOLLBAR_MAP_LISTS, BPF_MAP_TYPE_ARRAY_OF_MAPS, 4, 4, TOLLBAR_CHUNK_SLOTS},
 		{TOLLBAR_MAP_NEXT, BPF_MAP_TYPE_PROG_ARRAY, 4, 4, 1},
+		{TOLLBAR_MAP_BUCKETS, BPF_MAP_TYPE_ARRAY, 4, sizeof(struct tollbar_bucket_set), TOLLBAR_BUCKET_SETS},
 	};
 	struct bpf_object *object = bpf_object__open_file(OBJECT, NULL);
 

@@ -101,6 +101,35 @@ policy() { # HOW it was attached
 	expect "$1, no list" 10.99.0.3 8402 pass fd99::2 8402 pass
 }
 
+used_up() { # SOURCE: is a connection refused before long?  Each takes a small part of the second in which one comes free.
+	for _ in $(seq 20); do [ "$(reach "$1" 8402)" = drop ] && return; done
+	return 1
+}
+
+limits() {
+	tollbar attach node0 --mode open --tcp 8402 --connections 1:3
+	ok "limits" $? 0
+	for source in 10.99.0.2 fd99::2; do
+		expect "within the burst" $source 8402 pass $source 8402 pass $source 8402 pass
+		used_up $source
+		ok "$source is stopped above its limit" $? 0
+		expect "another port" $source 9 pass
+	done
+	expect "an IPv4 neighbour" 10.99.0.3 8402 pass 10.99.0.3 8402 pass 10.99.0.3 8402 pass
+	sleep 1.2
+	expect "a second later" 10.99.0.2 8402 pass fd99::3 8402 pass
+	used_up 10.99.0.2
+	tollbar attach node0 --allow "$(list allow 10.99.0.2)"
+	expect "listed" 10.99.0.2 8402 pass 10.99.0.2 8402 pass
+	tollbar attach node0 --allow /dev/null --connections 0
+	expect "no limits" fd99::3 8402 pass fd99::3 8402 pass
+	for wrong in x 1:x 1: -1 10000001 100:1; do
+		tollbar attach node0 --packets "$wrong"
+		ok "--packets $wrong" $? 2
+	done
+	tollbar detach node0
+}
+
 pings() {
 	command -v ping >/dev/null || { echo "ping is missing: ICMP is left to tests/bpf"; return; }
 	tollbar attach node0 --mode allow --tcp 8402
@@ -158,7 +187,7 @@ beside_another() {
 }
 
 setup
-[ $# = 0 ] && set -- by_tollbar "by_ip_link xdp" "by_ip_link xdpgeneric" in_netns_exec beside_another
+[ $# = 0 ] && set -- by_tollbar limits "by_ip_link xdp" "by_ip_link xdpgeneric" in_netns_exec beside_another
 for part in "$@"; do $part; done
 [ -e "/sys/fs/bpf/tollbar/node0@$(node stat -Lc %i /proc/self/ns/net)" ]
 ok "no pins left" $? 1

@@ -76,6 +76,8 @@ TEST(defaults)
 	CHECK_EQ(config.filter.penalty_s, 60);
 	CHECK(!config.filter.fail_closed && !config.filter.checksum);
 	CHECK_EQ(config.filter.fail_s, 10);
+	CHECK_EQ(config.filter.limits.packets_per_s + config.filter.limits.connections_per_s, 0);
+	CHECK(config.filter.limits.limit_ip4_bits == 32 && config.filter.limits.limit_ip6_bits == 64);
 	CHECK_EQ(config.facilitator.timeout_ms, 10000);
 	CHECK_EQ(config.facilitator.in_flight, 32);
 	CHECK_EQ(config.timeouts.head_ms, 5000);
@@ -108,6 +110,9 @@ TEST(every_setting_arrives)
 		"1\n"
 		"[filter]\nmode = allow\nobserve = yes\nallow = /a\ndeny = /d\npenalty_failures = 0\npenalty_window_s "
 		"= 4\npenalty_s = 5\nfail = closed\nfail_s = 6\nchecksum = yes\n"
+		"packets_per_s = 6\npackets_burst = 7\nconnections_per_s = 8\nconnections_burst = "
+		"9\n"
+		"limit_ip4_bits = 24\nlimit_ip6_bits = 48\nlimit_listed = yes\n"
 		"[node]\nlisten = 0.0.0.0:1\nlisten = [::]:65535\nadmin = [::1]:9\ninterface = eth0.100\npublic_url = "
 		"https://n.example/\n"
 		"state = /s\npayers = /p\nworkers = 2\nconnections = 3\nbody_bytes_max = 2K\nresponse_bytes_max = 1G\n"
@@ -150,6 +155,10 @@ TEST(every_setting_arrives)
 	CHECK_EQ(config.filter.penalty_s, 5);
 	CHECK(config.filter.fail_closed && config.filter.checksum);
 	CHECK_EQ(config.filter.fail_s, 6);
+	const struct config_limits *limits = &config.filter.limits;
+	CHECK(limits->packets_per_s == 6 && limits->packets_burst == 7);
+	CHECK(limits->connections_per_s == 8 && limits->connections_burst == 9);
+	CHECK(limits->limit_ip4_bits == 24 && limits->limit_ip6_bits == 48 && limits->limit_listed);
 	CHECK(strcmp(config.facilitator.url, "https://f.example/base") == 0);
 	CHECK(strcmp(config.facilitator.authorization, "Bearer f") == 0);
 	CHECK_EQ(config.facilitator.timeout_ms, 100);
@@ -285,6 +294,14 @@ static const struct {
 	 "[route r]\nmatch = GET /\nupstream = u\n",
 	 "f:3: admin: the same address as a listen\n"
 	 "f:4: queue_bytes: smaller than body_bytes_max: the largest body could never wait\n"},
+	{WHOLE "[filter]\npackets_per_s = 1000\npackets_burst = 11\nconnections_burst = 1\nconnections_per_s = 9\n",
+	 ""},
+	{WHOLE "[filter]\npackets_per_s = 1000\npackets_burst = 10\nconnections_burst = 1\nconnections_per_s = 10\n",
+	 "f:23: packets_burst: must be 11 or more: one, and what comes in 10 ms\n"
+	 "f:24: connections_burst: must be 2 or more: one, and what comes in 10 ms\n"},
+	{WHOLE "[filter]\nmode = allow\nconnections_per_s = 10\n",
+	 "f:23: connections_per_s: limits nobody: in mode allow every source is listed; set limit_listed = yes\n"},
+	{WHOLE "[filter]\nmode = allow\nconnections_per_s = 10\nlimit_listed = yes\n", ""},
 };
 
 TEST(mistakes_of_the_whole_file)
@@ -344,6 +361,11 @@ static const struct {
 	{"upstream v", "url = http://127.0.0.1", true},
 	{"upstream v", "url = http://127.0.0.1:", false},
 	{"upstream v", "url = http://[::1", false},
+	{"filter", "packets_per_s = 10000001", false},
+	{"filter", "packets_per_s = 10000000", true},
+	{"filter", "limit_ip4_bits = 0", false},
+	{"filter", "limit_ip4_bits = 33", false},
+	{"filter", "limit_ip6_bits = 65", false},
 	{"offer o", "max_timeout_s = 6", false},
 	{"offer o", "max_timeout_s = 7", true},
 };

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cmd/cmd.h"
+#include "config.h"
 #include "lists.h"
 #include "sys/filter.h"
 #include "sys/hook.h"
@@ -16,6 +17,7 @@
 static const char attach_usage[] =
 	"usage: tollbar attach IFACE [--mode open|allow] [--observe] [--tcp PORT]... [--udp PORT]...\n"
 	"                            [--allow FILE] [--deny FILE] [--checksum yes|no] [--fail open|closed]\n"
+	"                            [--packets N[:BURST]] [--connections N[:BURST]]\n"
 	"                            [--next PATH|none] [--replace] [--generic]\n"
 	"\n"
 	"Puts the filter on IFACE; where it is already, only the settings given change, without attaching again.\n"
@@ -24,6 +26,9 @@ static const char attach_usage[] =
 	"  --observe       count what the mode would drop, drop nothing\n"
 	"  --tcp, --udp    the service ports, together replacing those before; the daemon sets its own\n"
 	"  --allow, --deny one prefix a line; together replacing both lists, in one step\n"
+	"  --packets, --connections  a second from one source, and at once; together replacing the limits before; 0: "
+	"none;\n"
+	"                  sources of the allowlist are not limited\n"
 	"  --checksum yes  drop what has a wrong IPv4, TCP or UDP checksum; not on veth, where senders leave it out\n"
 	"  --fail closed   shut the service ports whenever no daemon is alive; open: the policy works on\n"
 	"  --next PATH     what passes goes on to the XDP program pinned there; none: to nobody\n"
@@ -38,6 +43,8 @@ struct request {
 	enum filter_mode mode;
 	uint16_t tcp[PORTS_MAX], udp[PORTS_MAX];
 	size_t tcp_cnt, udp_cnt;
+	bool set_limits;
+	struct config_limits limits;
 };
 
 /* Asked for, the usage is the answer; otherwise it is a complaint. */
@@ -84,9 +91,36 @@ static bool choice_set(bool *set, bool *value, const char *name, const char *tex
 	return false;
 }
 
+/* "N" or "N:BURST". */
+static bool limit_set(struct request *request, unsigned *per_s, unsigned *burst, const char *text)
+{
+	unsigned long rate = 0, at_once = 0;
+	char *end = NULL;
+
+	if (*text >= '0' && *text <= '9')
+		rate = strtoul(text, &end, 10);
+	if (end != NULL && *end == ':' && end[1] >= '0' && end[1] <= '9')
+		at_once = strtoul(end + 1, &end, 10);
+	if (end == NULL || *end != 0 || rate > RATE_MAX || at_once > BURST_MAX) {
+		fprintf(stderr, "tollbar attach: a limit is N or N:BURST, N at most %d a second, not \"%s\"\n",
+			RATE_MAX, text);
+		return false;
+	}
+	if (at_once != 0 && at_once < config_burst_least((unsigned)rate)) {
+		fprintf(stderr, "tollbar attach: %s: the burst must be %u or more: one, and what comes in 10 ms\n",
+			text, config_burst_least((unsigned)rate));
+		return false;
+	}
+	request->set_limits = true;
+	*per_s = (unsigned)rate;
+	*burst = (unsigned)at_once;
+	return true;
+}
+
 static bool option_take(struct request *request, int option)
 {
 	static const char *const no_yes[] = {"no", "yes"}, *const fails[] = {"open", "closed"};
+	struct config_limits *limits = &request->limits;
 
 	switch (option) {
 	case 'c':
@@ -110,6 +144,10 @@ static bool option_take(struct request *request, int option)
 	case 'd':
 		request->deny_path = optarg;
 		return true;
+	case 'p':
+		return limit_set(request, &limits->packets_per_s, &limits->packets_burst, optarg);
+	case 'C':
+		return limit_set(request, &limits->connections_per_s, &limits->connections_burst, optarg);
 	case 'r':
 		return request->how.replace = true;
 	case 'g':
@@ -126,12 +164,13 @@ static bool request_parse(struct request *request, int argc, char **argv)
 		{"tcp", required_argument, NULL, 't'},	    {"udp", required_argument, NULL, 'u'},
 		{"allow", required_argument, NULL, 'a'},    {"deny", required_argument, NULL, 'd'},
 		{"checksum", required_argument, NULL, 'c'}, {"fail", required_argument, NULL, 'f'},
+		{"packets", required_argument, NULL, 'p'},  {"connections", required_argument, NULL, 'C'},
 		{"next", required_argument, NULL, 'n'},	    {"replace", no_argument, NULL, 'r'},
 		{"generic", no_argument, NULL, 'g'},	    {NULL, 0, NULL, 0},
 	};
 	int option;
 
-	*request = (struct request){0};
+	*request = (struct request){.limits = {.limit_ip4_bits = 32, .limit_ip6_bits = 64}};
 	optind = 0; /* start over: others may have used getopt */
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
 		if (!option_take(request, option))
@@ -157,6 +196,8 @@ static int policy_apply(struct filter *filter, const struct request *request, co
 
 	if (request->allow_path != NULL || request->deny_path != NULL)
 		err = filter_load_lists(filter, allow, deny);
+	if (err == 0 && request->set_limits)
+		err = filter_set_limits(filter, &request->limits);
 	if (err == 0 && (request->set_mode || request->observe))
 		filter_set_mode(filter, request->set_mode ? request->mode : filter_state(filter).mode,
 				request->observe);

@@ -23,10 +23,11 @@
 #define TEND_MS 1000
 
 static struct config config; /* large, and there is one */
+static const char *config_path;
 
 static const char usage_text[] = "usage: tollbar run -c FILE\n\n"
 				 "  -c FILE  configuration (tollbar check FILE tells what is wrong with it)\n\n"
-				 "SIGHUP   read the payer list again\n"
+				 "SIGHUP   read the payer list and the limits in [filter] again\n"
 				 "SIGTERM  drain: finish what runs and what is owed, then end; twice: end now\n";
 
 static int parse_arguments(int argc, char **argv, const char **path)
@@ -72,16 +73,31 @@ static int load_list(struct prefix_list *list, const char *path)
 	return mistakes == 0 ? 0 : -EINVAL;
 }
 
-/* Lists before mode, mode before ports: no packet is judged by half a policy. */
+/* Many clients stand behind a proxy, and a limit by source would take them for one.  On the allowlist it is exempt; in
+ * allow mode it is there already, or nobody behind it gets in. */
+static int exempt_proxies(struct prefix_list *allow)
+{
+	int error = 0;
+
+	for (size_t i = 0; error == 0 && !config.filter.allow_mode && i < config.trusted_proxy_cnt; i++)
+		error = lists_add(allow, &config.trusted_proxies[i]);
+	return error;
+}
+
+/* Lists before limits and mode, these before ports: no packet is judged by half a policy. */
 static int set_policy(struct filter *filter)
 {
 	struct prefix_list allow = {0}, deny = {0};
 	int error = load_list(&allow, config.filter.allow_file);
 
 	if (error == 0)
+		error = exempt_proxies(&allow);
+	if (error == 0)
 		error = load_list(&deny, config.filter.deny_file);
 	if (error == 0)
 		error = filter_load_lists(filter, &allow, &deny);
+	if (error == 0)
+		error = filter_set_limits(filter, &config.filter.limits);
 	if (error == 0) {
 		filter_set_alive(filter, config.filter.fail_s);
 		filter_set_fail(filter, config.filter.fail_closed);
@@ -150,8 +166,21 @@ static int open_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+/* The limits as the file has them now; with a mistake in it those in force stay. */
+static void reload_limits(struct filter *filter)
+{
+	static struct config fresh;
+	int mistakes = config_load(&fresh, config_path, stderr);
+	int error = mistakes == 0 ? filter_set_limits(filter, &fresh.filter.limits) : -EINVAL;
+
+	if (error == 0)
+		log_info("event=limits_loaded file=%s", config_path);
+	else
+		log_warn("event=limits_load file=%s mistakes=%d error=%d", config_path, mistakes, -error);
+}
+
 /* true: end. */
-static bool take_signal(int fd, struct node *node)
+static bool take_signal(int fd, struct node *node, struct filter *filter)
 {
 	struct signalfd_siginfo info;
 
@@ -160,6 +189,8 @@ static bool take_signal(int fd, struct node *node)
 	if (info.ssi_signo != SIGHUP)
 		return true;
 	node_reload(node);
+	if (filter != NULL)
+		reload_limits(filter);
 	return false;
 }
 
@@ -180,7 +211,7 @@ static void drain(struct node *node, struct filter *filter, struct admin *admin,
 	log_info("event=drain drain_ms=%u", config.timeouts.drain_ms);
 	node_drain(node);
 	while (!node_drained(node) && clock_ns() < until_ns) {
-		if (wait_for_signal(admin, signal_fd, 50) && take_signal(signal_fd, node)) /* told twice */
+		if (wait_for_signal(admin, signal_fd, 50) && take_signal(signal_fd, node, filter)) /* told twice */
 			break;
 		if (filter != NULL)
 			filter_set_alive(filter, config.filter.fail_s);
@@ -199,7 +230,7 @@ static int serve(struct node *node, struct filter *filter, int signal_fd)
 		return error;
 	}
 	log_info("event=running");
-	while (!(wait_for_signal(admin, signal_fd, TEND_MS) && take_signal(signal_fd, node)))
+	while (!(wait_for_signal(admin, signal_fd, TEND_MS) && take_signal(signal_fd, node, filter)))
 		if (filter != NULL)
 			tend_filter(filter);
 	drain(node, filter, admin, signal_fd);
@@ -220,17 +251,16 @@ static void raise_descriptors(void)
 
 int cmd_run(int argc, char **argv)
 {
-	const char *path = NULL;
 	struct filter *filter = NULL;
 	struct node *node = NULL;
-	int status = parse_arguments(argc, argv, &path);
+	int status = parse_arguments(argc, argv, &config_path);
 
 	if (status >= 0)
 		return status;
-	int found = config_load(&config, path, stderr);
+	int found = config_load(&config, config_path, stderr);
 	if (found != 0) {
 		if (found < 0)
-			fprintf(stderr, "tollbar: %s: %s\n", path, strerror(-found));
+			fprintf(stderr, "tollbar: %s: %s\n", config_path, strerror(-found));
 		return 1;
 	}
 	log_level = (enum log_level)config.log_level;

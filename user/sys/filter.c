@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sys/filter.h"
 
+#include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -322,6 +324,49 @@ int filter_set_next(struct filter *filter, const char *iface, const char *pinned
 	int err = next_put(filter, iface, program_fd);
 	close(program_fd);
 	return err;
+}
+
+/* A rate as the kernel keeps it: nanoseconds for one, and for as many as may come at once. */
+static void pace_write(__u64 *one_ns, __u64 *burst_ns, unsigned per_s, unsigned burst)
+{
+	uint64_t ns = per_s == 0 ? 0 : 1000000000u / per_s;
+
+	/* The burst first when there is no limit yet: a pace without its burst would refuse everything. */
+	__atomic_store_n(burst_ns, ns * (burst == 0 ? per_s : burst), __ATOMIC_RELAXED);
+	__atomic_store_n(one_ns, ns, __ATOMIC_RELEASE);
+}
+
+/* Made once for as long as the program is loaded: with another key every source would start with a full bucket. */
+static int key_write(struct tollbar_limits *limits)
+{
+	uint64_t key[2];
+
+	if (limits->key[0] != 0)
+		return 0;
+	if (getrandom(key, sizeof key, 0) != sizeof key)
+		return -EIO;
+	limits->key[1] = key[1];
+	limits->key[0] = key[0] | 1; /* never zero */
+	return 0;
+}
+
+int filter_set_limits(struct filter *filter, const struct config_limits *limits)
+{
+	struct tollbar_limits *policy = &filter->policy->limits;
+	bool any = limits->packets_per_s != 0 || limits->connections_per_s != 0;
+	uint64_t ip6_mask = htobe64(~UINT64_C(0) << (64 - limits->limit_ip6_bits));
+	int err = key_write(policy);
+
+	if (err != 0)
+		return err;
+	policy->ip4_mask = htonl(~UINT32_C(0) << (32 - limits->limit_ip4_bits));
+	memcpy(policy->ip6_mask, &ip6_mask, sizeof ip6_mask);
+	pace_write(&policy->packet_ns, &policy->packet_burst_ns, limits->packets_per_s, limits->packets_burst);
+	pace_write(&policy->connection_ns, &policy->connection_burst_ns, limits->connections_per_s,
+		   limits->connections_burst);
+	word_change(filter, TOLLBAR_LIMITED | TOLLBAR_LIMIT_LISTED,
+		    (any ? TOLLBAR_LIMITED : 0) | (limits->limit_listed ? TOLLBAR_LIMIT_LISTED : 0));
+	return 0;
 }
 
 struct filter_state filter_state(const struct filter *filter)

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "abi.h"
+#include "config.h"
 #include "lists.h"
 
 struct filter;
@@ -49,6 +50,8 @@ void filter_set_alive(struct filter *filter, unsigned seconds);
 /* filter_set_next: what passes goes on to the XDP program at this path of the BPF file system, whose answer is then the
  * answer; NULL: to none.  -EINVAL: the kernel will not have it behind ours. */
 int filter_set_next(struct filter *filter, const char *iface, const char *pinned);
+/* filter_set_limits: takes effect with the next packet; what sources have used up stays.  0 or -EIO: no randomness. */
+int filter_set_limits(struct filter *filter, const struct config_limits *limits) __attribute__((warn_unused_result));
 /* filter_load_lists: both lists replace the ones in force in one step: no packet sees half of them, or none.
  * The new ones are made beside them (lists_image.h), and both are in the kernel until no packet is judged by the old
  * ones: tens of milliseconds, and some more per MiB of them.  What they come to is logged.
