@@ -37,8 +37,12 @@ int flood_next(struct xdp_md *ctx)
 {
 	__u8 *data = (__u8 *)(long)ctx->data, *end = (__u8 *)(long)ctx->data_end;
 
-	if (data + TCP_AT + sizeof(struct tcphdr) > end)
+	if (data + FLOOD_FRAME_BYTES > end)
 		return XDP_ABORTED;
+	/* All of it: the kernel runs this on frames that were sent before, and whoever received them may have turned them into
+	 * an answer. */
+	for (__u32 i = 0; i < FLOOD_FRAME_BYTES / 4; i++)
+		((__u32 *)data)[i] = plan.frame[i];
 	struct iphdr *ip = (struct iphdr *)(data + ETH_BYTES);
 	struct tcphdr *tcp = (struct tcphdr *)(data + TCP_AT);
 	/* 128.0.0.0 to 191.255.255.255 with an even third byte: a list whose entries have an odd one lets none in, and

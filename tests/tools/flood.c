@@ -3,7 +3,7 @@
  * data of no connection, and malformed segments in turn, all of 60 bytes with right checksums.  The frames are made in the kernel (live frames,
  * Linux 5.18 on), since no socket sends two million a second.  Needs root.
  *
- *   flood --interface IF --to-mac MAC --to-ip A --port P [--rate N] [--seconds T]
+ *   flood --interface IF --to-mac MAC --to-ip A --port P [--rate N] [--seconds T] [--syn]   (--syn: nothing but SYNs)
  *   flood --floor IF            attaches the program that drops everything instead (gone with the interface)
  *
  * Runs until T seconds are over (default 10) or SIGTERM; prints "sent N", "seconds T", "rate R". */
@@ -30,7 +30,7 @@
 
 /* One call of the kernel's runner costs tens of milliseconds of waiting to set up, so a call sends many; a paced flood
  * comes in bursts of this length, a few milliseconds each. */
-enum { FRAME_BYTES = 60, BURST = 16384, UNPACED_BURST = 1 << 19 };
+enum { BURST = 16384, UNPACED_BURST = 1 << 19 };
 
 static struct {
 	const char *interface, *floor;
@@ -38,6 +38,7 @@ static struct {
 	struct in_addr to;
 	uint16_t port;
 	double rate, seconds;
+	bool syn;
 } want = {.seconds = 10};
 
 static volatile sig_atomic_t stopped;
@@ -92,12 +93,12 @@ static void own_mac(uint8_t mac[6])
 	close(fd);
 }
 
-static void make_frame(uint8_t frame[FRAME_BYTES], struct flood_plan *plan)
+static void make_frame(uint8_t frame[FLOOD_FRAME_BYTES], struct flood_plan *plan)
 {
 	static const uint8_t flags[FLOOD_KINDS] = {0x02, 0x10, 0x18, 0x03};
 	uint8_t *ip = frame + 14, *tcp = ip + 20, pseudo[4] = {0, 6, 0, 20};
 
-	memset(frame, 0, FRAME_BYTES);
+	memset(frame, 0, FLOOD_FRAME_BYTES);
 	memcpy(frame, want.to_mac, 6);
 	own_mac(frame + 6);
 	put16(frame + 12, 0x0800);
@@ -113,9 +114,10 @@ static void make_frame(uint8_t frame[FRAME_BYTES], struct flood_plan *plan)
 	put16(tcp + 14, 0xffff);
 	plan->ip_sum = sum16(ip, 20);
 	for (size_t kind = 0; kind < FLOOD_KINDS; kind++) {
-		plan->flags[kind] = tcp[13] = flags[kind];
+		plan->flags[kind] = tcp[13] = flags[want.syn ? 0 : kind];
 		plan->tcp_sum[kind] = sum16(pseudo, 4) + sum16(ip + 16, 4) + sum16(tcp, 20);
 	}
+	memcpy(plan->frame, frame, FLOOD_FRAME_BYTES);
 	plan->ifindex = if_nametoindex(want.interface);
 	if (plan->ifindex == 0)
 		fail(want.interface);
@@ -176,14 +178,14 @@ static void wait_until(double moment_s)
 		usleep((useconds_t)(left_s * 1e6));
 }
 
-static void run(struct bpf_object *object, uint8_t frame[FRAME_BYTES])
+static void run(struct bpf_object *object, uint8_t frame[FLOOD_FRAME_BYTES])
 {
 	int fd = bpf_program__fd(bpf_object__find_program_by_name(object, "flood_next"));
 	double begin_s = now_s(), end_s = begin_s + want.seconds;
 	bool paced = want.rate > 0;
 
 	while (!stopped && now_s() < end_s) {
-		LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = FRAME_BYTES,
+		LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = FLOOD_FRAME_BYTES,
 			    .repeat = paced ? BURST : UNPACED_BURST, .flags = BPF_F_TEST_XDP_LIVE_FRAMES);
 		if (bpf_prog_test_run_opts(fd, &opts) != 0 && errno != EINTR)
 			fail("live frames");
@@ -217,8 +219,9 @@ static void parse_mac(const char *text)
 static void parse(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"interface", 1, NULL, 'i'}, {"to-mac", 1, NULL, 'm'},	{"to-ip", 1, NULL, 'a'}, {"port", 1, NULL, 'p'},
-		{"rate", 1, NULL, 'r'},	     {"seconds", 1, NULL, 's'}, {"floor", 1, NULL, 'f'}, {0},
+		{"interface", 1, NULL, 'i'}, {"to-mac", 1, NULL, 'm'}, {"to-ip", 1, NULL, 'a'},
+		{"port", 1, NULL, 'p'},	     {"rate", 1, NULL, 'r'},   {"seconds", 1, NULL, 's'},
+		{"floor", 1, NULL, 'f'},     {"syn", 0, NULL, 'S'},    {0},
 	};
 
 	for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -242,6 +245,9 @@ static void parse(int argc, char **argv)
 		case 's':
 			want.seconds = number(optarg);
 			break;
+		case 'S':
+			want.syn = true;
+			break;
 		case 'f':
 			want.floor = optarg;
 			break;
@@ -258,7 +264,7 @@ static void parse(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	const struct sigaction on_stop = {.sa_handler = on_signal};
-	uint8_t frame[FRAME_BYTES];
+	uint8_t frame[FLOOD_FRAME_BYTES];
 
 	parse(argc, argv);
 	struct bpf_object *object = open_object(argv[0]);

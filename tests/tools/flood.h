@@ -8,12 +8,14 @@
 
 /* A SYN, an ACK and data of no connection, and what no TCP sends (SYN+FIN), in turn, each from another source. */
 #define FLOOD_KINDS 4u /* a power of two */
+#define FLOOD_FRAME_BYTES 60u
 
 struct flood_plan {
 	__u32 ifindex;		    /* to send from */
 	__u32 ip_sum;		    /* of the IP header without source and checksum, as 16-bit words in memory order */
 	__u32 tcp_sum[FLOOD_KINDS]; /* of pseudo header and TCP header without source, port and checksum */
 	__u8 flags[FLOOD_KINDS];
+	__u32 frame[FLOOD_FRAME_BYTES / 4]; /* what does not change, and zero elsewhere */
 };
 
 #endif
