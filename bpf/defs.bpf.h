@@ -34,6 +34,8 @@ struct frag_hdr {
 #define ETH_P_8021AD 0x88a8
 #define IPPROTO_TCP 6
 #define IPPROTO_UDP 17
+#define TCP_LISTEN 10
+#define BPF_F_CURRENT_NETNS (-1)
 #endif
 
 #define IP4_MORE_FRAGMENTS 0x2000

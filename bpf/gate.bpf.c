@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* gate.bpf.c: the XDP program in front of the service ports.
  *
- *   packet → heartbeat → lists → standing → checksum → bucket → verdict
+ *   packet → heartbeat → lists → standing → bucket → checksum → syn → verdict
  *
  * Attached alone it passes everything: ports, modes and lists arrive through the maps, and changing them never
  * re-attaches.  It may refuse a packet; it never says that one is paid for.  Everything that is not TCP or UDP to a
@@ -19,6 +19,7 @@
 #include "maps.bpf.h"
 #include "packet.bpf.h"
 #include "standing.bpf.h"
+#include "syn.bpf.h"
 #include "verdict.bpf.h"
 
 _Static_assert(NO_DAEMON < TOLLBAR_REASON_CNT, "kernel reasons index tollbar_counters");
@@ -69,12 +70,12 @@ static ALWAYS_INLINE enum reason judge(struct xdp_md *ctx, __u32 word)
 	reason = standing_check(&source, word);
 	if (UNLIKELY(reason != REASON_OK))
 		return reason;
-	if (UNLIKELY(word & TOLLBAR_CHECKSUM) &&
-	    checksum_check(ctx, (__u32)ip_at, (__u32)l4_at, packet.l4_bytes, packet.protocol) != REASON_OK)
-		return CHECKSUM;
-	if (LIKELY(!bucket_asked(listed, word)))
-		return listed;
-	reason = bucket_check(&source, &packet);
+	if (UNLIKELY(bucket_asked(listed, word)))
+		reason = bucket_check(&source, &packet);
+	if (LIKELY(reason == REASON_OK) && UNLIKELY(word & TOLLBAR_CHECKSUM))
+		reason = checksum_check(ctx, (__u32)ip_at, (__u32)l4_at, packet.l4_bytes, packet.protocol);
+	if (LIKELY(reason == REASON_OK) && UNLIKELY(syn_asked(&packet, word)))
+		reason = syn_answer(ctx, (__u32)ip_at, packet.version, word);
 	return UNLIKELY(reason != REASON_OK) ? reason : listed;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #ifndef TOLLBAR_MAPS_BPF_H
 #define TOLLBAR_MAPS_BPF_H
-/* maps.bpf.h: every map.  The kernel side writes the counters and the buckets; all else is written by the daemon (or
+/* maps.bpf.h: every map.  The kernel side writes the counters, the SYNs and the buckets; all else is written by the daemon (or
  * by `tollbar attach`) and read here.  Nothing that grows is ever written on behalf of a packet. */
 #include "defs.bpf.h"
 
@@ -34,6 +34,14 @@ struct {
 	__type(key, struct tollbar_address);
 	__type(value, struct tollbar_standing);
 } standing SEC(".maps");
+
+/* How many SYNs there are, by CPU. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tollbar_syns);
+} syns SEC(".maps");
 
 /* What sources have sent lately: the one map written on behalf of packets.  It never grows and nothing in it is looked
  * for by anyone else, so forged sources can fill it, and then it says nothing of them.  Mappable for its alignment alone:

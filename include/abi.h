@@ -10,7 +10,7 @@
 #include <linux/types.h>
 #endif
 
-#define TOLLBAR_ABI 2u
+#define TOLLBAR_ABI 3u
 
 /* How the program is recognised among others on an interface. The kernel cuts names at 15 characters. */
 #define TOLLBAR_PROGRAM "tollbar_gate"
@@ -25,6 +25,7 @@
 #define TOLLBAR_MAP_LISTS "lists"
 #define TOLLBAR_MAP_NEXT "next"
 #define TOLLBAR_MAP_BUCKETS "buckets"
+#define TOLLBAR_MAP_SYNS "syns"
 
 /* An IPv6 address, or an IPv4 one as ::ffff:a.b.c.d, in network byte order.  The two cannot be confused: a frame whose
  * IPv6 source lies in ::ffff:0:0/96 is refused as a martian before any lookup. */
@@ -47,6 +48,8 @@ struct tollbar_address {
 #define TOLLBAR_NEXT 1024u	  /* what passes goes on to the program in the map `next`, if there is one */
 #define TOLLBAR_CHECKSUM 2048u	  /* checksums of what would pass are checked too */
 #define TOLLBAR_FAIL_CLOSED 4096u /* service ports are shut while no daemon says that it lives */
+#define TOLLBAR_SYN_COOKIES 8192u /* SYNs are answered with a cookie */
+#define TOLLBAR_SYN_AUTO 16384u	  /* as soon as there are more than syns_per_s */
 
 /* One bit per port, port p is bit p % 64 of word p / 64. */
 #define TOLLBAR_PORT_WORDS 1024u
@@ -65,7 +68,7 @@ struct tollbar_limits {
 
 struct tollbar_policy {
 	__u32 word;
-	__u32 zero0;
+	__u32 syns_per_s;     /* to service ports, on one CPU */
 	__u64 alive_until_ns; /* read with TOLLBAR_FAIL_CLOSED: a daemon lives until then; CLOCK_MONOTONIC */
 	__u32 zero[12]; /* the word has its cache line to itself: ports change rarely, but they are read next to it */
 	__u64 tcp_ports[TOLLBAR_PORT_WORDS];
@@ -93,6 +96,13 @@ struct tollbar_bucket_set {
 	struct tollbar_bucket buckets[TOLLBAR_BUCKETS_IN_SET];
 };
 
+/* Value of the syns map, per CPU: how many there are. */
+struct tollbar_syns {
+	__u64 second_ns; /* when the second began in which they are counted */
+	__u32 cnt;
+	__u32 flooded; /* 1: too many, in this second or the one before */
+};
+
 /* Per CPU.  packets[r] counts packets that ended with kernel reason r (reasons.h, numbers below 64); of these,
  * observed[r] passed only because of TOLLBAR_OBSERVE.  Dropped is the difference for every r that drops. */
 #define TOLLBAR_REASON_CNT 64u
@@ -115,6 +125,7 @@ _Static_assert(TOLLBAR_OFFSET_OF(tollbar_policy, udp_ports) == 64 + 8192, "tollb
 _Static_assert(TOLLBAR_OFFSET_OF(tollbar_policy, limits) == 64 + 2 * 8192, "tollbar_policy.limits");
 _Static_assert(sizeof(struct tollbar_bucket) == 32, "tollbar_bucket");
 _Static_assert(sizeof(struct tollbar_bucket_set) == 64, "tollbar_bucket_set");
+_Static_assert(sizeof(struct tollbar_syns) == 16, "tollbar_syns");
 _Static_assert(sizeof(struct tollbar_standing) == 8, "tollbar_standing");
 _Static_assert(sizeof(struct tollbar_counters) == 1024, "tollbar_counters");
 _Static_assert(TOLLBAR_OFFSET_OF(tollbar_counters, observed) == 512, "tollbar_counters.observed");

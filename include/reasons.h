@@ -11,7 +11,8 @@
  *
  * exact, permit2 and upto are the x402 error codes (invalidReason / error) that the reference clients and servers
  * use for that method: exact/EIP-3009, exact/Permit2, upto/Permit2.  Source: @x402/evm 2.27.0 and x402 spec v2 section 9.
- * Words are lower case, at most 24 characters.  PASS_* rows are not refusals: every packet gets exactly one row.
+ * Words are lower case, at most 24 characters.  PASS_* rows and SYN_COOKIE are not refusals: every packet gets exactly
+ * one row.
  */
 
 /* clang-format off */
@@ -19,6 +20,7 @@
 	K(1, PASS_OTHER, "pass_other")       \
 	K(2, PASS_OPEN, "pass_open")         \
 	K(3, PASS_ALLOWED, "pass_allowed")   \
+	K(4, SYN_COOKIE, "syn_cookie")       \
 	K(10, FRAME_SHORT, "frame_short")    \
 	K(11, VLAN_DEEP, "vlan_deep")        \
 	K(12, IP4_HEADER, "ip4_header")      \
@@ -40,7 +42,7 @@
 	K(34, SYN_RATE, "syn_rate")          \
 	K(40, NO_DAEMON, "no_daemon")
 
-/* Kernel numbers below 10 let the packet through. */
+/* Kernel numbers below 10 drop nothing: the packet passes, or (SYN_COOKIE) is answered at once. */
 #define REASON_DROPS(number) ((number) >= 10)
 
 #define PAYMENT_REQUIRED_TEXT "Payment required"

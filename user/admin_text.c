@@ -41,9 +41,10 @@ static uint64_t load(const _Atomic uint64_t *at)
 	return atomic_load_explicit(at, memory_order_relaxed);
 }
 
-static bool passes(enum reason reason)
+/* What becomes of a packet that is not only observed. */
+static const char *verdict_of(enum reason reason)
 {
-	return reason == PASS_OTHER || reason == PASS_OPEN || reason == PASS_ALLOWED;
+	return REASON_DROPS(reason) ? "drop" : reason == SYN_COOKIE ? "answer" : "pass";
 }
 
 /* Without those observed.  The two are counted one after the other, so a picture may catch them in between. */
@@ -127,13 +128,13 @@ static void put_kernel(struct text *text, const struct admin_kernel *kernel)
 	put_gauge(text, "filter_generic", "1 when the filter runs in the kernel's slow, generic mode.",
 		  kernel->generic);
 	put_family(text, "packets_total", "counter",
-		   "Packets by the one reason each ended with; verdict observe would have been drop.");
+		   "Packets by the one reason each ended with; with verdict observe they passed.");
 	for (size_t i = 0; i < COUNT(kernel_reasons); i++) {
 		enum reason reason = kernel_reasons[i];
 
 		text_put(text, "tollbar_packets_total{reason=\"%s\",verdict=\"%s\"} %" PRIu64 "\n", reason_word(reason),
-			 passes(reason) ? "pass" : "drop", decided(kernel, reason));
-		if (!passes(reason))
+			 verdict_of(reason), decided(kernel, reason));
+		if (REASON_DROPS(reason) || reason == SYN_COOKIE)
 			text_put(text, "tollbar_packets_total{reason=\"%s\",verdict=\"observe\"} %" PRIu64 "\n",
 				 reason_word(reason), kernel->observed[reason]);
 	}
@@ -294,19 +295,19 @@ static void write_kernel(struct json_writer *json, const struct admin_kernel *ke
 		enum reason reason = kernel_reasons[i];
 
 		observed += kernel->observed[reason];
-		if (!passes(reason)) {
+		if (REASON_DROPS(reason)) {
 			dropped += decided(kernel, reason);
 			continue;
 		}
-		passed += kernel->packets[reason];
-		write_word(json, &comma, reason_word(reason), kernel->packets[reason]);
+		passed += decided(kernel, reason);
+		write_word(json, &comma, reason_word(reason), decided(kernel, reason));
 	}
 	json_write(json, "},\"dropped\":{");
 	comma = "";
 	for (size_t i = 0; i < COUNT(kernel_reasons); i++) {
 		enum reason reason = kernel_reasons[i];
 
-		if (!passes(reason))
+		if (REASON_DROPS(reason))
 			write_word(json, &comma, reason_word(reason), decided(kernel, reason));
 	}
 	json_write(json, "},\"observed\":{");

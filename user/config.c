@@ -12,6 +12,7 @@ static const char *const engine_words[] = {"auto", "libsecp256k1", NULL};
 static const char *const no_yes[] = {"no", "yes", NULL};
 static const char *const fail_words[] = {"open", "closed", NULL};
 static const char *const mode_words[] = {"open", "allow", NULL};
+static const char *const syn_words[] = {"off", "auto", "on", NULL};
 static const char *const method_words[] = {"eip3009", "permit2", "upto", NULL};
 
 #define FIELD(type, field) .offset = offsetof(type, field), .bytes = sizeof(((type *)0)->field)
@@ -69,6 +70,8 @@ static const struct setting filter_settings[] = {
 	LIMIT(limit_ip4_bits, 1, 32),
 	LIMIT(limit_ip6_bits, 1, 64),
 	{"limit_listed", config_set_choice, NODE(filter.limits.limit_listed), .words = no_yes},
+	{"syn_cookies", config_set_choice, NODE(filter.syn_cookies), .words = syn_words},
+	{"syn_cookies_per_s", config_set_number, NODE(filter.syn_cookies_per_s), .min = 1, .max = RATE_MAX},
 	{0},
 };
 
@@ -163,7 +166,8 @@ static void set_defaults(struct config *config)
 			   .penalty_window_s = 10,
 			   .penalty_s = 60,
 			   .fail_s = 10,
-			   .limits = {.limit_ip4_bits = 32, .limit_ip6_bits = 64}},
+			   .limits = {.limit_ip4_bits = 32, .limit_ip6_bits = 64},
+			   .syn_cookies_per_s = 1000},
 		.facilitator = {.timeout_ms = 10000, .in_flight = 32},
 		.timeouts =
 			{

@@ -61,6 +61,8 @@ struct config_limits {				       /* in [filter]: what one source may send; 0: no
 	bool limit_listed;			       /* limit sources on the allow list, too */
 };
 
+enum config_syn_cookies { SYN_COOKIES_OFF, SYN_COOKIES_AUTO, SYN_COOKIES_ON };
+
 struct config {
 	/* [node] */
 	struct sockaddr_storage listens[LISTENS_MAX]; /* listen = 0.0.0.0:8402 or [::]:8402; may be repeated */
@@ -99,6 +101,8 @@ struct config {
 		unsigned fail_s;	   /* 10: so long after its last sign of life */
 		bool checksum;		   /* checksum = yes | no */
 		struct config_limits limits;
+		uint8_t syn_cookies;	    /* enum config_syn_cookies; default off */
+		unsigned syn_cookies_per_s; /* 1000: with auto, SYNs on one CPU above which they are answered */
 	} filter;
 
 	struct { /* [facilitator] */

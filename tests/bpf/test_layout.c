@@ -37,7 +37,7 @@ static const struct layout {
 	  FIELD(tollbar_lists_top, codes4), FIELD(tollbar_lists_top, codes6)}},
 	{"tollbar_policy",
 	 sizeof(struct tollbar_policy),
-	 {FIELD(tollbar_policy, word), FIELD(tollbar_policy, zero0), FIELD(tollbar_policy, alive_until_ns),
+	 {FIELD(tollbar_policy, word), FIELD(tollbar_policy, syns_per_s), FIELD(tollbar_policy, alive_until_ns),
 	  FIELD(tollbar_policy, zero), FIELD(tollbar_policy, tcp_ports), FIELD(tollbar_policy, udp_ports),
 	  FIELD(tollbar_policy, limits)}},
 	{"tollbar_limits",
@@ -45,6 +45,9 @@ static const struct layout {
 	 {FIELD(tollbar_limits, key), FIELD(tollbar_limits, packet_ns), FIELD(tollbar_limits, packet_burst_ns),
 	  FIELD(tollbar_limits, connection_ns), FIELD(tollbar_limits, connection_burst_ns),
 	  FIELD(tollbar_limits, ip4_mask), FIELD(tollbar_limits, ip6_mask), FIELD(tollbar_limits, zero)}},
+	{"tollbar_syns",
+	 sizeof(struct tollbar_syns),
+	 {FIELD(tollbar_syns, second_ns), FIELD(tollbar_syns, cnt), FIELD(tollbar_syns, flooded)}},
 	{"tollbar_bucket",
 	 sizeof(struct tollbar_bucket),
 	 {FIELD(tollbar_bucket, tag), FIELD(tollbar_bucket, packets_full_ns),
@@ -108,7 +111,8 @@ TEST(reasons)
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		CHECK_ROW(rows[i].number > 0 && rows[i].number < (int)TOLLBAR_REASON_CNT, rows[i].name);
-		CHECK_ROW((strncmp(rows[i].name, "PASS_", 5) != 0) == REASON_DROPS(rows[i].number), rows[i].name);
+		bool lets_live = strncmp(rows[i].name, "PASS_", 5) == 0 || rows[i].number == SYN_COOKIE;
+		CHECK_ROW(lets_live != REASON_DROPS(rows[i].number), rows[i].name);
 	}
 }
 
@@ -128,6 +132,7 @@ TEST(maps)
 		{TOLLBAR_MAP_LISTS, BPF_MAP_TYPE_ARRAY_OF_MAPS, 4, 4, TOLLBAR_CHUNK_SLOTS},
 		{TOLLBAR_MAP_NEXT, BPF_MAP_TYPE_PROG_ARRAY, 4, 4, 1},
 		{TOLLBAR_MAP_BUCKETS, BPF_MAP_TYPE_ARRAY, 4, sizeof(struct tollbar_bucket_set), TOLLBAR_BUCKET_SETS},
+		{TOLLBAR_MAP_SYNS, BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct tollbar_syns), 1},
 	};
 	struct bpf_object *object = bpf_object__open_file(OBJECT, NULL);
 

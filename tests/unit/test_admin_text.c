@@ -79,6 +79,8 @@ static void fill_view(void)
 	view.kernel.observed[TCP_FLAGS] = 2;
 	view.kernel.packets[NOT_ALLOWED] = 5;
 	view.kernel.observed[NOT_ALLOWED] = 6; /* caught between the two */
+	view.kernel.packets[SYN_COOKIE] = 5010;
+	view.kernel.observed[SYN_COOKIE] = 10;
 }
 
 static void check_has(const char *text, const char *line)
@@ -143,6 +145,8 @@ TEST(metrics_hold_every_number_of_a_view)
 		"tollbar_filter_attached 1",
 		"tollbar_filter_generic 1",
 		"tollbar_packets_total{reason=\"pass_open\",verdict=\"pass\"} 5001",
+		"tollbar_packets_total{reason=\"syn_cookie\",verdict=\"answer\"} 5000",
+		"tollbar_packets_total{reason=\"syn_cookie\",verdict=\"observe\"} 10",
 		"tollbar_packets_total{reason=\"tcp_flags\",verdict=\"drop\"} 5000",
 		"tollbar_packets_total{reason=\"tcp_flags\",verdict=\"observe\"} 2",
 		"tollbar_packets_total{reason=\"not_allowed\",verdict=\"drop\"} 0",
@@ -255,13 +259,15 @@ TEST(status_holds_every_number_of_a_view)
 		{"kernel.attached", 1},
 		{"kernel.generic", 1},
 		{"kernel.passed.pass_open", 5001},
+		{"kernel.passed.syn_cookie", 5000},
+		{"kernel.observed.syn_cookie", 10},
 		{"kernel.dropped.tcp_flags", 5000},
 		{"kernel.observed.tcp_flags", 2},
 		{"kernel.observed.not_allowed", 6},
-		{"kernel.packets", 5001 + 5000 + 8},
-		{"kernel.packets_passed", 5001},
+		{"kernel.packets", 5001 + 5010 + 5000 + 8},
+		{"kernel.packets_passed", 5001 + 5000},
 		{"kernel.packets_dropped", 5000},
-		{"kernel.packets_observed", 8},
+		{"kernel.packets_observed", 8 + 10},
 		{"connections.accepted", 1001},
 		{"connections.open", 1002},
 		{"requests.begun", 1003},

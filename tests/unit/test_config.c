@@ -77,6 +77,7 @@ TEST(defaults)
 	CHECK(!config.filter.fail_closed && !config.filter.checksum);
 	CHECK_EQ(config.filter.fail_s, 10);
 	CHECK_EQ(config.filter.limits.packets_per_s + config.filter.limits.connections_per_s, 0);
+	CHECK(config.filter.syn_cookies == SYN_COOKIES_OFF && config.filter.syn_cookies_per_s == 1000);
 	CHECK(config.filter.limits.limit_ip4_bits == 32 && config.filter.limits.limit_ip6_bits == 64);
 	CHECK_EQ(config.facilitator.timeout_ms, 10000);
 	CHECK_EQ(config.facilitator.in_flight, 32);
@@ -112,7 +113,8 @@ TEST(every_setting_arrives)
 		"= 4\npenalty_s = 5\nfail = closed\nfail_s = 6\nchecksum = yes\n"
 		"packets_per_s = 6\npackets_burst = 7\nconnections_per_s = 8\nconnections_burst = "
 		"9\n"
-		"limit_ip4_bits = 24\nlimit_ip6_bits = 48\nlimit_listed = yes\n"
+		"limit_ip4_bits = 24\nlimit_ip6_bits = 48\nlimit_listed = yes\nsyn_cookies = on\nsyn_cookies_per_s = "
+		"10\n"
 		"[node]\nlisten = 0.0.0.0:1\nlisten = [::]:65535\nadmin = [::1]:9\ninterface = eth0.100\npublic_url = "
 		"https://n.example/\n"
 		"state = /s\npayers = /p\nworkers = 2\nconnections = 3\nbody_bytes_max = 2K\nresponse_bytes_max = 1G\n"
@@ -158,6 +160,7 @@ TEST(every_setting_arrives)
 	const struct config_limits *limits = &config.filter.limits;
 	CHECK(limits->packets_per_s == 6 && limits->packets_burst == 7);
 	CHECK(limits->connections_per_s == 8 && limits->connections_burst == 9);
+	CHECK(config.filter.syn_cookies == SYN_COOKIES_ON && config.filter.syn_cookies_per_s == 10);
 	CHECK(limits->limit_ip4_bits == 24 && limits->limit_ip6_bits == 48 && limits->limit_listed);
 	CHECK(strcmp(config.facilitator.url, "https://f.example/base") == 0);
 	CHECK(strcmp(config.facilitator.authorization, "Bearer f") == 0);
@@ -363,6 +366,9 @@ static const struct {
 	{"upstream v", "url = http://[::1", false},
 	{"filter", "packets_per_s = 10000001", false},
 	{"filter", "packets_per_s = 10000000", true},
+	{"filter", "syn_cookies = auto", true},
+	{"filter", "syn_cookies = yes", false},
+	{"filter", "syn_cookies_per_s = 0", false},
 	{"filter", "limit_ip4_bits = 0", false},
 	{"filter", "limit_ip4_bits = 33", false},
 	{"filter", "limit_ip6_bits = 65", false},

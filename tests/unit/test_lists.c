@@ -151,4 +151,18 @@ TEST(file)
 	CHECK_EQ(lists_load(&list, "/tmp", NULL), -EISDIR);
 }
 
+TEST(one_more)
+{
+	const struct in6_addr address = {.s6_addr = {[10] = 0xff, 0xff, 10, 0, 0, 1}};
+	struct prefix_list list;
+
+	CHECK_EQ(lists_parse(&list, "f", "192.0.2.7\n10.0.0.0/8\n", 21, stdout), 0);
+	CHECK_EQ(lists_add(&list, &address), 0);
+	CHECK_EQ(list.cnt, 3);
+	CHECK_EQ(list.prefixes[2].bits, 128);
+	CHECK_BYTES(&list.prefixes[2].address, &address, sizeof address);
+	CHECK_EQ(list.prefixes[1].bits, 104);
+	lists_fini(&list);
+}
+
 CHECK_MAIN

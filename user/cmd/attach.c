@@ -18,6 +18,7 @@ static const char attach_usage[] =
 	"usage: tollbar attach IFACE [--mode open|allow] [--observe] [--tcp PORT]... [--udp PORT]...\n"
 	"                            [--allow FILE] [--deny FILE] [--checksum yes|no] [--fail open|closed]\n"
 	"                            [--packets N[:BURST]] [--connections N[:BURST]]\n"
+	"                            [--syn-cookies off|on|auto[:N]]\n"
 	"                            [--next PATH|none] [--replace] [--generic]\n"
 	"\n"
 	"Puts the filter on IFACE; where it is already, only the settings given change, without attaching again.\n"
@@ -29,6 +30,7 @@ static const char attach_usage[] =
 	"  --packets, --connections  a second from one source, and at once; together replacing the limits before; 0: "
 	"none;\n"
 	"                  sources of the allowlist are not limited\n"
+	"  --syn-cookies   answer SYNs in the driver: on, or auto: above N a second on one CPU (1000)\n"
 	"  --checksum yes  drop what has a wrong IPv4, TCP or UDP checksum; not on veth, where senders leave it out\n"
 	"  --fail closed   shut the service ports whenever no daemon is alive; open: the policy works on\n"
 	"  --next PATH     what passes goes on to the XDP program pinned there; none: to nobody\n"
@@ -45,6 +47,9 @@ struct request {
 	size_t tcp_cnt, udp_cnt;
 	bool set_limits;
 	struct config_limits limits;
+	bool set_syn_cookies;
+	enum config_syn_cookies syn_cookies;
+	unsigned syn_cookies_per_s;
 };
 
 /* Asked for, the usage is the answer; otherwise it is a complaint. */
@@ -117,6 +122,26 @@ static bool limit_set(struct request *request, unsigned *per_s, unsigned *burst,
 	return true;
 }
 
+static bool syn_cookies_set(struct request *request, const char *text)
+{
+	unsigned long per_s = 1000;
+	const char *end = text + strcspn(text, ":");
+	char *rest = (char *)end;
+
+	request->set_syn_cookies = true;
+	request->syn_cookies = strcmp(text, "on") == 0 ? SYN_COOKIES_ON : SYN_COOKIES_OFF;
+	if (strcmp(text, "on") == 0 || strcmp(text, "off") == 0)
+		return true;
+	if (end[0] == ':' && end[1] >= '0' && end[1] <= '9')
+		per_s = strtoul(end + 1, &rest, 10);
+	request->syn_cookies = SYN_COOKIES_AUTO;
+	request->syn_cookies_per_s = (unsigned)per_s;
+	if (strncmp(text, "auto", 4) == 0 && end == text + 4 && *rest == 0 && per_s > 0 && per_s <= RATE_MAX)
+		return true;
+	fprintf(stderr, "tollbar attach: SYN cookies are off, on, auto or auto:N, not \"%s\"\n", text);
+	return false;
+}
+
 static bool option_take(struct request *request, int option)
 {
 	static const char *const no_yes[] = {"no", "yes"}, *const fails[] = {"open", "closed"};
@@ -148,6 +173,8 @@ static bool option_take(struct request *request, int option)
 		return limit_set(request, &limits->packets_per_s, &limits->packets_burst, optarg);
 	case 'C':
 		return limit_set(request, &limits->connections_per_s, &limits->connections_burst, optarg);
+	case 's':
+		return syn_cookies_set(request, optarg);
 	case 'r':
 		return request->how.replace = true;
 	case 'g':
@@ -160,13 +187,21 @@ static bool option_take(struct request *request, int option)
 static bool request_parse(struct request *request, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"mode", required_argument, NULL, 'm'},	    {"observe", no_argument, NULL, 'o'},
-		{"tcp", required_argument, NULL, 't'},	    {"udp", required_argument, NULL, 'u'},
-		{"allow", required_argument, NULL, 'a'},    {"deny", required_argument, NULL, 'd'},
-		{"checksum", required_argument, NULL, 'c'}, {"fail", required_argument, NULL, 'f'},
-		{"packets", required_argument, NULL, 'p'},  {"connections", required_argument, NULL, 'C'},
-		{"next", required_argument, NULL, 'n'},	    {"replace", no_argument, NULL, 'r'},
-		{"generic", no_argument, NULL, 'g'},	    {NULL, 0, NULL, 0},
+		{"mode", required_argument, NULL, 'm'},
+		{"observe", no_argument, NULL, 'o'},
+		{"tcp", required_argument, NULL, 't'},
+		{"udp", required_argument, NULL, 'u'},
+		{"allow", required_argument, NULL, 'a'},
+		{"deny", required_argument, NULL, 'd'},
+		{"checksum", required_argument, NULL, 'c'},
+		{"fail", required_argument, NULL, 'f'},
+		{"packets", required_argument, NULL, 'p'},
+		{"connections", required_argument, NULL, 'C'},
+		{"syn-cookies", required_argument, NULL, 's'},
+		{"next", required_argument, NULL, 'n'},
+		{"replace", no_argument, NULL, 'r'},
+		{"generic", no_argument, NULL, 'g'},
+		{NULL, 0, NULL, 0},
 	};
 	int option;
 
@@ -198,6 +233,8 @@ static int policy_apply(struct filter *filter, const struct request *request, co
 		err = filter_load_lists(filter, allow, deny);
 	if (err == 0 && request->set_limits)
 		err = filter_set_limits(filter, &request->limits);
+	if (err == 0 && request->set_syn_cookies)
+		filter_set_syn_cookies(filter, request->syn_cookies, request->syn_cookies_per_s);
 	if (err == 0 && (request->set_mode || request->observe))
 		filter_set_mode(filter, request->set_mode ? request->mode : filter_state(filter).mode,
 				request->observe);

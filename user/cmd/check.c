@@ -11,6 +11,7 @@
 #include "config.h"
 #include "lists.h"
 #include "payers.h"
+#include "sys/syncookies.h"
 #include "worker.h"
 
 static struct config config; /* large, and there is one */
@@ -76,6 +77,20 @@ static void show_route(const struct config_route *route)
 	puts(route->offer_cnt == 0 ? "free" : "");
 }
 
+/* What the setting comes to where this runs, which should be where the daemon will. */
+static void show_syn_cookies(void)
+{
+	static const char *const kernel[] = {"never: SYN cookies do nothing",
+					     "while the queue of pending connections is full", "always"};
+	int value = syncookies_kernel();
+
+	if (config.interface[0] == 0 || config.filter.syn_cookies == SYN_COOKIES_OFF)
+		return;
+	printf("  SYN cookies %s; net.ipv4.tcp_syncookies = %d here: the kernel makes them %s\n",
+	       config.filter.syn_cookies == SYN_COOKIES_ON ? "on" : "auto", value,
+	       value >= 0 && value <= 2 ? kernel[value] : "as it says");
+}
+
 static void show_summary(const char *path)
 {
 	printf("%s: ok\n", path);
@@ -83,6 +98,7 @@ static void show_summary(const char *path)
 	       config.upstream_cnt, config.payers_file[0] != 0 ? config.payers_file : "all",
 	       config.interface[0] != 0 ? config.interface : "none");
 	printf("  signatures by %s\n", verify_engine_name(worker_engine(&config)));
+	show_syn_cookies();
 	for (size_t i = 0; i < config.offer_cnt; i++)
 		show_offer(&config.offers[i]);
 	for (size_t i = 0; i < config.route_cnt; i++)

@@ -27,7 +27,7 @@ static const char *config_path;
 
 static const char usage_text[] = "usage: tollbar run -c FILE\n\n"
 				 "  -c FILE  configuration (tollbar check FILE tells what is wrong with it)\n\n"
-				 "SIGHUP   read the payer list and the limits in [filter] again\n"
+				 "SIGHUP   read the payer list again, and of [filter] limits and SYN cookies\n"
 				 "SIGTERM  drain: finish what runs and what is owed, then end; twice: end now\n";
 
 static int parse_arguments(int argc, char **argv, const char **path)
@@ -102,6 +102,7 @@ static int set_policy(struct filter *filter)
 		filter_set_alive(filter, config.filter.fail_s);
 		filter_set_fail(filter, config.filter.fail_closed);
 		filter_set_checksum(filter, config.filter.checksum);
+		filter_set_syn_cookies(filter, config.filter.syn_cookies, config.filter.syn_cookies_per_s);
 		filter_set_mode(filter, config.filter.allow_mode ? FILTER_ALLOW : FILTER_OPEN, config.filter.observe);
 		error = set_ports(filter);
 	}
@@ -166,17 +167,23 @@ static int open_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/* The limits as the file has them now; with a mistake in it those in force stay. */
+/* The limits and SYN cookies as the file has them now; with a mistake in it those in force stay. */
 static void reload_limits(struct filter *filter)
 {
 	static struct config fresh;
 	int mistakes = config_load(&fresh, config_path, stderr);
 	int error = mistakes == 0 ? filter_set_limits(filter, &fresh.filter.limits) : -EINVAL;
 
-	if (error == 0)
-		log_info("event=limits_loaded file=%s", config_path);
-	else
+	if (error != 0) {
 		log_warn("event=limits_load file=%s mistakes=%d error=%d", config_path, mistakes, -error);
+		return;
+	}
+	filter_set_syn_cookies(filter, fresh.filter.syn_cookies, fresh.filter.syn_cookies_per_s);
+	/* This thread alone reads them, when another program of ours takes the place of this one. */
+	config.filter.limits = fresh.filter.limits;
+	config.filter.syn_cookies = fresh.filter.syn_cookies;
+	config.filter.syn_cookies_per_s = fresh.filter.syn_cookies_per_s;
+	log_info("event=limits_loaded file=%s", config_path);
 }
 
 /* true: end. */

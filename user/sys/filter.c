@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "lists_image.h"
 #include "sys/hook.h"
+#include "sys/syncookies.h"
 #include "sys/pins.h"
 
 #define PAGE_BYTES 4096
@@ -367,6 +368,19 @@ int filter_set_limits(struct filter *filter, const struct config_limits *limits)
 	word_change(filter, TOLLBAR_LIMITED | TOLLBAR_LIMIT_LISTED,
 		    (any ? TOLLBAR_LIMITED : 0) | (limits->limit_listed ? TOLLBAR_LIMIT_LISTED : 0));
 	return 0;
+}
+
+void filter_set_syn_cookies(struct filter *filter, enum config_syn_cookies cookies, unsigned per_s)
+{
+	__atomic_store_n(&filter->policy->syns_per_s, per_s, __ATOMIC_RELEASE);
+	word_change(filter, TOLLBAR_SYN_COOKIES | TOLLBAR_SYN_AUTO,
+		    cookies == SYN_COOKIES_ON	  ? TOLLBAR_SYN_COOKIES
+		    : cookies == SYN_COOKIES_AUTO ? TOLLBAR_SYN_AUTO
+						  : 0);
+	if (cookies != SYN_COOKIES_OFF && syncookies_kernel() == 0)
+		log_warn("event=syn_cookies error=\"the kernel makes none\" help=\"sysctl net.ipv4.tcp_syncookies=1: "
+			 "when "
+			 "the queue of pending connections is full; =2: always\"");
 }
 
 struct filter_state filter_state(const struct filter *filter)

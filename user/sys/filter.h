@@ -52,6 +52,10 @@ void filter_set_alive(struct filter *filter, unsigned seconds);
 int filter_set_next(struct filter *filter, const char *iface, const char *pinned);
 /* filter_set_limits: takes effect with the next packet; what sources have used up stays.  0 or -EIO: no randomness. */
 int filter_set_limits(struct filter *filter, const struct config_limits *limits) __attribute__((warn_unused_result));
+/* filter_set_syn_cookies: takes effect with the next SYN; per_s is for auto alone.  Says in the log when the kernel's own
+ * setting, net.ipv4.tcp_syncookies, does not let it; that setting is the operator's, and other services' too, so it is
+ * never changed here. */
+void filter_set_syn_cookies(struct filter *filter, enum config_syn_cookies cookies, unsigned per_s);
 /* filter_load_lists: both lists replace the ones in force in one step: no packet sees half of them, or none.
  * The new ones are made beside them (lists_image.h), and both are in the kernel until no packet is judged by the old
  * ones: tens of milliseconds, and some more per MiB of them.  What they come to is logged.
