@@ -209,6 +209,7 @@ TEST(fail_closed)
 	filter_set_mode(filter, FILTER_ALLOW, true);
 	expect_observed(&frame, NO_DAEMON, "observed");
 	filter_set_mode(filter, FILTER_OPEN, false);
+	lists_set("", "");
 	filter_set_alive(filter, 60);
 	expect(&frame, PASS_OPEN, "closed, a daemon lives");
 	filter->policy->alive_until_ns = clock_ns() + 50000000;
