@@ -114,26 +114,36 @@ static bool only_blocks(const uint32_t *codes)
 	return true;
 }
 
+/* Most /16 are of one mind, which is seen a word at a time. */
+static bool one_code(const uint32_t *codes)
+{
+	uint32_t code = codes[0] & 3;
+	bool same = code != TOLLBAR_CODE_DEEPER;
+
+	for (size_t i = 0; same && i < TOLLBAR_LINE_WORDS; i++)
+		same = codes[i] == code * (uint32_t)EVERY_CODE;
+	return same;
+}
+
 /* The codes of all /24 → a code per /16, a word, a line, as little as says the same. */
 static void codes_fold(struct ip4 *ip4, const uint32_t *all)
 {
 	for (size_t net = 0; net < 65536; net++) {
 		const uint32_t *codes = &all[net * TOLLBAR_LINE_WORDS];
 		uint64_t *word = &ip4->words[net];
-		unsigned changes = runs_make(word, codes);
-		uint32_t code = code_get(codes, 0);
-		if (changes > 0)
-			code = TOLLBAR_CODE_DEEPER;
-		codes_set(ip4->codes, net, 1, code);
-		if (code != TOLLBAR_CODE_DEEPER) {
-			*word = 0;
-		} else if (changes >= TOLLBAR_RUNS && only_blocks(codes)) {
-			*word = (uint64_t)TOLLBAR_IP4_BLOCKS << TOLLBAR_IP4_KIND_SHIFT;
-		} else if (changes >= TOLLBAR_RUNS) {
-			memcpy(&ip4->lines[ip4->line_cnt], codes, sizeof *ip4->lines);
-			*word = (uint64_t)TOLLBAR_IP4_LINE << TOLLBAR_IP4_KIND_SHIFT |
-				(TOLLBAR_LISTS_BODY + ip4->line_cnt++);
+		if (one_code(codes)) {
+			codes_set(ip4->codes, net, 1, codes[0] & 3);
+			continue;
 		}
+		codes_set(ip4->codes, net, 1, TOLLBAR_CODE_DEEPER);
+		if (runs_make(word, codes) < TOLLBAR_RUNS)
+			continue;
+		if (only_blocks(codes)) {
+			*word = (uint64_t)TOLLBAR_IP4_BLOCKS << TOLLBAR_IP4_KIND_SHIFT;
+			continue;
+		}
+		memcpy(&ip4->lines[ip4->line_cnt], codes, sizeof *ip4->lines);
+		*word = (uint64_t)TOLLBAR_IP4_LINE << TOLLBAR_IP4_KIND_SHIFT | (TOLLBAR_LISTS_BODY + ip4->line_cnt++);
 	}
 }
 
