@@ -22,7 +22,7 @@
  * that somebody had to move there.
  *
  * The lines come in chunks, maps of one size each, because the kernel turns a lookup in an array of known size into a few
- * instructions, but calls a function for any other.  A chunk of zeros is left out. */
+ * instructions, but calls a function for any other.  Where the codes per /16 say it all there are none. */
 #ifndef __VMLINUX_H__
 #include <linux/types.h>
 #endif
@@ -52,7 +52,8 @@ struct tollbar_lists_top {
 	__u64 seed; /* of both tables' hash; odd */
 	__u32 blocks_at, block_lines;
 	__u32 nets_at, net_lines;
-	__u32 zero[10];
+	__u32 chunk_cnt; /* for who takes them away: asking each slot is slow */
+	__u32 zero[9];
 	__u32 codes4[65536 / TOLLBAR_CODES_PER_WORD]; /* by the first 16 bits of the source */
 	__u32 codes6[65536 / TOLLBAR_CODES_PER_WORD];
 };

@@ -89,25 +89,39 @@ static void nets_write(union tollbar_line *lines, const struct work *work)
 	}
 }
 
+/* Do the codes per /16 say it all? */
+static bool top_suffices(const struct work *work)
+{
+	for (size_t net = 0; net < 65536; net++)
+		if (code_get(work->ip4.codes, net) == TOLLBAR_CODE_DEEPER ||
+		    code_get(work->ip6.codes, net) == TOLLBAR_CODE_DEEPER)
+			return false;
+	return true;
+}
+
 static int image_write(struct lists_image *image, const struct work *work, uint64_t seed)
 {
 	size_t blocks_at = (size_t)TOLLBAR_LISTS_BODY + work->ip4.line_cnt, nets_at = blocks_at + work->blocks.line_cnt;
 	size_t chunk_cnt = (nets_at + work->nets.line_cnt + TOLLBAR_CHUNK_LINES - 1) / TOLLBAR_CHUNK_LINES;
 
+	if (top_suffices(work))
+		chunk_cnt = 0;
 	if (chunk_cnt > TOLLBAR_CHUNKS_MAX)
 		return -E2BIG;
-	image->chunk_cnt = (uint32_t)chunk_cnt;
 	image->top = malloc(sizeof *image->top);
-	image->lines = calloc(chunk_cnt * TOLLBAR_CHUNK_LINES, sizeof *image->lines);
+	image->lines = calloc(chunk_cnt * TOLLBAR_CHUNK_LINES + 1, sizeof *image->lines);
 	if (image->top == NULL || image->lines == NULL)
 		return -ENOMEM;
 	*image->top = (struct tollbar_lists_top){.seed = seed,
 						 .blocks_at = (uint32_t)blocks_at,
 						 .block_lines = work->blocks.line_cnt,
 						 .nets_at = (uint32_t)nets_at,
-						 .net_lines = work->nets.line_cnt};
+						 .net_lines = work->nets.line_cnt,
+						 .chunk_cnt = (uint32_t)chunk_cnt};
 	memcpy(image->top->codes4, work->ip4.codes, sizeof work->ip4.codes);
 	memcpy(image->top->codes6, work->ip6.codes, sizeof work->ip6.codes);
+	if (chunk_cnt == 0)
+		return 0;
 	memcpy(&image->lines[TOLLBAR_LISTS_WORDS4], work->ip4.words, sizeof work->ip4.words);
 	memcpy(&image->lines[TOLLBAR_LISTS_WORDS6], work->ip6.words, sizeof work->ip6.words);
 	memcpy(&image->lines[TOLLBAR_LISTS_BODY], work->ip4.lines, work->ip4.line_cnt * sizeof *image->lines);
@@ -158,15 +172,4 @@ void lists_image_fini(struct lists_image *image)
 	free(image->top);
 	free(image->lines);
 	*image = (struct lists_image){0};
-}
-
-const union tollbar_line *lists_image_chunk(const struct lists_image *image, uint32_t idx)
-{
-	const union tollbar_line *chunk = &image->lines[(size_t)idx * TOLLBAR_CHUNK_LINES];
-
-	for (size_t line = 0; line < TOLLBAR_CHUNK_LINES; line++)
-		for (size_t i = 0; i < TOLLBAR_LINE_WORDS; i++)
-			if (chunk[line].words[i] != 0)
-				return chunk;
-	return NULL;
 }

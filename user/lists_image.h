@@ -10,8 +10,7 @@
 
 struct lists_image {
 	struct tollbar_lists_top *top; /* both NULL: nothing is listed */
-	union tollbar_line *lines;     /* whole chunks */
-	uint32_t chunk_cnt;
+	union tollbar_line *lines;     /* top->chunk_cnt chunks of them */
 	size_t ip4_cnt, ip6_cnt; /* rules left of each family: prefixes that say no more than a wider one are gone */
 };
 
@@ -23,8 +22,5 @@ struct lists_image {
 int lists_image_init(struct lists_image *image, const struct prefix_list *allow, const struct prefix_list *deny,
 		     uint64_t seed) __attribute__((warn_unused_result));
 void lists_image_fini(struct lists_image *image);
-
-/* lists_image_chunk: the TOLLBAR_CHUNK_LINES lines of chunk idx, or NULL: it is all zero and left out. */
-const union tollbar_line *lists_image_chunk(const struct lists_image *image, uint32_t idx);
 
 #endif

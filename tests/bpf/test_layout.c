@@ -12,7 +12,7 @@
 #include "reasons.h"
 
 #define OBJECT "build/gate.bpf.o"
-#define FIELDS_MAX 8
+#define FIELDS_MAX 9
 
 struct field {
 	const char *name;
@@ -33,8 +33,8 @@ static const struct layout {
 	{"tollbar_lists_top",
 	 sizeof(struct tollbar_lists_top),
 	 {FIELD(tollbar_lists_top, seed), FIELD(tollbar_lists_top, blocks_at), FIELD(tollbar_lists_top, block_lines),
-	  FIELD(tollbar_lists_top, nets_at), FIELD(tollbar_lists_top, net_lines), FIELD(tollbar_lists_top, zero),
-	  FIELD(tollbar_lists_top, codes4), FIELD(tollbar_lists_top, codes6)}},
+	  FIELD(tollbar_lists_top, nets_at), FIELD(tollbar_lists_top, net_lines), FIELD(tollbar_lists_top, chunk_cnt),
+	  FIELD(tollbar_lists_top, zero), FIELD(tollbar_lists_top, codes4), FIELD(tollbar_lists_top, codes6)}},
 	{"tollbar_policy",
 	 sizeof(struct tollbar_policy),
 	 {FIELD(tollbar_policy, word), FIELD(tollbar_policy, syns_per_s), FIELD(tollbar_policy, alive_until_ns),

@@ -18,7 +18,7 @@ static struct lists_image image;
 
 const union tollbar_line *lists_line(const struct lists_view *view, __u32 at)
 {
-	MUST(at / TOLLBAR_CHUNK_LINES < image.chunk_cnt);
+	MUST(at / TOLLBAR_CHUNK_LINES < image.top->chunk_cnt);
 	return &image.lines[at];
 }
 

@@ -441,11 +441,9 @@ static int chunks_write(const struct filter *filter, uint32_t generation, const 
 	struct chunks chunks = {.cnt = 0};
 	int err = chunk_add(&chunks, FENCE_SLOT, NULL);
 
-	for (uint32_t i = 0; err == 0 && i < image->chunk_cnt; i++) {
-		const union tollbar_line *lines = lists_image_chunk(image, i);
-		if (lines != NULL)
-			err = chunk_add(&chunks, generation * TOLLBAR_CHUNKS_MAX + i, lines);
-	}
+	for (uint32_t i = 0; err == 0 && i < filter->tops[generation].chunk_cnt; i++)
+		err = chunk_add(&chunks, generation * TOLLBAR_CHUNKS_MAX + i,
+				&image->lines[(size_t)i * TOLLBAR_CHUNK_LINES]);
 	uint32_t cnt = chunks.cnt;
 	if (err == 0)
 		err = bpf_map_update_batch(filter->map_fds[MAP_LISTS], chunks.slots, chunks.fds, &cnt, NULL);
@@ -455,25 +453,26 @@ static int chunks_write(const struct filter *filter, uint32_t generation, const 
 }
 
 /* The kernel lets a change of an outer map return only when no program still uses the old state.  That costs
- * milliseconds each time, so slots that are empty anyway are left alone. */
+ * milliseconds each time; up to Linux 6.7 even a lookup does. */
 static void chunks_delete(const struct filter *filter, uint32_t generation)
 {
-	for (uint32_t i = 0; i < TOLLBAR_CHUNKS_MAX; i++) {
-		uint32_t slot = generation * TOLLBAR_CHUNKS_MAX + i, id;
-		if (bpf_map_lookup_elem(filter->map_fds[MAP_LISTS], &slot, &id) == 0)
-			bpf_map_delete_elem(filter->map_fds[MAP_LISTS], &slot);
+	for (uint32_t i = 0; i < filter->tops[generation].chunk_cnt && i < TOLLBAR_CHUNKS_MAX; i++) {
+		uint32_t slot = generation * TOLLBAR_CHUNKS_MAX + i;
+		bpf_map_delete_elem(filter->map_fds[MAP_LISTS], &slot);
 	}
+	filter->tops[generation].chunk_cnt = 0;
 }
 
 /* Makes the generation not in force from the image and puts it in force.  Taking the fence out, which is there for this
  * alone, then waits until no packet is judged by the generation before, and that can go. */
 static int image_switch(struct filter *filter, const struct lists_image *image)
 {
+	static const struct tollbar_lists_top nothing;
 	uint32_t old = (__atomic_load_n(&filter->policy->word, __ATOMIC_RELAXED) & TOLLBAR_GENERATION) != 0;
 	uint32_t next = !old, fence = FENCE_SLOT;
 
-	if (image->top != NULL)
-		filter->tops[next] = *image->top;
+	chunks_delete(filter, next); /* there are some if a process ended in the middle of this */
+	filter->tops[next] = image->top != NULL ? *image->top : nothing;
 	int err = chunks_write(filter, next, image);
 	if (err != 0) {
 		chunks_delete(filter, next);
@@ -499,7 +498,8 @@ int filter_load_lists(struct filter *filter, const struct prefix_list *allow, co
 	if (err == 0)
 		log_info("event=lists allow=%zu deny=%zu ip4_rules=%zu ip6_rules=%zu kernel_kib=%zu ms=%llu",
 			 allow->cnt, deny->cnt, image.ip4_cnt, image.ip6_cnt,
-			 (size_t)image.chunk_cnt * TOLLBAR_CHUNK_LINES * sizeof *image.lines / 1024,
+			 (image.top != NULL ? image.top->chunk_cnt : (size_t)0) * TOLLBAR_CHUNK_LINES *
+				 sizeof *image.lines / 1024,
 			 (unsigned long long)(clock_ns() - began_ns) / 1000000);
 	lists_image_fini(&image);
 	return err;
