@@ -151,17 +151,23 @@ int filter_open(struct filter **filter, const char *iface)
 	return err;
 }
 
+/* The new pages come to where the old ones were: other threads hold that address. */
+static int pages_move(void *to, void **from, size_t bytes)
+{
+	if (mremap(*from, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, to) == MAP_FAILED)
+		return -errno;
+	*from = MAP_FAILED; /* it has moved */
+	return 0;
+}
+
 /* Takes over another filter's maps, and ends that one.  Each exchange is one step, and the numbers other threads know
  * stay: whoever is in the middle of a call ends it on the old map or on the new one. */
 static int filter_move(struct filter *filter, struct filter *from)
 {
-	int err = 0;
+	int err = pages_move(filter->policy, (void **)&from->policy, POLICY_MAP_BYTES);
 
-	if (mremap(from->policy, POLICY_MAP_BYTES, POLICY_MAP_BYTES, MREMAP_MAYMOVE | MREMAP_FIXED, filter->policy) ==
-	    MAP_FAILED)
-		err = -errno;
-	else
-		from->policy = MAP_FAILED; /* it has moved */
+	if (err == 0)
+		err = pages_move(filter->tops, (void **)&from->tops, TOPS_MAP_BYTES);
 	for (size_t i = 0; err == 0 && i < MAP_CNT; i++) {
 		if (filter->map_fds[i] >= 0 && from->map_fds[i] >= 0) {
 			err = dup3(from->map_fds[i], filter->map_fds[i], O_CLOEXEC) < 0 ? -errno : 0;
