@@ -96,6 +96,19 @@ static size_t log_bytes(size_t bytes_max)
 	return bytes < WAL_BYTES_MIN ? WAL_BYTES_MIN : bytes > LOG_BYTES ? LOG_BYTES : bytes;
 }
 
+/* Less on a small disk: the table needs the room more. */
+static size_t log_bytes_here(const struct store *store)
+{
+	size_t bytes = log_bytes(store->bytes_max);
+	struct statvfs fs;
+
+	if (fstatvfs(store->files.fd, &fs) != 0)
+		return bytes;
+	while (bytes > WAL_BYTES_MIN && bytes > fs.f_bavail * fs.f_frsize / 16)
+		bytes = wal_pages_of(bytes / 2);
+	return bytes < WAL_BYTES_MIN ? WAL_BYTES_MIN : bytes;
+}
+
 /* Room beside the table, so that what the log took never fails to fit at a checkpoint: LMDB copies each page it changes,
  * and the copies before that are free again only two of its commits later.  The rest is its own bookkeeping. */
 static size_t copies_max(size_t log_bytes)
@@ -371,7 +384,7 @@ static int open_log(struct store *store)
 	static const char *const said[] = {
 		[WAL_FOUND] = "holes", [WAL_MISSING] = "missing", [WAL_DAMAGED] = "unreadable"};
 	enum wal_found found;
-	size_t bytes = log_bytes(store->bytes_max);
+	size_t bytes = log_bytes_here(store);
 	int err = wal_open(&store->wal, store->files.fd, &found);
 
 	if (err != 0)
@@ -382,7 +395,8 @@ static int open_log(struct store *store)
 	if (err == 0 && store->damage_cnt > 0)
 		log_error("event=log_damaged directory=%s found=%s commits=%zu", store->path, said[found],
 			  store->damage_cnt);
-	if (err == 0 && (found != WAL_FOUND || store->damage_cnt > 0 || store->wal.bytes != bytes))
+	bool sized = store->wal.bytes >= bytes && store->wal.bytes <= log_bytes(store->bytes_max);
+	if (err == 0 && (found != WAL_FOUND || store->damage_cnt > 0 || !sized))
 		err = wal_make(&store->wal, bytes, found != WAL_MISSING && store->damage_cnt > 0);
 	if (err == 0 && store->wal.last == 0) { /* from now on a log that is missing is a loss */
 		err = txn_begin(store);
