@@ -9,10 +9,13 @@ static ALWAYS_INLINE enum reason standing_check(const struct tollbar_address *so
 {
 	if (LIKELY(!(word & TOLLBAR_HAS_STANDING)))
 		return REASON_OK;
-	const struct tollbar_standing *entry = bpf_map_lookup_elem(&standing, source);
+	struct tollbar_address key __attribute__((aligned(8))) = *source;
+	tollbar_standing_key(&key);
+	const struct tollbar_standing *entry = bpf_map_lookup_elem(&standing, &key);
 	if (LIKELY(!entry))
 		return REASON_OK;
-	/* The clock is read for listed sources alone.  An entry past its time says nothing; the daemon sweeps it. */
+	/* The clock is read for listed sources alone.  An entry past its time says nothing here; it stays a while so that
+	 * the next penalty is a longer one. */
 	return bpf_ktime_get_coarse_ns() < entry->until_ns ? PENALIZED : REASON_OK;
 }
 

@@ -10,7 +10,7 @@
 #include <linux/types.h>
 #endif
 
-#define TOLLBAR_ABI 3u
+#define TOLLBAR_ABI 4u
 
 /* How the program is recognised among others on an interface. The kernel cuts names at 15 characters. */
 #define TOLLBAR_PROGRAM "tollbar_gate"
@@ -76,9 +76,24 @@ struct tollbar_policy {
 	struct tollbar_limits limits;
 };
 
-/* Value of the standing map: the source is dropped until this moment.  CLOCK_MONOTONIC, nanoseconds. */
+/* Key of the standing map: of an IPv6 source only the first half, the second is zero.  Whoever has one address of a /64 has
+ * all of them and can take another with every connection.  IPv4, and what little is in ::/64, counts by the address. */
+static inline void tollbar_standing_key(struct tollbar_address *key)
+{
+	__u64 halves[2];
+
+	__builtin_memcpy(halves, key, sizeof halves);
+	if (halves[0])
+		halves[1] = 0;
+	__builtin_memcpy(key, halves, sizeof halves);
+}
+
+/* Value of the standing map: the source is dropped until this moment (CLOCK_MONOTONIC, nanoseconds).  The rest is not read
+ * in the kernel: it is kept here so that it outlives the daemon. */
 struct tollbar_standing {
 	__u64 until_ns;
+	__u32 offences; /* penalties so far, this one included; an operator's do not count */
+	__u32 reason;	/* number of the refusal that brought the last one; 0: an operator did */
 };
 
 /* Value of the buckets map: two buckets, one cache line.  See bucket.bpf.h. */
@@ -112,7 +127,7 @@ struct tollbar_counters {
 	__u64 observed[TOLLBAR_REASON_CNT];
 };
 
-#define TOLLBAR_STANDING_MAX 65536u /* penalised sources at one time; 16 + 8 bytes each, about 6 MiB with the table */
+#define TOLLBAR_STANDING_MAX 65536u /* sources at one time; 16 + 16 bytes each, about 6 MiB with the table */
 
 #define TOLLBAR_OFFSET_OF(type, field) __builtin_offsetof(struct type, field)
 _Static_assert(sizeof(struct tollbar_address) == 16, "tollbar_address");
@@ -126,7 +141,7 @@ _Static_assert(TOLLBAR_OFFSET_OF(tollbar_policy, limits) == 64 + 2 * 8192, "toll
 _Static_assert(sizeof(struct tollbar_bucket) == 32, "tollbar_bucket");
 _Static_assert(sizeof(struct tollbar_bucket_set) == 64, "tollbar_bucket_set");
 _Static_assert(sizeof(struct tollbar_syns) == 16, "tollbar_syns");
-_Static_assert(sizeof(struct tollbar_standing) == 8, "tollbar_standing");
+_Static_assert(sizeof(struct tollbar_standing) == 16, "tollbar_standing");
 _Static_assert(sizeof(struct tollbar_counters) == 1024, "tollbar_counters");
 _Static_assert(TOLLBAR_OFFSET_OF(tollbar_counters, observed) == 512, "tollbar_counters.observed");
 

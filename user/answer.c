@@ -77,9 +77,9 @@ void answer_count(struct request *request, enum reason reason)
 	stats_add(&worker->stats.refused[reason], 1);
 	PROBE3(refused, request->id, (int)reason, request->mark_ns - request->began_ns);
 	log_refusal(request, reason);
-	unsigned penalty_s = standing_note(worker->standing, &request->source, reason, clock_ns());
-	if (penalty_s > 0 && worker->shared->penalize != NULL)
-		worker->shared->penalize(worker->shared->penalize_ctx, &request->source, penalty_s);
+	if (worker->shared->penalize != NULL &&
+	    standing_note(worker->shared->standing, &request->source, reason, clock_ns()))
+		worker->shared->penalize(worker->shared->penalize_ctx, &request->source, reason);
 }
 
 /* --- giving back --- */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "node.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "hash.h"
+#include "reason.h"
 #include "sys/store.h"
 #include "worker.h"
 
@@ -130,9 +132,37 @@ static int open_money(struct node *node)
 
 /* --- the filter --- */
 
-static void penalize(void *ctx, const struct in6_addr *source, unsigned seconds)
+static void penalize(void *ctx, const struct in6_addr *source, enum reason reason)
 {
-	filter_penalize(ctx, source, seconds);
+	const struct node *node = ctx;
+	struct tollbar_standing entry;
+	char shown[INET6_ADDRSTRLEN];
+	uint64_t now_ns = clock_ns();
+
+	filter_standing_get(node->filter, source, &entry);
+	if (!standing_penalize(&entry, node->config->filter.penalty_s, reason, now_ns))
+		return;
+	int error = filter_standing_put(node->filter, source, &entry);
+	inet_ntop(AF_INET6, source, shown, sizeof shown);
+	log_info("event=penalty source=%s reason=%s seconds=%llu offences=%u error=%d", shown, reason_word(reason),
+		 (unsigned long long)((entry.until_ns - now_ns) / 1000000000u), entry.offences, -error);
+}
+
+/* What the kernel remembers of a proxy from before it was trusted ends here; an operator's word about it stays. */
+static void pardon_proxies(const struct node *node)
+{
+	for (size_t i = 0; i < node->config->trusted_proxy_cnt; i++) {
+		struct tollbar_standing entry;
+		if (filter_standing_get(node->filter, &node->config->trusted_proxies[i], &entry) == 0 &&
+		    entry.reason != REASON_OK)
+			filter_standing_clear(node->filter, &node->config->trusted_proxies[i]);
+	}
+}
+
+void node_tend(struct node *node)
+{
+	if (node->filter != NULL)
+		filter_standing_sweep(node->filter, STANDING_FORGET_S * UINT64_C(1000000000));
 }
 
 /* --- start --- */
@@ -179,8 +209,12 @@ static int open_shared(struct node *node)
 	if (shared->queue == NULL || shared->payers == NULL || shared->reply == NULL)
 		return -ENOMEM;
 	if (node->filter != NULL) {
+		shared->standing = standing_init(node->config, shared->key);
+		if (shared->standing == NULL)
+			return -ENOMEM;
 		shared->penalize = penalize;
-		shared->penalize_ctx = node->filter;
+		shared->penalize_ctx = node;
+		pardon_proxies(node);
 	}
 	return load_payers(node) != 0 ? -EINVAL : 0;
 }
@@ -192,11 +226,13 @@ static void print_memory(const struct node *node)
 
 	worker_memory(&memory, node->config);
 	log_info("event=memory workers=%u connections=%u slots_mib=%.1f receive_mib=%.1f upstream_mib=%.1f "
-		 "large_mib=%.1f verify_mib=%.1f total_mib=%.1f replies_kib=%zu claims=%zu journal_mib=%.1f engine=%s",
+		 "large_mib=%.1f verify_mib=%.1f total_mib=%.1f replies_kib=%zu standing_kib=%zu claims=%zu "
+		 "journal_mib=%.1f engine=%s",
 		 node->worker_cnt, node->config->connections, (double)memory.slots / mib, (double)memory.buffers / mib,
 		 (double)memory.upstream / mib, (double)memory.slab / mib, (double)memory.verifier / mib,
 		 ((double)memory.total * node->worker_cnt + (double)memory.shared) / mib,
-		 reply_bytes(node->shared.reply) / 1024, node->config->claims,
+		 reply_bytes(node->shared.reply) / 1024, node->shared.standing != NULL ? standing_bytes() / 1024 : 0,
+		 node->config->claims,
 		 node->shared.ledger == NULL ? 0.0 : (double)store_memory(node->config->ledger_bytes) / mib,
 		 verify_engine_name(worker_engine(node->config)));
 }
@@ -299,6 +335,7 @@ void node_stop(struct node *node)
 		settle_stop(node->settler); /* gives back what it was lent, before the ledger closes */
 	if (node->shared.ledger != NULL)
 		ledger_close(node->shared.ledger);
+	standing_fini(node->shared.standing);
 	reply_fini(node->shared.reply);
 	payers_fini(node->shared.payers);
 	queue_fini(node->shared.queue);

@@ -17,6 +17,8 @@ struct node;
 int node_start(struct node **node, struct config *config, struct filter *filter);
 /* A new payer list, if the file is without mistakes; else they are logged and the old one stays.  Returns mistakes. */
 int node_reload(struct node *node);
+/* Once a minute or so: gives back what the kernel need not remember any longer. */
+void node_tend(struct node *node);
 /* Everything at a glance, for the admin listener. */
 void node_look(void *node, struct admin_view *view);
 

@@ -103,8 +103,7 @@ void worker_memory(struct worker_memory *memory, const struct config *config)
 	memory->upstream = forward_bytes(upstream_conn_cnt(config));
 	memory->slab = slab_buffer_cnt(config) * slab_buffer_bytes(config);
 	memory->verifier = verify_bytes(&verify);
-	memory->total =
-		memory->slots + memory->buffers + memory->upstream + memory->slab + memory->verifier + standing_bytes();
+	memory->total = memory->slots + memory->buffers + memory->upstream + memory->slab + memory->verifier;
 	memory->shared = verify_shared_bytes(&verify);
 }
 
@@ -481,8 +480,7 @@ static int start(struct worker *worker)
 	worker->forward = forward_init(&forward);
 	struct verify_config verify = verify_config_of(config, seed);
 	worker->verifier = verify_init(&verify);
-	worker->standing = standing_init(config, worker->shared->key);
-	return worker->forward == NULL || worker->verifier == NULL || worker->standing == NULL ? -ENOMEM : 0;
+	return worker->forward == NULL || worker->verifier == NULL ? -ENOMEM : 0;
 }
 
 static void end(struct worker *worker)
@@ -491,7 +489,6 @@ static void end(struct worker *worker)
 		ring_fini(worker->ring);
 	forward_fini(worker->forward);
 	verify_fini(worker->verifier);
-	standing_fini(worker->standing);
 	slab_fini(&worker->slab);
 	if (worker->memory != NULL && worker->memory != MAP_FAILED)
 		munmap(worker->memory, worker->memory_bytes);

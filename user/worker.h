@@ -24,8 +24,10 @@ struct shared { /* one per process */
 	struct queue *queue;
 	struct payers *payers;
 	struct reply *reply;
-	/* Tells the kernel what to think of a source; NULL without a filter.  Any thread. */
-	void (*penalize)(void *penalize_ctx, const struct in6_addr *source, unsigned seconds);
+	struct standing *standing;
+	/* Tells the kernel about a source whose requests failed too often, lastly for this reason; NULL without a filter.
+	 * Any thread. */
+	void (*penalize)(void *penalize_ctx, const struct in6_addr *source, enum reason reason);
 	void *penalize_ctx;
 	uint8_t key[16]; /* random, of keyed hashes */
 };
@@ -48,7 +50,6 @@ struct worker {
 	struct slab slab;
 	struct forward *forward;
 	struct verifier *verifier;
-	struct standing *standing;
 	struct request *requests, *unused;
 	uint8_t *memory;
 	size_t memory_bytes, open_cnt;

@@ -335,30 +335,40 @@ TEST(port_edges)
 
 /* --- standing --- */
 
-static void standing_put(const char *source, uint64_t until_ns)
+static struct in6_addr source_of(const char *text)
 {
 	struct in6_addr address = {.s6_addr = {[10] = 255, 255}};
-	struct tollbar_standing value = {until_ns};
 
-	CHECK(inet_pton(AF_INET, source, &address.s6_addr[12]) == 1 || inet_pton(AF_INET6, source, &address) == 1);
-	CHECK_EQ(bpf_map_update_elem(filter->map_fds[MAP_STANDING], &address, &value, BPF_ANY), 0);
+	CHECK(inet_pton(AF_INET, text, &address.s6_addr[12]) == 1 || inet_pton(AF_INET6, text, &address) == 1);
+	return address;
+}
+
+static int standing_put(const char *source, uint64_t until_ns)
+{
+	struct in6_addr address = source_of(source);
+
+	return filter_standing_put(filter, &address, &(struct tollbar_standing){until_ns, 1, REPLAYED});
+}
+
+static int standing_clear(const char *source)
+{
+	struct in6_addr address = source_of(source);
+
+	return filter_standing_clear(filter, &address);
 }
 
 TEST(penalty)
 {
 	static const char *const sources[] = {"192.0.2.7", "2001:db8::7"};
-	static const char *const others[] = {"192.0.2.8", "2001:db8::8"};
+	static const char *const others[] = {"192.0.2.8", "2001:db8:0:1::7"};
 
 	GATE_READY();
 	for (size_t i = 0; i < 2; i++) {
-		struct in6_addr address = {.s6_addr = {[10] = 255, 255}};
 		struct frame frame, other;
-		CHECK(inet_pton(AF_INET, sources[i], &address.s6_addr[12]) == 1 ||
-		      inet_pton(AF_INET6, sources[i], &address));
 		frame_from(&frame, sources[i]);
 		frame_from(&other, others[i]);
 		expect(&frame, PASS_OPEN, "before");
-		CHECK_EQ(filter_penalize(filter, &address, 60), 0);
+		CHECK_EQ(standing_put(sources[i], clock_ns() + 60000000000u), 0);
 		expect(&frame, PENALIZED, "penalised");
 		expect(&other, PASS_OPEN, "another");
 		filter_set_mode(filter, FILTER_OPEN, true);
@@ -372,72 +382,129 @@ TEST(penalty)
 		frame.bytes[i == 0 ? L4(3) : L6(3)] ^= 1;
 		expect(&frame, PASS_OTHER, "another port");
 		frame_from(&frame, sources[i]);
-		CHECK_EQ(filter_unpenalize(filter, &address), 0);
-		CHECK_EQ(filter_unpenalize(filter, &address), -ENOENT);
+		CHECK_EQ(standing_clear(sources[i]), 0);
+		CHECK_EQ(standing_clear(sources[i]), -ENOENT);
 		expect(&frame, PASS_OPEN, "forgiven");
+	}
+}
+
+/* Whoever has one address of a /64 has them all; ::/64 holds nothing but loopback and IPv4 in disguise. */
+TEST(penalty_of_a_64)
+{
+	static const struct {
+		const char *penalised, *source;
+		enum reason want;
+	} rows[] = {
+		{"2001:db8:0:1::7", "2001:db8:0:1::7", PENALIZED},
+		{"2001:db8:0:1::7", "2001:db8:0:1:ffff:ffff:ffff:ffff", PENALIZED},
+		{"2001:db8:0:1::7", "2001:db8:0:1::", PENALIZED},
+		{"2001:db8:0:1::7", "2001:db8:0:2::7", PASS_OPEN},
+		{"2001:db8:0:1::7", "2001:db8::7", PASS_OPEN},
+		{"::1", "::1", PENALIZED},
+		{"::1", "::2", PASS_OPEN},
+		{"::1", "192.0.2.7", PASS_OPEN},
+		{"192.0.2.7", "192.0.2.6", PASS_OPEN},
+		{"192.0.2.7", "::192.0.2.7", PASS_OPEN},
+	};
+
+	GATE_READY();
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct frame frame;
+		CHECK_EQ(standing_put(rows[i].penalised, clock_ns() + 60000000000u), 0);
+		frame_from(&frame, rows[i].source);
+		expect(&frame, rows[i].want, rows[i].source);
+		CHECK_EQ(standing_clear(rows[i].penalised), 0);
 	}
 }
 
 TEST(penalty_ends)
 {
-	struct in6_addr address = {.s6_addr = {[10] = 255, 255, 192, 0, 2, 7}};
 	struct frame frame;
 
 	GATE_READY();
 	frame_from(&frame, "192.0.2.7");
-	CHECK_EQ(filter_penalize(filter, &address, 1), 0);
-	expect(&frame, PENALIZED, "at once");
-	standing_put("192.0.2.7", clock_ns() + 50000000);
+	CHECK_EQ(standing_put("192.0.2.7", clock_ns() + 50000000), 0);
 	expect(&frame, PENALIZED, "50 ms before the end");
 	usleep(80000);
 	expect(&frame, PASS_OPEN, "30 ms after it");
-	CHECK_EQ(filter_unpenalize(filter, &address), 0);
+	CHECK_EQ(standing_clear("192.0.2.7"), 0);
+}
+
+TEST(what_is_known_of_a_source)
+{
+	const struct tollbar_standing put = {clock_ns() + 60000000000u, 7, SIGNATURE_BAD};
+	struct in6_addr source = source_of("2001:db8::7"), neighbour = source_of("2001:db8::8");
+	struct tollbar_standing got = put;
+	struct filter_standing *all;
+
+	GATE_READY();
+	CHECK_EQ(filter_standing_get(filter, &source, &got), -ENOENT);
+	CHECK(got.until_ns == 0 && got.offences == 0 && got.reason == 0);
+	CHECK_EQ(filter_standing_list(filter, &all), 0);
+	free(all);
+	CHECK_EQ(filter_standing_put(filter, &source, &put), 0);
+	CHECK_EQ(filter_standing_get(filter, &neighbour, &got), 0);
+	CHECK_BYTES(&got, &put, sizeof put);
+	CHECK_EQ(filter_standing_list(filter, &all), 1);
+	CHECK_BYTES(&all->entry, &put, sizeof put);
+	source = source_of("2001:db8::");
+	CHECK_BYTES(&all->source, &source, sizeof source);
+	free(all);
+	CHECK_EQ(filter_standing_clear(filter, &neighbour), 0);
 }
 
 TEST(sweep)
 {
 	uint64_t now_ns;
+	struct filter_standing *all;
 
 	GATE_READY();
 	now_ns = clock_ns();
 	for (unsigned i = 0; i < 5000; i++) {
 		char source[32];
 		snprintf(source, sizeof source, "10.0.%u.%u", i / 256, i % 256);
-		standing_put(source, i < 3 ? now_ns + 60000000000u : now_ns - 1);
+		/* three live, two just over, all others long */
+		CHECK_EQ(standing_put(source, i < 3 ? now_ns + 60000000000u : i < 5 ? now_ns - 1 : now_ns / 2), 0);
 	}
-	CHECK_EQ(filter_sweep(filter), 3);
+	CHECK_EQ(filter_standing_sweep(filter, now_ns / 4), 3);
+	CHECK_EQ(filter_standing_list(filter, &all), 5);
+	free(all);
 	CHECK(filter->policy->word & TOLLBAR_HAS_STANDING);
-	for (unsigned i = 0; i < 3; i++) {
-		struct in6_addr address = {.s6_addr = {[10] = 255, 255, 10, 0, 0, (uint8_t)i}};
-		CHECK_EQ(filter_unpenalize(filter, &address), 0);
-	}
-	CHECK_EQ(filter_sweep(filter), 0);
+	CHECK_EQ(filter_standing_sweep(filter, 0), 3);
+	CHECK_EQ(filter_standing_list(filter, &all), 3);
+	for (unsigned i = 0; i < 3; i++)
+		CHECK_EQ(filter_standing_clear(filter, &all[i].source), 0);
+	free(all);
+	CHECK_EQ(standing_put("10.0.0.9", now_ns - 1), 0);
+	CHECK_EQ(filter_standing_sweep(filter, now_ns), 0); /* remembered, but packets need not look */
 	CHECK(!(filter->policy->word & TOLLBAR_HAS_STANDING));
+	CHECK_EQ(standing_clear("10.0.0.9"), 0);
 }
 
 TEST(standing_full)
 {
-	struct in6_addr address = {.s6_addr = {[10] = 255, 255, 192, 0, 2, 7}};
 	uint64_t now_ns;
 
 	GATE_READY();
 	now_ns = clock_ns();
 	for (unsigned i = 0; i < TOLLBAR_STANDING_MAX; i++) {
 		struct tollbar_address key = {{[10] = 255, 255, 10, (uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i}};
-		struct tollbar_standing value = {now_ns + 60000000000u};
+		struct tollbar_standing value = {now_ns + 60000000000u, 1, REPLAYED};
 		CHECK_EQ(bpf_map_update_elem(filter->map_fds[MAP_STANDING], &key, &value, BPF_ANY), 0);
 	}
-	CHECK_EQ(filter_penalize(filter, &address, 60), -ENOSPC);
-	standing_put("10.0.0.9", now_ns - 1); /* room for one, once it is looked for again */
-	CHECK_EQ(filter_penalize(filter, &address, 60), -ENOSPC);
+	filter->swept_ns = 0;
+	CHECK_EQ(standing_put("192.0.2.7", now_ns + 60000000000u), -ENOSPC);
+	CHECK_EQ(standing_put("10.0.0.9", now_ns - 1), 0); /* room for one, once it is looked for again */
+	CHECK_EQ(standing_put("192.0.2.7", now_ns + 60000000000u), -ENOSPC);
 	filter->swept_ns -= SWEEP_PAUSE_NS;
-	CHECK_EQ(filter_penalize(filter, &address, 60), 0);
+	CHECK_EQ(standing_put("192.0.2.7", now_ns + 60000000000u), 0);
+	CHECK_EQ(standing_put("10.0.0.9", now_ns + 60000000000u), -ENOSPC);
 	for (unsigned i = 0; i < TOLLBAR_STANDING_MAX; i++) {
 		struct tollbar_address key = {{[10] = 255, 255, 10, (uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i}};
 		bpf_map_delete_elem(filter->map_fds[MAP_STANDING], &key);
 	}
-	CHECK_EQ(filter_unpenalize(filter, &address), 0);
-	CHECK_EQ(filter_sweep(filter), 0);
+	CHECK_EQ(standing_clear("192.0.2.7"), 0);
+	CHECK_EQ(filter_standing_sweep(filter, 0), 0);
 }
 
 /* --- the BPF verifier's work --- */

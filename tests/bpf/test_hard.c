@@ -249,7 +249,7 @@ TEST(next)
 	int slot = filter->map_fds[MAP_NEXT];
 	CHECK_EQ(bpf_map_update_elem(slot, &key, &tx_fd, BPF_ANY), 0);
 	expect(&open, PASS_OPEN, "in the slot, not asked for");
-	word_change(filter, 0, TOLLBAR_NEXT);
+	filter_word_change(filter, 0, TOLLBAR_NEXT);
 	CHECK_EQ(gate_run(&open).action, XDP_TX);
 	CHECK_EQ(gate_run(&other).action, XDP_TX);
 	expect(&denied, BLOCKED, "what is dropped goes no further");
@@ -263,9 +263,9 @@ TEST(next)
 	CHECK_EQ(gate_run(&open).action, XDP_DROP);
 	CHECK_EQ(filter_set_next(filter, "-", NULL), 0);
 	expect(&open, PASS_OPEN, "taken out");
-	word_change(filter, 0, TOLLBAR_NEXT);
+	filter_word_change(filter, 0, TOLLBAR_NEXT);
 	expect(&open, PASS_OPEN, "asked for, none there");
-	word_change(filter, TOLLBAR_NEXT, 0);
+	filter_word_change(filter, TOLLBAR_NEXT, 0);
 	close(drop_fd);
 	close(tx_fd);
 	close(plain_fd);

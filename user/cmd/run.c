@@ -152,6 +152,16 @@ static void tend_filter(struct filter *filter)
 		filter_set_alive(filter, config.filter.fail_s);
 }
 
+/* Each second, and what can wait once a minute. */
+static void tend(struct node *node, struct filter *filter)
+{
+	static unsigned seconds;
+
+	tend_filter(filter);
+	if (++seconds % 60 == 0)
+		node_tend(node);
+}
+
 /* --- signals --- */
 
 static int open_signals(void)
@@ -239,7 +249,7 @@ static int serve(struct node *node, struct filter *filter, int signal_fd)
 	log_info("event=running");
 	while (!(wait_for_signal(admin, signal_fd, TEND_MS) && take_signal(signal_fd, node, filter)))
 		if (filter != NULL)
-			tend_filter(filter);
+			tend(node, filter);
 	drain(node, filter, admin, signal_fd);
 	if (admin != NULL)
 		admin_close(admin);

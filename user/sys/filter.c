@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "sys/filter.h"
+#include "sys/filter_maps.h"
 
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -25,10 +25,6 @@
 #define TOPS_MAP_BYTES \
 	((TOLLBAR_GENERATIONS * sizeof(struct tollbar_lists_top) + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES)
 #define FENCE_SLOT (TOLLBAR_CHUNK_SLOTS - 1)
-#define SWEEP_BATCH 1024u
-#define SWEEP_PAUSE_NS 1000000000u /* a full map must not turn every penalty into a walk through it */
-
-enum { MAP_ABI, MAP_POLICY, MAP_COUNTERS, MAP_STANDING, MAP_TOPS, MAP_LISTS, MAP_NEXT, MAP_CNT };
 
 static const struct {
 	const char *name;
@@ -42,17 +38,6 @@ static const struct {
 	[MAP_TOPS] = {TOLLBAR_MAP_TOPS, BPF_MAP_TYPE_ARRAY, 4, TOLLBAR_GENERATIONS * sizeof(struct tollbar_lists_top)},
 	[MAP_LISTS] = {TOLLBAR_MAP_LISTS, BPF_MAP_TYPE_ARRAY_OF_MAPS, 4, 4},
 	[MAP_NEXT] = {TOLLBAR_MAP_NEXT, BPF_MAP_TYPE_PROG_ARRAY, 4, 4}, /* not in the program for `ip link` */
-};
-
-struct filter {
-	uint32_t program_id;
-	bool lost, generic;
-	int map_fds[MAP_CNT];
-	struct tollbar_policy *policy;	/* the kernel's own pages */
-	struct tollbar_lists_top *tops; /* one per generation; the same */
-	struct tollbar_counters *per_cpu;
-	size_t cpu_cnt;
-	uint64_t swept_ns; /* atomic */
 };
 
 /* --- open filter ------------------------------------------------------------------------------------------------ */
@@ -232,7 +217,7 @@ void filter_close(struct filter *filter)
 
 /* --- policy ----------------------------------------------------------------------------------------------------- */
 
-static void word_change(struct filter *filter, uint32_t clear, uint32_t set)
+void filter_word_change(struct filter *filter, uint32_t clear, uint32_t set)
 {
 	uint32_t was = __atomic_load_n(&filter->policy->word, __ATOMIC_RELAXED), now;
 
@@ -263,24 +248,24 @@ int filter_set_ports(struct filter *filter, const uint16_t *tcp, size_t tcp_cnt,
 			return -EINVAL;
 	ports_write(filter->policy->tcp_ports, tcp, tcp_cnt);
 	ports_write(filter->policy->udp_ports, udp, udp_cnt);
-	word_change(filter, TOLLBAR_ARMED, tcp_cnt + udp_cnt > 0 ? TOLLBAR_ARMED : 0);
+	filter_word_change(filter, TOLLBAR_ARMED, tcp_cnt + udp_cnt > 0 ? TOLLBAR_ARMED : 0);
 	return 0;
 }
 
 void filter_set_mode(struct filter *filter, enum filter_mode mode, bool observe)
 {
-	word_change(filter, TOLLBAR_MODE_ALLOW | TOLLBAR_OBSERVE,
-		    (mode == FILTER_ALLOW ? TOLLBAR_MODE_ALLOW : 0) | (observe ? TOLLBAR_OBSERVE : 0));
+	filter_word_change(filter, TOLLBAR_MODE_ALLOW | TOLLBAR_OBSERVE,
+			   (mode == FILTER_ALLOW ? TOLLBAR_MODE_ALLOW : 0) | (observe ? TOLLBAR_OBSERVE : 0));
 }
 
 void filter_set_checksum(struct filter *filter, bool check)
 {
-	word_change(filter, TOLLBAR_CHECKSUM, check ? TOLLBAR_CHECKSUM : 0);
+	filter_word_change(filter, TOLLBAR_CHECKSUM, check ? TOLLBAR_CHECKSUM : 0);
 }
 
 void filter_set_fail(struct filter *filter, bool closed)
 {
-	word_change(filter, TOLLBAR_FAIL_CLOSED, closed ? TOLLBAR_FAIL_CLOSED : 0);
+	filter_word_change(filter, TOLLBAR_FAIL_CLOSED, closed ? TOLLBAR_FAIL_CLOSED : 0);
 }
 
 void filter_set_alive(struct filter *filter, unsigned seconds)
@@ -298,7 +283,7 @@ static int next_put(struct filter *filter, const char *iface, int program_fd)
 	if (err == 0)
 		err = bpf_map_update_elem(filter->map_fds[MAP_NEXT], &key, &program_fd, BPF_ANY);
 	if (err == 0)
-		word_change(filter, 0, TOLLBAR_NEXT);
+		filter_word_change(filter, 0, TOLLBAR_NEXT);
 	else
 		log_error("event=next interface=%s error=\"%s\" help=\"%s\"", iface, strerror(-err),
 			  err == -EINVAL       ? "it must be an XDP program that takes frames in buffers as ours does: "
@@ -319,7 +304,7 @@ int filter_set_next(struct filter *filter, const char *iface, const char *pinned
 		return -EOPNOTSUPP;
 	}
 	if (pinned == NULL) {
-		word_change(filter, TOLLBAR_NEXT, 0);
+		filter_word_change(filter, TOLLBAR_NEXT, 0);
 		bpf_map_delete_elem(filter->map_fds[MAP_NEXT], &key);
 		return 0;
 	}
@@ -371,18 +356,18 @@ int filter_set_limits(struct filter *filter, const struct config_limits *limits)
 	pace_write(&policy->packet_ns, &policy->packet_burst_ns, limits->packets_per_s, limits->packets_burst);
 	pace_write(&policy->connection_ns, &policy->connection_burst_ns, limits->connections_per_s,
 		   limits->connections_burst);
-	word_change(filter, TOLLBAR_LIMITED | TOLLBAR_LIMIT_LISTED,
-		    (any ? TOLLBAR_LIMITED : 0) | (limits->limit_listed ? TOLLBAR_LIMIT_LISTED : 0));
+	filter_word_change(filter, TOLLBAR_LIMITED | TOLLBAR_LIMIT_LISTED,
+			   (any ? TOLLBAR_LIMITED : 0) | (limits->limit_listed ? TOLLBAR_LIMIT_LISTED : 0));
 	return 0;
 }
 
 void filter_set_syn_cookies(struct filter *filter, enum config_syn_cookies cookies, unsigned per_s)
 {
 	__atomic_store_n(&filter->policy->syns_per_s, per_s, __ATOMIC_RELEASE);
-	word_change(filter, TOLLBAR_SYN_COOKIES | TOLLBAR_SYN_AUTO,
-		    cookies == SYN_COOKIES_ON	  ? TOLLBAR_SYN_COOKIES
-		    : cookies == SYN_COOKIES_AUTO ? TOLLBAR_SYN_AUTO
-						  : 0);
+	filter_word_change(filter, TOLLBAR_SYN_COOKIES | TOLLBAR_SYN_AUTO,
+			   cookies == SYN_COOKIES_ON	 ? TOLLBAR_SYN_COOKIES
+			   : cookies == SYN_COOKIES_AUTO ? TOLLBAR_SYN_AUTO
+							 : 0);
 	if (cookies != SYN_COOKIES_OFF && syncookies_kernel() == 0)
 		log_warn("event=syn_cookies error=\"the kernel makes none\" help=\"sysctl net.ipv4.tcp_syncookies=1: "
 			 "when "
@@ -484,8 +469,8 @@ static int image_switch(struct filter *filter, const struct lists_image *image)
 		chunks_delete(filter, next);
 		return err;
 	}
-	word_change(filter, TOLLBAR_GENERATION | TOLLBAR_HAS_LISTS,
-		    (next ? TOLLBAR_GENERATION : 0) | (image->top != NULL ? TOLLBAR_HAS_LISTS : 0));
+	filter_word_change(filter, TOLLBAR_GENERATION | TOLLBAR_HAS_LISTS,
+			   (next ? TOLLBAR_GENERATION : 0) | (image->top != NULL ? TOLLBAR_HAS_LISTS : 0));
 	if (bpf_map_delete_elem(filter->map_fds[MAP_LISTS], &fence) == 0)
 		chunks_delete(filter, old);
 	return 0;
@@ -509,75 +494,6 @@ int filter_load_lists(struct filter *filter, const struct prefix_list *allow, co
 			 (unsigned long long)(clock_ns() - began_ns) / 1000000);
 	lists_image_fini(&image);
 	return err;
-}
-
-/* --- standing --------------------------------------------------------------------------------------------------- */
-
-/* Deletes what is over in one batch; returns how many live on. */
-static int batch_sweep(const struct filter *filter, const struct tollbar_address *keys,
-		       const struct tollbar_standing *values, uint32_t cnt, uint64_t now_ns)
-{
-	int live = 0;
-
-	for (uint32_t i = 0; i < cnt; i++) {
-		if (values[i].until_ns > now_ns)
-			live++;
-		else
-			bpf_map_delete_elem(filter->map_fds[MAP_STANDING], &keys[i]);
-	}
-	return live;
-}
-
-int filter_sweep(struct filter *filter)
-{
-	struct tollbar_address keys[SWEEP_BATCH];
-	struct tollbar_standing values[SWEEP_BATCH];
-	uint32_t position = 0;
-	uint64_t now_ns = clock_ns();
-	int live = 0, err = 0;
-
-	/* Cleared before looking: a penalty that comes meanwhile sets it again after its entry is in. */
-	word_change(filter, TOLLBAR_HAS_STANDING, 0);
-	for (bool first = true; err == 0; first = false) {
-		uint32_t cnt = SWEEP_BATCH;
-		err = bpf_map_lookup_batch(filter->map_fds[MAP_STANDING], first ? NULL : &position, &position, keys,
-					   values, &cnt, NULL);
-		if (err == 0 || err == -ENOENT) /* the last batch comes with -ENOENT */
-			live += batch_sweep(filter, keys, values, cnt, now_ns);
-	}
-	if (live > 0 || err != -ENOENT)
-		word_change(filter, 0, TOLLBAR_HAS_STANDING);
-	return err == -ENOENT ? live : err;
-}
-
-/* At most one sweep in SWEEP_PAUSE_NS, by one thread. */
-static bool sweep_due(struct filter *filter, uint64_t now_ns)
-{
-	uint64_t last_ns = __atomic_load_n(&filter->swept_ns, __ATOMIC_RELAXED);
-
-	return now_ns - last_ns >= SWEEP_PAUSE_NS &&
-	       __atomic_compare_exchange_n(&filter->swept_ns, &last_ns, now_ns, false, __ATOMIC_RELAXED,
-					   __ATOMIC_RELAXED);
-}
-
-int filter_penalize(struct filter *filter, const struct in6_addr *source, unsigned seconds)
-{
-	uint64_t now_ns = clock_ns();
-	struct tollbar_standing value = {now_ns + seconds * 1000000000ull};
-	int err = bpf_map_update_elem(filter->map_fds[MAP_STANDING], source, &value, BPF_ANY);
-
-	if (err == -E2BIG && sweep_due(filter, now_ns)) {
-		filter_sweep(filter);
-		err = bpf_map_update_elem(filter->map_fds[MAP_STANDING], source, &value, BPF_ANY);
-	}
-	if (err == 0)
-		word_change(filter, 0, TOLLBAR_HAS_STANDING);
-	return err == -E2BIG ? -ENOSPC : err;
-}
-
-int filter_unpenalize(struct filter *filter, const struct in6_addr *source)
-{
-	return bpf_map_delete_elem(filter->map_fds[MAP_STANDING], source);
 }
 
 /* --- counters --------------------------------------------------------------------------------------------------- */

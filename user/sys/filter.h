@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef TOLLBAR_SYS_FILTER_H
 #define TOLLBAR_SYS_FILTER_H
-/* filter.h: the maps of the kernel program on an interface: set policy, penalise, count.  Sole user of libbpf's maps;
+/* filter.h: the maps of the kernel program on an interface: set policy, penalise, count.  Sole user, with the files
+ * filter_*.c, of libbpf's maps;
  * how the program gets there and is found again is hook.h.
  *
  * Opening needs root (CAP_SYS_ADMIN, to find maps by id).  An open filter keeps
@@ -27,7 +28,7 @@ enum filter_mode {
 };
 
 /* filter_open: the program attached to iface, by `tollbar attach`, `ip link`, xdp-loader or within a dispatcher.
- * -ENOENT: not attached there; -EPROTO: built from another abi.h. */
+ * -ENOENT: not attached there; -ENODEV: no such interface; -EPROTO: built from another abi.h. */
 int filter_open(struct filter **filter, const char *iface);
 /* filter_refind: is it still there?  0: yes.  1: another one of ours is now, and this filter speaks of it; its policy is yet
  * to be set.  -ENODEV, -ENOENT: the interface is gone, or has no program of ours: `lost` until it is found again.
@@ -62,15 +63,23 @@ void filter_set_syn_cookies(struct filter *filter, enum config_syn_cookies cooki
  * One thread at a time.  On failure the lists in force stay. */
 int filter_load_lists(struct filter *filter, const struct prefix_list *allow, const struct prefix_list *deny);
 
-/* filter_penalize: drop everything from source (IPv4 as mapped) for this long; again: from now on.  Any thread; one
- * system call.  -ENOSPC: as many live penalties as the map holds.
- * Only for TCP peers that completed a handshake: a UDP source may be anybody's. */
-int filter_penalize(struct filter *filter, const struct in6_addr *source, unsigned seconds);
-/* -ENOENT: was not penalised. */
-int filter_unpenalize(struct filter *filter, const struct in6_addr *source);
-/* Penalties past their time say nothing but take room.  Called by filter_penalize when the map is full; call it now and
- * then to give memory back.  Returns how many are still live, or -errno. */
-int filter_sweep(struct filter *filter);
+/* Penalties.  A source is an IPv4 address (as mapped) or stands for its IPv6 /64: see tollbar_standing_key.  Any thread; a
+ * system call or two each.  Penalise only TCP peers that completed a handshake: a UDP source may be anybody's. */
+struct filter_standing {
+	struct in6_addr source; /* of a /64 the first address */
+	struct tollbar_standing entry;
+};
+/* -ENOENT: nothing is known of it; the entry is then zero. */
+int filter_standing_get(struct filter *filter, const struct in6_addr *source, struct tollbar_standing *entry);
+/* From now on.  -ENOSPC: as many live penalties as the map holds; those that are over made room first. */
+int filter_standing_put(struct filter *filter, const struct in6_addr *source, const struct tollbar_standing *entry);
+/* -ENOENT: nothing was known of it. */
+int filter_standing_clear(struct filter *filter, const struct in6_addr *source);
+/* All entries, live or over, in no order: their number, or -errno.  The caller frees *all. */
+int filter_standing_list(struct filter *filter, struct filter_standing **all);
+/* Forgets every entry that has been over for keep_ns: how many live ones there are, or -errno.  To be called now and then,
+ * to give memory back and because packets are cheaper where nobody is penalised. */
+int filter_standing_sweep(struct filter *filter, uint64_t keep_ns);
 
 /* filter_counters: sums over all CPUs since attach.  One thread at a time. */
 int filter_counters(struct filter *filter, struct tollbar_counters *sum);
