@@ -14,6 +14,8 @@ static const struct {
 	{"check", cmd_check, "check FILE                      every mistake of a configuration, with its line"},
 	{"attach", cmd_attach, "attach IFACE                    put the filter on a network interface"},
 	{"detach", cmd_detach, "detach IFACE                    take it off again; what was there before comes back"},
+	{"standing", cmd_standing,
+	 "standing [add|clear] [...]      who is dropped for how long, and why; drop, forgive"},
 	{"status", cmd_status, "status [-a ADDRESS] [--json]    the funnel, and how long each step takes"},
 	{"explain", cmd_explain, "explain -c FILE HEADER|-        one payment header, every step's result"},
 	{"pay", cmd_pay, "pay --key FILE URL [--data ...] pay for one request and print the answer"},

@@ -41,7 +41,7 @@ live_start() { # NODE-SETTINGS FILTER-SETTINGS MORE-SECTIONS
 	[node]
 	listen = 10.77.0.1:8402
 	admin = 127.0.0.1:9402
-	workers = 1
+	workers = 2
 	$1
 	[filter]
 	${2:-}
@@ -68,9 +68,17 @@ live_stop() {
 	DAEMON=
 }
 
+# The node's address on a source's network, as a URL has it.
+address_for() { # SOURCE
+	case $1 in
+	*:*) echo "[${1%%::*}::1]" ;;
+	*) echo 10.77.0.1 ;;
+	esac
+}
+
 # HTTP status of a request from a source; 000: nothing came back.
 ask() { # SOURCE PATH
-	client curl -s -o /dev/null -m 1 --interface "$1" -w '%{http_code}' "http://10.77.0.1:8402$2"
+	client curl -s -o /dev/null -m 1 --interface "$1" -w '%{http_code}' "http://$(address_for "$1"):8402$2"
 }
 
 # A figure of /metrics; 0 when there is none.

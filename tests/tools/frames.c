@@ -24,7 +24,7 @@
 #include <unistd.h>
 
 enum { FRAME_BYTES_MAX = 1514, PROTOCOL_TCP = 6, PROTOCOL_UDP = 17, NEXT_FRAGMENT = 44, NEXT_OPTIONS = 60 };
-enum { FLAG_FIN = 1, FLAG_SYN = 2, FLAG_RST = 4, FLAG_PSH = 8, FLAG_URG = 32 };
+enum { FLAG_FIN = 1, FLAG_SYN = 2, FLAG_RST = 4, FLAG_PSH = 8, FLAG_ACK = 16, FLAG_URG = 32 };
 
 /* A frame and where its headers begin.  Lengths and checksums are right before a kind breaks the frame. */
 struct frame {
@@ -192,6 +192,20 @@ static void kind_syn(struct frame *frame)
 static void kind_syn6(struct frame *frame)
 {
 	tcp6(frame, FLAG_SYN, 0, 0);
+}
+
+/* A request in the middle of a connection that never was: it must reach nobody who would hold it against its source. */
+static void kind_unshaken(struct frame *frame)
+{
+	static const char request[] =
+		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n";
+	size_t bytes = sizeof request - 1;
+
+	start_ethernet(frame, ETH_P_IP);
+	put_ip4(frame, PROTOCOL_TCP, 20 + bytes);
+	put_tcp(frame, FLAG_ACK | FLAG_PSH);
+	memcpy(frame->at + frame->l4 + 20, request, bytes);
+	put_l4_checksum(frame, PROTOCOL_TCP, false);
 }
 
 static void kind_udp(struct frame *frame)
@@ -365,6 +379,7 @@ static const struct kind {
 	void (*make)(struct frame *frame);
 } kinds[] = {
 	{"syn", "not_allowed", false, kind_syn}, /* from a source nobody listed, in allow mode */
+	{"unshaken", "not_allowed", false, kind_unshaken},
 	{"udp", "not_allowed", false, kind_udp},
 	{"ip4-cut", "frame_short", false, kind_ip4_cut},
 	{"ip4-version", "ip4_header", false, kind_ip4_version},
