@@ -20,6 +20,7 @@
 #include "packet.bpf.h"
 #include "standing.bpf.h"
 #include "syn.bpf.h"
+#include "trace.bpf.h"
 #include "verdict.bpf.h"
 
 _Static_assert(NO_DAEMON < TOLLBAR_REASON_CNT, "kernel reasons index tollbar_counters");
@@ -84,11 +85,19 @@ static ALWAYS_INLINE __u32 policy_word(void)
 	return *(volatile __u32 *)&policy.word; /* once per packet: modes and generation change together */
 }
 
+static ALWAYS_INLINE int decide(struct xdp_md *ctx, __u32 word)
+{
+	enum reason reason = judge(ctx, word);
+
+	trace_drop(ctx, reason, word);
+	return verdict(reason, word);
+}
+
 SEC(TOLLBAR_SECTION)
 int tollbar_gate(struct xdp_md *ctx)
 {
 	__u32 word = policy_word();
-	int action = verdict(judge(ctx, word), word);
+	int action = decide(ctx, word);
 
 	if (UNLIKELY(word & TOLLBAR_NEXT) && action == XDP_PASS)
 		bpf_tail_call(ctx, &next, 0); /* comes back only when the slot is empty */
@@ -102,7 +111,7 @@ int tollbar_frags(struct xdp_md *ctx)
 {
 	__u32 word = policy_word();
 
-	return verdict(judge(ctx, word), word);
+	return decide(ctx, word);
 }
 
 char tollbar_license[] SEC("license") = "Dual BSD/GPL";

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #ifndef TOLLBAR_MAPS_BPF_H
 #define TOLLBAR_MAPS_BPF_H
-/* maps.bpf.h: every map.  The kernel side writes the counters, the SYNs and the buckets; all else is written by the daemon (or
- * by `tollbar attach`) and read here.  Nothing that grows is ever written on behalf of a packet. */
+/* maps.bpf.h: every map.  The kernel side writes the counters, the SYNs, the buckets and, while somebody traces, events; all
+ * else is written by the daemon (or by `tollbar attach`) and read here.  Nothing that grows is ever written on behalf of a
+ * packet. */
 #include "defs.bpf.h"
 
 #include <bpf/bpf_helpers.h>
@@ -24,6 +25,19 @@ struct {
 	__type(key, __u32);
 	__type(value, struct tollbar_counters);
 } counters SEC(".maps");
+
+/* Sampled drops for `tollbar trace`, and how each CPU's sampling stands. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, TOLLBAR_TRACE_RING_BYTES);
+} trace SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tollbar_tracing);
+} tracing SEC(".maps");
 
 /* Penalised sources.  A plain hash, and written by the daemon only: an LRU map filled from packets would let a spoofed
  * flood push the real offenders out, at several hundred nanoseconds a packet. */

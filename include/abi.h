@@ -26,6 +26,8 @@
 #define TOLLBAR_MAP_NEXT "next"
 #define TOLLBAR_MAP_BUCKETS "buckets"
 #define TOLLBAR_MAP_SYNS "syns"
+#define TOLLBAR_MAP_TRACE "trace"
+#define TOLLBAR_MAP_TRACING "tracing"
 
 /* An IPv6 address, or an IPv4 one as ::ffff:a.b.c.d, in network byte order.  The two cannot be confused: a frame whose
  * IPv6 source lies in ::ffff:0:0/96 is refused as a martian before any lookup. */
@@ -50,6 +52,16 @@ struct tollbar_address {
 #define TOLLBAR_FAIL_CLOSED 4096u /* service ports are shut while no daemon says that it lives */
 #define TOLLBAR_SYN_COOKIES 8192u /* SYNs are answered with a cookie */
 #define TOLLBAR_SYN_AUTO 16384u	  /* as soon as there are more than syns_per_s */
+#define TOLLBAR_TRACE 32768u	  /* drops are sampled as tollbar_policy.trace says */
+
+/* What a tracer wants to see.  It renews until_ns while it lives: when it dies, sampling ends with its last word. */
+struct tollbar_trace {
+	__u64 until_ns;	  /* CLOCK_MONOTONIC; 0: nobody traces */
+	__u64 reasons;	  /* bit r: drops for reason r */
+	__u32 every;	  /* one in so many of them, counted per CPU */
+	__u32 second_max; /* and at most so many a second and CPU */
+	__u64 zero[5];
+};
 
 /* One bit per port, port p is bit p % 64 of word p / 64. */
 #define TOLLBAR_PORT_WORDS 1024u
@@ -74,6 +86,7 @@ struct tollbar_policy {
 	__u64 tcp_ports[TOLLBAR_PORT_WORDS];
 	__u64 udp_ports[TOLLBAR_PORT_WORDS];
 	struct tollbar_limits limits;
+	struct tollbar_trace trace;
 };
 
 /* Key of the standing map: of an IPv6 source only the first half, the second is zero.  Whoever has one address of a /64 has
@@ -127,13 +140,39 @@ struct tollbar_counters {
 	__u64 observed[TOLLBAR_REASON_CNT];
 };
 
+/* A sampled drop, in the ring buffer. */
+#define TOLLBAR_EVENT_BYTES 104u /* of the frame: Ethernet, two tags, IPv6, an extension or two, TCP */
+
+struct tollbar_event {
+	__u64 time_ns; /* CLOCK_MONOTONIC */
+	__u32 ifindex;
+	__u32 frame_bytes; /* all of the frame */
+	__u16 reason;
+	__u16 kept_bytes; /* of `frame`; what is behind them means nothing */
+	__u32 observed;	  /* 1: it passed, only because of TOLLBAR_OBSERVE */
+	__u8 frame[TOLLBAR_EVENT_BYTES];
+};
+
+/* Per CPU, written by the program. */
+struct tollbar_tracing {
+	__u64 window_ns; /* start of the second that `taken` counts in */
+	__u32 seen;	 /* since the last sample */
+	__u32 taken;
+	__u64 sent;    /* events put in the ring buffer, ever */
+	__u64 limited; /* not put, for second_max */
+	__u64 lost;    /* not put, for want of room */
+};
+
+#define TOLLBAR_TRACE_RING_BYTES 262144u /* two thousand events */
+
 #define TOLLBAR_STANDING_MAX 65536u /* sources at one time; 16 + 16 bytes each, about 6 MiB with the table */
 
 #define TOLLBAR_OFFSET_OF(type, field) __builtin_offsetof(struct type, field)
 _Static_assert(sizeof(struct tollbar_address) == 16, "tollbar_address");
 _Static_assert(sizeof(struct tollbar_limits) == 64, "tollbar_limits");
 _Static_assert(TOLLBAR_OFFSET_OF(tollbar_limits, ip4_mask) == 48, "tollbar_limits.ip4_mask");
-_Static_assert(sizeof(struct tollbar_policy) == 64 + 2 * 8192 + 64, "tollbar_policy");
+_Static_assert(sizeof(struct tollbar_trace) == 64, "tollbar_trace");
+_Static_assert(sizeof(struct tollbar_policy) == 64 + 2 * 8192 + 128, "tollbar_policy");
 _Static_assert(TOLLBAR_OFFSET_OF(tollbar_policy, alive_until_ns) == 8, "tollbar_policy.alive_until_ns");
 _Static_assert(TOLLBAR_OFFSET_OF(tollbar_policy, tcp_ports) == 64, "tollbar_policy.tcp_ports");
 _Static_assert(TOLLBAR_OFFSET_OF(tollbar_policy, udp_ports) == 64 + 8192, "tollbar_policy.udp_ports");
@@ -141,6 +180,10 @@ _Static_assert(TOLLBAR_OFFSET_OF(tollbar_policy, limits) == 64 + 2 * 8192, "toll
 _Static_assert(sizeof(struct tollbar_bucket) == 32, "tollbar_bucket");
 _Static_assert(sizeof(struct tollbar_bucket_set) == 64, "tollbar_bucket_set");
 _Static_assert(sizeof(struct tollbar_syns) == 16, "tollbar_syns");
+_Static_assert(TOLLBAR_OFFSET_OF(tollbar_policy, trace) == 64 + 2 * 8192 + 64, "tollbar_policy.trace");
+_Static_assert(sizeof(struct tollbar_event) == 128, "tollbar_event");
+_Static_assert(TOLLBAR_OFFSET_OF(tollbar_event, frame) == 24, "tollbar_event.frame");
+_Static_assert(sizeof(struct tollbar_tracing) == 40, "tollbar_tracing");
 _Static_assert(sizeof(struct tollbar_standing) == 16, "tollbar_standing");
 _Static_assert(sizeof(struct tollbar_counters) == 1024, "tollbar_counters");
 _Static_assert(TOLLBAR_OFFSET_OF(tollbar_counters, observed) == 512, "tollbar_counters.observed");

@@ -161,8 +161,10 @@ static void pardon_proxies(const struct node *node)
 
 void node_tend(struct node *node)
 {
-	if (node->filter != NULL)
+	if (node->filter != NULL) {
 		filter_standing_sweep(node->filter, STANDING_FORGET_S * UINT64_C(1000000000));
+		filter_trace_expire(node->filter);
+	}
 }
 
 /* --- start --- */

@@ -5,6 +5,7 @@
  * BPF_PROG_TEST_RUN, its policy set through the daemon's own calls. */
 #include "sys/filter.c"
 #include "sys/filter_standing.c"
+#include "sys/filter_trace.c"
 
 #include <arpa/inet.h>
 #include <bpf/libbpf.h>

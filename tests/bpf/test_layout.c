@@ -39,7 +39,7 @@ static const struct layout {
 	 sizeof(struct tollbar_policy),
 	 {FIELD(tollbar_policy, word), FIELD(tollbar_policy, syns_per_s), FIELD(tollbar_policy, alive_until_ns),
 	  FIELD(tollbar_policy, zero), FIELD(tollbar_policy, tcp_ports), FIELD(tollbar_policy, udp_ports),
-	  FIELD(tollbar_policy, limits)}},
+	  FIELD(tollbar_policy, limits), FIELD(tollbar_policy, trace)}},
 	{"tollbar_limits",
 	 sizeof(struct tollbar_limits),
 	 {FIELD(tollbar_limits, key), FIELD(tollbar_limits, packet_ns), FIELD(tollbar_limits, packet_burst_ns),
@@ -53,6 +53,15 @@ static const struct layout {
 	 {FIELD(tollbar_bucket, tag), FIELD(tollbar_bucket, packets_full_ns),
 	  FIELD(tollbar_bucket, connections_full_ns), FIELD(tollbar_bucket, zero)}},
 	{"tollbar_bucket_set", sizeof(struct tollbar_bucket_set), {FIELD(tollbar_bucket_set, buckets)}},
+	{"tollbar_trace",
+	 sizeof(struct tollbar_trace),
+	 {FIELD(tollbar_trace, until_ns), FIELD(tollbar_trace, reasons), FIELD(tollbar_trace, every),
+	  FIELD(tollbar_trace, second_max), FIELD(tollbar_trace, zero)}},
+	/* tollbar_event is in no map's BTF: a ring buffer has no type.  test_trace.c reads one. */
+	{"tollbar_tracing",
+	 sizeof(struct tollbar_tracing),
+	 {FIELD(tollbar_tracing, window_ns), FIELD(tollbar_tracing, seen), FIELD(tollbar_tracing, taken),
+	  FIELD(tollbar_tracing, sent), FIELD(tollbar_tracing, limited), FIELD(tollbar_tracing, lost)}},
 	{"tollbar_standing",
 	 sizeof(struct tollbar_standing),
 	 {FIELD(tollbar_standing, until_ns), FIELD(tollbar_standing, offences), FIELD(tollbar_standing, reason)}},
@@ -135,6 +144,8 @@ TEST(maps)
 		{TOLLBAR_MAP_NEXT, BPF_MAP_TYPE_PROG_ARRAY, 4, 4, 1},
 		{TOLLBAR_MAP_BUCKETS, BPF_MAP_TYPE_ARRAY, 4, sizeof(struct tollbar_bucket_set), TOLLBAR_BUCKET_SETS},
 		{TOLLBAR_MAP_SYNS, BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct tollbar_syns), 1},
+		{TOLLBAR_MAP_TRACE, BPF_MAP_TYPE_RINGBUF, 0, 0, TOLLBAR_TRACE_RING_BYTES},
+		{TOLLBAR_MAP_TRACING, BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct tollbar_tracing), 1},
 	};
 	struct bpf_object *object = bpf_object__open_file(OBJECT, NULL);
 

@@ -38,6 +38,8 @@ static const struct {
 	[MAP_TOPS] = {TOLLBAR_MAP_TOPS, BPF_MAP_TYPE_ARRAY, 4, TOLLBAR_GENERATIONS * sizeof(struct tollbar_lists_top)},
 	[MAP_LISTS] = {TOLLBAR_MAP_LISTS, BPF_MAP_TYPE_ARRAY_OF_MAPS, 4, 4},
 	[MAP_NEXT] = {TOLLBAR_MAP_NEXT, BPF_MAP_TYPE_PROG_ARRAY, 4, 4}, /* not in the program for `ip link` */
+	[MAP_TRACE] = {TOLLBAR_MAP_TRACE, BPF_MAP_TYPE_RINGBUF, 0, 0},
+	[MAP_TRACING] = {TOLLBAR_MAP_TRACING, BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct tollbar_tracing)},
 };
 
 /* --- open filter ------------------------------------------------------------------------------------------------ */

@@ -84,6 +84,29 @@ int filter_standing_sweep(struct filter *filter, uint64_t keep_ns);
 /* filter_counters: sums over all CPUs since attach.  One thread at a time. */
 int filter_counters(struct filter *filter, struct tollbar_counters *sum);
 
+/* Sampled drops, as they happen.  One tracer at a time; its wish lapses two seconds after it was polled last, so that one
+ * that died costs the kernel next to nothing. */
+struct filter_tracer;
+struct filter_wish {
+	uint64_t reasons; /* bit r: drops for reason r */
+	uint32_t every;	  /* one in so many, 1: all of them; counted per CPU, as is ... */
+	uint32_t second_max;
+};
+/* The filter must stay open.  -EBUSY: somebody else traces. */
+int filter_trace_start(struct filter_tracer **tracer, struct filter *filter, const struct filter_wish *wish,
+		       void (*visit)(void *visit_ctx, const struct tollbar_event *event), void *visit_ctx);
+/* Waits for events, at most half a second, and visits all there are: 0, -EINTR after a signal, -EBUSY when it was not called
+ * for so long that another tracer took over. */
+int filter_trace_poll(struct filter_tracer *tracer);
+void filter_trace_stop(struct filter_tracer *tracer);
+/* Clears the policy bit that a tracer left which could not stop. */
+void filter_trace_expire(struct filter *filter);
+/* Events since attach, over all CPUs: into the ring buffer, over second_max, for want of room.  Any thread. */
+struct filter_traced {
+	uint64_t sent, limited, lost;
+};
+int filter_traced(const struct filter *filter, struct filter_traced *sum);
+
 /* What is known of the program, and what the policy word says now. */
 struct filter_state {
 	bool lost;    /* was not there when filter_refind looked last */

@@ -5,7 +5,18 @@
  * it. */
 #include "sys/filter.h"
 
-enum filter_map { MAP_ABI, MAP_POLICY, MAP_COUNTERS, MAP_STANDING, MAP_TOPS, MAP_LISTS, MAP_NEXT, MAP_CNT };
+enum filter_map {
+	MAP_ABI,
+	MAP_POLICY,
+	MAP_COUNTERS,
+	MAP_STANDING,
+	MAP_TOPS,
+	MAP_LISTS,
+	MAP_NEXT,
+	MAP_TRACE,
+	MAP_TRACING,
+	MAP_CNT
+};
 
 struct filter {
 	uint32_t program_id;
