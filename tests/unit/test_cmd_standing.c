@@ -2,9 +2,7 @@
 /* What of `tollbar standing` needs no kernel: sources, the list, mistakes.  The rest is in tests/e2e/standing.sh. */
 #include "cmd/standing.c"
 
-#include <sys/mman.h>
-#include <unistd.h>
-
+#include "capture.h"
 #include "check.h"
 
 TEST(sources)
@@ -41,33 +39,6 @@ TEST(sources)
 		if (good)
 			CHECK_ROW(strcmp(source_shown(shown, &source), rows[i].shown) == 0, shown);
 	}
-}
-
-static char printed[8192];
-
-/* Collects what both streams get between start and end. */
-static int capture, kept_out, kept_err;
-
-static void capture_start(void)
-{
-	fflush(stdout);
-	capture = memfd_create("printed", MFD_CLOEXEC);
-	kept_out = dup(STDOUT_FILENO);
-	kept_err = dup(STDERR_FILENO);
-	dup2(capture, STDOUT_FILENO);
-	dup2(capture, STDERR_FILENO);
-}
-
-static void capture_end(void)
-{
-	fflush(stdout);
-	dup2(kept_out, STDOUT_FILENO);
-	dup2(kept_err, STDERR_FILENO);
-	close(kept_out);
-	close(kept_err);
-	ssize_t bytes = pread(capture, printed, sizeof printed - 1, 0);
-	printed[bytes < 0 ? 0 : bytes] = '\0';
-	close(capture);
 }
 
 #define S UINT64_C(1000000000)

@@ -3,35 +3,24 @@
 
 #include <pthread.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
 
 #include "admin.h"
+#include "capture.h"
 #include "check.h"
 
-static char printed[65536];
 static char address[64];
 
 /* Runs the command with these arguments; what it printed on both streams is in `printed`. */
 static int run(int argc, const char *const *arguments)
 {
 	char *argv[8] = {(char *)(uintptr_t) "status"};
-	int capture = memfd_create("printed", MFD_CLOEXEC), out = dup(STDOUT_FILENO), err = dup(STDERR_FILENO), result;
-	ssize_t bytes;
+	int result;
 
 	for (int i = 0; i < argc; i++)
 		argv[i + 1] = (char *)(uintptr_t)arguments[i];
-	fflush(stdout);
-	dup2(capture, STDOUT_FILENO);
-	dup2(capture, STDERR_FILENO);
+	capture_start();
 	result = cmd_status(argc + 1, argv);
-	fflush(stdout);
-	dup2(out, STDOUT_FILENO);
-	dup2(err, STDERR_FILENO);
-	close(out);
-	close(err);
-	bytes = pread(capture, printed, sizeof printed - 1, 0);
-	printed[bytes < 0 ? 0 : bytes] = '\0';
-	close(capture);
+	capture_end();
 	return result;
 }
 
