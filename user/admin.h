@@ -18,7 +18,9 @@ struct admin_kernel { /* counters of the attached filter, indexed by reason */
 	bool generic; /* runs in the kernel's slow mode */
 	char interface[16];
 	uint64_t packets[REASON_CNT];
-	uint64_t observed[REASON_CNT]; /* of these, passed only because of mode observe */
+	uint64_t observed[REASON_CNT];	       /* of these, passed only because of mode observe */
+	uint64_t standing_live, standing_over; /* sources dropped now; sources whose penalty is over but remembered */
+	uint64_t trace_sent, trace_limited, trace_lost; /* events of sampled drops: filter.h */
 };
 
 /* A consistent enough picture of the process, taken on each request for it. */

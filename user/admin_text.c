@@ -120,6 +120,23 @@ static void put_steps(struct text *text, const struct stats *stats)
 	put_histogram(text, "first_token_seconds", "", &stats->first_token);
 }
 
+static void put_watching(struct text *text, const struct admin_kernel *kernel)
+{
+	put_family(text, "standing_sources", "gauge",
+		   "Penalised sources: dropped now, or over and remembered for the next time.");
+	text_put(text,
+		 "tollbar_standing_sources{state=\"dropped\"} %" PRIu64 "\n"
+		 "tollbar_standing_sources{state=\"remembered\"} %" PRIu64 "\n",
+		 kernel->standing_live, kernel->standing_over);
+	put_family(text, "trace_events_total", "counter",
+		   "Sampled drops: shown to a tracer, over its rate, or lost because it was too slow.");
+	text_put(text,
+		 "tollbar_trace_events_total{outcome=\"sent\"} %" PRIu64 "\n"
+		 "tollbar_trace_events_total{outcome=\"limited\"} %" PRIu64 "\n"
+		 "tollbar_trace_events_total{outcome=\"lost\"} %" PRIu64 "\n",
+		 kernel->trace_sent, kernel->trace_limited, kernel->trace_lost);
+}
+
 static void put_kernel(struct text *text, const struct admin_kernel *kernel)
 {
 	put_gauge(text, "filter_attached", "1 when counters come from a filter on the interface.", kernel->attached);
@@ -138,6 +155,7 @@ static void put_kernel(struct text *text, const struct admin_kernel *kernel)
 			text_put(text, "tollbar_packets_total{reason=\"%s\",verdict=\"observe\"} %" PRIu64 "\n",
 				 reason_word(reason), kernel->observed[reason]);
 	}
+	put_watching(text, kernel);
 }
 
 static void put_requests(struct text *text, const struct stats *stats)
@@ -318,7 +336,12 @@ static void write_kernel(struct json_writer *json, const struct admin_kernel *ke
 	write_count(json, ",\"packets_passed\":", passed);
 	write_count(json, ",\"packets_dropped\":", dropped);
 	write_count(json, ",\"packets_observed\":", observed);
-	json_write(json, "}");
+	write_count(json, ",\"standing\":{\"dropped\":", kernel->standing_live);
+	write_count(json, ",\"remembered\":", kernel->standing_over);
+	write_count(json, "},\"trace\":{\"sent\":", kernel->trace_sent);
+	write_count(json, ",\"limited\":", kernel->trace_limited);
+	write_count(json, ",\"lost\":", kernel->trace_lost);
+	json_write(json, "}}");
 }
 
 static void write_requests(struct json_writer *json, const struct stats *stats)

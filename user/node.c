@@ -350,11 +350,18 @@ void node_stop(struct node *node)
 static void look_at_kernel(const struct node *node, struct admin_kernel *kernel)
 {
 	struct tollbar_counters counters;
+	struct filter_traced traced;
 
 	if (node->filter == NULL || filter_counters(node->filter, &counters) < 0)
 		return;
 	kernel->attached = !filter_state(node->filter).lost;
 	kernel->generic = filter_state(node->filter).generic;
+	filter_standing_count(node->filter, &kernel->standing_live, &kernel->standing_over);
+	if (filter_traced(node->filter, &traced) == 0) {
+		kernel->trace_sent = traced.sent;
+		kernel->trace_limited = traced.limited;
+		kernel->trace_lost = traced.lost;
+	}
 	memcpy(kernel->interface, node->config->interface, sizeof kernel->interface);
 	for (size_t i = 0; i < TOLLBAR_REASON_CNT; i++) {
 		kernel->packets[i] = counters.packets[i];

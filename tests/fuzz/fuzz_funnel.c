@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// link: user/funnel.c user/base/json.c user/base/utf8.c user/base/text.c user/base/log.c
+// link: user/base/json_find.c user/funnel.c user/base/json.c user/base/utf8.c user/base/text.c user/base/log.c
 /* Whatever answers on the admin port: no crash, no read outside, and nothing but plain ASCII for the terminal. */
 #include <stdlib.h>
 

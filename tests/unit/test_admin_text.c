@@ -78,6 +78,11 @@ static void fill_view(void)
 	view.kernel.packets[TCP_FLAGS] = 5002;
 	view.kernel.observed[TCP_FLAGS] = 2;
 	view.kernel.packets[NOT_ALLOWED] = 5;
+	view.kernel.standing_live = 5101;
+	view.kernel.standing_over = 5102;
+	view.kernel.trace_sent = 5103;
+	view.kernel.trace_limited = 5104;
+	view.kernel.trace_lost = 5105;
 	view.kernel.observed[NOT_ALLOWED] = 6; /* caught between the two */
 	view.kernel.packets[SYN_COOKIE] = 5010;
 	view.kernel.observed[SYN_COOKIE] = 10;
@@ -151,6 +156,11 @@ TEST(metrics_hold_every_number_of_a_view)
 		"tollbar_packets_total{reason=\"tcp_flags\",verdict=\"observe\"} 2",
 		"tollbar_packets_total{reason=\"not_allowed\",verdict=\"drop\"} 0",
 		"tollbar_packets_total{reason=\"blocked\",verdict=\"drop\"} 0",
+		"tollbar_standing_sources{state=\"dropped\"} 5101",
+		"tollbar_standing_sources{state=\"remembered\"} 5102",
+		"tollbar_trace_events_total{outcome=\"sent\"} 5103",
+		"tollbar_trace_events_total{outcome=\"limited\"} 5104",
+		"tollbar_trace_events_total{outcome=\"lost\"} 5105",
 		"# TYPE tollbar_step_seconds histogram",
 		"tollbar_step_seconds_bucket{step=\"verify\",le=\"1.024e-06\"} 6",
 		"tollbar_step_seconds_bucket{step=\"verify\",le=\"+Inf\"} 6",
@@ -268,6 +278,11 @@ TEST(status_holds_every_number_of_a_view)
 		{"kernel.packets_passed", 5001 + 5000},
 		{"kernel.packets_dropped", 5000},
 		{"kernel.packets_observed", 8 + 10},
+		{"kernel.standing.dropped", 5101},
+		{"kernel.standing.remembered", 5102},
+		{"kernel.trace.sent", 5103},
+		{"kernel.trace.limited", 5104},
+		{"kernel.trace.lost", 5105},
 		{"connections.accepted", 1001},
 		{"connections.open", 1002},
 		{"requests.begun", 1003},

@@ -77,6 +77,8 @@ int filter_standing_put(struct filter *filter, const struct in6_addr *source, co
 int filter_standing_clear(struct filter *filter, const struct in6_addr *source);
 /* All entries, live or over, in no order: their number, or -errno.  The caller frees *all. */
 int filter_standing_list(struct filter *filter, struct filter_standing **all);
+/* How many are dropped now, and how many are over but remembered. */
+int filter_standing_count(struct filter *filter, uint64_t *live, uint64_t *over);
 /* Forgets every entry that has been over for keep_ns: how many live ones there are, or -errno.  To be called now and then,
  * to give memory back and because packets are cheaper where nobody is penalised. */
 int filter_standing_sweep(struct filter *filter, uint64_t keep_ns);

@@ -116,6 +116,30 @@ int filter_standing_sweep(struct filter *filter, uint64_t keep_ns)
 	return err != 0 ? err : sweep.live;
 }
 
+struct count {
+	uint64_t now_ns, live, over;
+};
+
+static void count_one(void *ctx, const struct filter_standing *found)
+{
+	struct count *count = ctx;
+
+	if (found->entry.until_ns > count->now_ns)
+		count->live++;
+	else
+		count->over++;
+}
+
+int filter_standing_count(struct filter *filter, uint64_t *live, uint64_t *over)
+{
+	struct count count = {.now_ns = clock_ns()};
+	int err = walk(filter, count_one, &count);
+
+	*live = count.live;
+	*over = count.over;
+	return err;
+}
+
 struct gather {
 	struct filter_standing *all;
 	int cnt;
