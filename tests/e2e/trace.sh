@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # trace.sh: `tollbar trace` on a live interface, without a daemon: what it shows, that it ends, and that the kernel stops
-# sampling when it dies.  Needs root.  Last line: "N passed, N failed".
+# sampling when it dies.  And `tollbar status --watch`, also without one.  Needs root.  Last line: "N passed, N failed".
 set -u
 cd "$(dirname "$0")/../.." || exit
 . tests/e2e/check.sh
@@ -109,11 +109,26 @@ ends() {
 	ok "a reader that leaves ends it" "$(lines .) $(grep -c shown "$DIR/err")" "1 1"
 }
 
+watching() {
+	local escape
+	escape=$(printf '\033')
+	soon frames 300 syn-fin
+	node timeout 20 "$TOLLBAR" status --watch -i node0 --count 3 >"$DIR/out" 2>"$DIR/err"
+	ok "tables, one after the other" "$? $(lines '^node0  *a second  *total$') $(lines "$escape")" "0 3 0"
+	ok "with the rate of the drops" "$(awk '/^  tcp_flags/ {sum += $2} END {print (sum >= 290 && sum <= 305)}' "$DIR/out")" 1
+	ok "and their total" "$(awk '/^  tcp_flags/ {total = $3} END {print (total >= 300)}' "$DIR/out")" 1
+	ok "nothing of a daemon" "$(lines requests)" 0
+	# timeout would take the terminal away
+	script -qec "nsenter --net=/run/netns/$NAME-node $TOLLBAR status --watch -i node0 --count 2" /dev/null </dev/null >"$DIR/out"
+	ok "in place on a terminal" "$(lines "$escape\\[H") $(lines "$escape\\[J")" "2 2"
+}
+
 scripts/netns.sh up "$NAME" || exit 1
 MAC=$(node ip -br link show dev node0 | awk '{print $3}')
 node "$TOLLBAR" attach node0 --tcp 8402 --udp 8402 2>"$DIR/log" || { cat "$DIR/log"; exit 1; }
 kinds "tollbar attach"
 options
+watching
 ends
 node "$TOLLBAR" detach node0 2>>"$DIR/log"
 node ip link set dev node0 xdpdrv obj build/gate.bpf.o sec xdp || exit 1

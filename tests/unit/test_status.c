@@ -66,6 +66,10 @@ TEST(a_running_daemon)
 	snprintf(address, sizeof address, "[::ffff:127.0.0.1]:%u", admin_port(admin));
 	CHECK_EQ(RUN("-a", address), 0);
 
+	CHECK_EQ(RUN("--watch", "--count", "1", "-a", address), 0);
+	CHECK(strncmp(printed, "no filter ", 10) == 0);
+	CHECK(strstr(printed, "\n  begun                               0.0               41\n") != NULL);
+
 	eventfd_write(stop_fd, 1);
 	pthread_join(thread, NULL);
 	snprintf(address, sizeof address, "127.0.0.1:%u", admin_port(admin));
@@ -73,6 +77,8 @@ TEST(a_running_daemon)
 	close(stop_fd);
 	CHECK_EQ(RUN("-a", address), 1);
 	CHECK(strstr(printed, "Connection refused") != NULL);
+	CHECK_EQ(RUN("--watch", "-a", address), 1);
+	CHECK(strstr(printed, "the filter alone can be watched: -i IFACE") != NULL);
 }
 
 /* --- against something else --- */
@@ -152,6 +158,19 @@ TEST(usage)
 	CHECK_EQ(RUN("-a", "nonsense"), 2);
 	CHECK(strstr(printed, "'nonsense' is not host:port") != NULL);
 	CHECK_EQ(RUN("-a", "127.0.0.1:"), 2);
+	CHECK_EQ(RUN("--watch", "--json"), 2);
+	CHECK(strstr(printed, "--json shows one moment") != NULL);
+	CHECK_EQ(RUN("--watch", "-i", "eth0", "-a", "127.0.0.1:1"), 2);
+	CHECK(strstr(printed, "one of them") != NULL);
+	CHECK_EQ(RUN("--count", "1"), 2);
+	CHECK_EQ(RUN("-i", "eth0"), 2);
+	CHECK(strstr(printed, "go with --watch") != NULL);
+	CHECK_EQ(RUN("--watch", "--interval", "0"), 2);
+	CHECK(strstr(printed, "--interval \"0\" is not a number from 1 to 3600") != NULL);
+	CHECK_EQ(RUN("--watch", "--interval", "3601"), 2);
+	CHECK_EQ(RUN("--watch", "--count", "x"), 2);
+	CHECK_EQ(RUN("--watch", "-i", "no-such-if0"), 1);
+	CHECK(strstr(printed, "no such interface") != NULL);
 	CHECK_EQ(RUN("-c", "/nonexistent/tollbar.conf"), 2);
 	CHECK(strstr(printed, "No such file") != NULL);
 }

@@ -13,6 +13,8 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "cmd/cmd.h"
+#include "cmd/interface.h"
+#include "cmd/watch.h"
 #include "config.h"
 #include "funnel.h"
 #include "parse.h"
@@ -21,12 +23,24 @@
 #define PATIENCE_NS (5 * UINT64_C(1000000000)) /* for connecting, asking and the whole answer */
 
 static const char usage_text[] =
-	"usage: tollbar status [-a ADDRESS] [-c FILE] [--json]\n\n"
-	"The funnel, how long each step takes, and what it adds to the time to first token.\n\n"
+	"usage: tollbar status [-a ADDRESS|-c FILE] [--json]\n"
+	"       tollbar status --watch [-a ADDRESS|-c FILE|-i IFACE] [--interval SECONDS] [--count N]\n\n"
+	"The funnel, how long each step takes, and what it adds to the time to first token; or, watching, how many "
+	"packets\n"
+	"and requests a second end for each reason.\n\n"
 	"  -a ADDRESS  host:port of the daemon's admin listener; default 127.0.0.1:9402\n"
 	"  -c FILE     take the address from the daemon's configuration\n"
-	"  --json      print the daemon's own JSON\n\n"
-	"Exit status: 0, 1 the daemon cannot be reached, 2 usage or configuration.\n";
+	"  --json      print the daemon's own JSON\n"
+	"  --watch     look again and again: in place on a terminal, else one table after the other\n"
+	"  -i IFACE    watch the filter on IFACE alone: works without a daemon, and takes root\n"
+	"  --interval SECONDS, --count N  between looks (default 1); how many tables (default: until Ctrl-C)\n\n"
+	"Exit status: 0, 1 the daemon or the filter cannot be reached, 2 usage or configuration.\n";
+
+struct wish {
+	const char *address, *path, *iface;
+	bool json, watch;
+	unsigned long interval_s, count;
+};
 
 struct target {
 	struct sockaddr_storage address;
@@ -173,6 +187,23 @@ static bool body_of(struct span *body, struct span answer)
 	return !head.has_length || head.content_bytes == body->bytes;
 }
 
+/* The daemon's JSON; false, and said why, when there is none. */
+static bool ask(struct span *body, const struct target *target)
+{
+	static char answer[ANSWER_BYTES_MAX];
+	ssize_t bytes = fetch(target, answer);
+
+	if (bytes < 0) {
+		fprintf(stderr, "tollbar: %s: %s\n", target->shown, strerror((int)-bytes));
+		return false;
+	}
+	if (!body_of(body, span_of(answer, (size_t)bytes))) {
+		fprintf(stderr, "tollbar: %s: not a good answer\n", target->shown);
+		return false;
+	}
+	return true;
+}
+
 static int print(struct span body, bool as_json)
 {
 	static char text[FUNNEL_BYTES_MAX];
@@ -191,55 +222,156 @@ static int print(struct span body, bool as_json)
 
 static int report(const struct target *target, bool as_json)
 {
-	static char answer[ANSWER_BYTES_MAX];
-	ssize_t bytes = fetch(target, answer);
 	struct span body;
 
-	if (bytes < 0) {
-		fprintf(stderr, "tollbar: %s: %s\n", target->shown, strerror((int)-bytes));
+	return ask(&body, target) ? print(body, as_json) : 1;
+}
+
+/* --- watching --- */
+
+static int look_at_daemon(void *ctx, struct rates *rates)
+{
+	struct span body;
+
+	if (!ask(&body, ctx))
+		return -EIO;
+	if (rates_of_status(rates, body))
+		return 0;
+	fputs("tollbar: the answer is not a tollbar's\n", stderr);
+	return -EPROTO;
+}
+
+struct kernel {
+	struct filter *filter;
+	char name[IF_NAMESIZE];
+};
+
+static int look_at_kernel(void *ctx, struct rates *rates)
+{
+	const struct kernel *kernel = ctx;
+	struct tollbar_counters counters;
+	int err = filter_counters(kernel->filter, &counters);
+
+	if (err == 0)
+		rates_of_kernel(rates, &counters, kernel->name);
+	else
+		fprintf(stderr, "tollbar: %s: %s\n", kernel->name, strerror(-err));
+	return err;
+}
+
+static int watch_kernel(struct watch *watch, const char *iface)
+{
+	struct kernel kernel = {.filter = interface_filter(kernel.name, iface)};
+
+	if (kernel.filter == NULL)
 		return 1;
+	watch->look = look_at_kernel;
+	watch->look_ctx = &kernel;
+	int status = watch_run(watch);
+	filter_close(kernel.filter);
+	return status;
+}
+
+static int watch_daemon(struct watch *watch, struct target *target)
+{
+	watch->look = look_at_daemon;
+	watch->look_ctx = target;
+	int status = watch_run(watch);
+	if (status != 0)
+		fputs("tollbar: without a daemon the filter alone can be watched: -i IFACE\n", stderr);
+	return status;
+}
+
+/* --- arguments --- */
+
+static bool number_read(unsigned long *out, const char *option, const char *text, unsigned long max)
+{
+	char *end;
+
+	*out = strtoul(text, &end, 10);
+	if (*text >= '0' && *text <= '9' && *end == '\0' && *out > 0 && *out <= max)
+		return true;
+	fprintf(stderr, "tollbar: --%s \"%s\" is not a number from 1 to %lu\n", option, text, max);
+	return false;
+}
+
+static bool option_take(struct wish *wish, int option)
+{
+	switch (option) {
+	case 'a':
+		wish->address = optarg;
+		return true;
+	case 'c':
+		wish->path = optarg;
+		return true;
+	case 'i':
+		wish->iface = optarg;
+		return true;
+	case 'j':
+		return wish->json = true;
+	case 'w':
+		return wish->watch = true;
+	case 's':
+		return number_read(&wish->interval_s, "interval", optarg, 3600);
+	case 'n':
+		return number_read(&wish->count, "count", optarg, 1000000000);
+	default:
+		fputs(usage_text, stderr);
+		return false;
 	}
-	if (!body_of(&body, span_of(answer, (size_t)bytes))) {
-		fprintf(stderr, "tollbar: %s: not a good answer\n", target->shown);
-		return 1;
+}
+
+/* What does not go together, or NULL. */
+static const char *mismatch(const struct wish *wish)
+{
+	if ((wish->address != NULL) + (wish->path != NULL) + (wish->iface != NULL) > 1)
+		return "-a, -c and -i: one of them";
+	if (wish->watch)
+		return wish->json ? "--json shows one moment, --watch many" : NULL;
+	return wish->iface != NULL || wish->interval_s != 0 || wish->count != 0
+		       ? "-i, --interval and --count go with --watch"
+		       : NULL;
+}
+
+static int obey(const struct wish *wish)
+{
+	struct watch watch = {.seconds = wish->interval_s != 0 ? (unsigned)wish->interval_s : 1,
+			      .count_max = wish->count};
+	const char *address = wish->address != NULL ? wish->address : "127.0.0.1:9402";
+	struct target target;
+
+	if (wish->iface != NULL)
+		return watch_kernel(&watch, wish->iface);
+	if (wish->path != NULL && !target_of_config(&target, wish->path))
+		return 2;
+	if (wish->path == NULL && !target_of_text(&target, address)) {
+		fprintf(stderr, "tollbar: '%s' is not host:port\n", address);
+		return 2;
 	}
-	return print(body, as_json);
+	return wish->watch ? watch_daemon(&watch, &target) : report(&target, wish->json);
 }
 
 int cmd_status(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {0}};
-	const char *address = "127.0.0.1:9402", *path = NULL;
-	struct target target;
-	bool as_json = false;
+		{"json", no_argument, NULL, 'j'},	    {"watch", no_argument, NULL, 'w'},
+		{"interval", required_argument, NULL, 's'}, {"count", required_argument, NULL, 'n'},
+		{"help", no_argument, NULL, 'h'},	    {0}};
+	struct wish wish = {0};
 	int option;
 
 	optind = 0; /* tests call this more than once */
-	while ((option = getopt_long(argc, argv, "a:c:h", options, NULL)) != -1) {
-		switch (option) {
-		case 'a':
-			address = optarg;
-			break;
-		case 'c':
-			path = optarg;
-			break;
-		case 'j':
-			as_json = true;
-			break;
-		default:
-			fputs(usage_text, option == 'h' ? stdout : stderr);
-			return option == 'h' ? 0 : 2;
+	while ((option = getopt_long(argc, argv, "a:c:i:h", options, NULL)) != -1) {
+		if (option == 'h') {
+			fputs(usage_text, stdout);
+			return 0;
 		}
+		if (!option_take(&wish, option))
+			return 2;
 	}
-	if (optind != argc) {
-		fputs(usage_text, stderr);
-		return 2;
-	}
-	if (path != NULL)
-		return target_of_config(&target, path) ? report(&target, as_json) : 2;
-	if (target_of_text(&target, address))
-		return report(&target, as_json);
-	fprintf(stderr, "tollbar: '%s' is not host:port\n", address);
+	const char *wrong = optind != argc ? "no other arguments" : mismatch(&wish);
+	if (wrong == NULL)
+		return obey(&wish);
+	fprintf(stderr, "tollbar: %s\n\n%s", wrong, usage_text);
 	return 2;
 }
