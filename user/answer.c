@@ -8,6 +8,7 @@
 #include "base/hex.h"
 #include "base/log.h"
 #include "base/probe.h"
+#include "reason.h"
 #include "relay.h"
 #include "reply.h"
 #include "standing.h"
@@ -75,7 +76,7 @@ void answer_count(struct request *request, enum reason reason)
 	struct worker *worker = request->worker;
 
 	stats_add(&worker->stats.refused[reason], 1);
-	PROBE3(refused, request->id, (int)reason, request->mark_ns - request->began_ns);
+	PROBE4(refused, request->id, (int)reason, request->mark_ns - request->began_ns, reason_word(reason));
 	log_refusal(request, reason);
 	if (worker->shared->penalize != NULL &&
 	    standing_note(worker->shared->standing, &request->source, reason, clock_ns()))

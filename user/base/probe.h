@@ -6,6 +6,6 @@
 #include <sys/sdt.h>
 
 #define PROBE2(name, a, b) DTRACE_PROBE2(tollbar, name, a, b)
-#define PROBE3(name, a, b, c) DTRACE_PROBE3(tollbar, name, a, b, c)
+#define PROBE4(name, a, b, c, d) DTRACE_PROBE4(tollbar, name, a, b, c, d)
 
 #endif
