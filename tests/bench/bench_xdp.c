@@ -13,6 +13,9 @@
  * But for junk, each packet has another source, out of 65,536 (rotate.bpf.c).  What the rotation costs is measured with
  * XDP_DROP as its target and taken off, so it dilutes no ratio.  Lengths of prefixes are mixed as in routing tables.
  *
+ * With each of the gate's figures stands what it was when tests/bpf/verdict_cost was written, as a multiple of the floor, so
+ * that a change shows.  xdp_traced: the malformed packet while a tracer sees all it may in a second, as in a flood.
+ *
  * Times are this thread's CPU time, so that other processes on the machine disturb less.  The figures the ratios do not
  * show are printed too: nanoseconds, and spread. */
 #include "sys/filter.c"
@@ -31,6 +34,7 @@
 #define REPEAT 131072 /* each source twice */
 #define SOURCE_CNT 65536u
 #define PENALIZED_CNT 1000u
+#define RECORD "tests/bpf/verdict_cost"
 
 static _Noreturn void give_up(const char *what, int err)
 {
@@ -178,7 +182,8 @@ static void gate_penalize(struct gate *gate)
 
 	for (unsigned i = 0; err == 0 && i < PENALIZED_CNT; i++) {
 		struct in6_addr source = {.s6_addr = {[10] = 255, 255, 240, 0, (uint8_t)(i >> 8), (uint8_t)i}};
-		err = filter_penalize(gate->filter, &source, 3600);
+		err = filter_standing_put(gate->filter, &source,
+					  &(struct tollbar_standing){clock_ns() + 3600000000000u, 1, SIGNATURE_BAD});
 	}
 	if (err != 0)
 		give_up("gate's penalties", err);
@@ -283,8 +288,17 @@ struct side {
 	struct gate *gate; /* and what it must count, every time, if it is ours */
 	enum reason reason;
 	const struct side *rotation; /* what is taken off, but for the floor */
+	bool traced;
 	double ns[ROUNDS];
 };
+
+/* A tracer that asked for everything and is given its share of this second, without one that reads. */
+static void trace_set(struct filter *filter, bool on)
+{
+	filter->policy->trace = (struct tollbar_trace){
+		.until_ns = clock_ns() + 10000000000u, .reasons = UINT64_MAX, .every = 1, .second_max = 100};
+	filter_word_change(filter, TOLLBAR_TRACE, on ? TOLLBAR_TRACE : 0);
+}
 
 static double run_ns(const struct side *side, int repeat)
 {
@@ -292,6 +306,8 @@ static double run_ns(const struct side *side, int repeat)
 		    .repeat = repeat);
 	struct timespec from, to;
 
+	if (side->gate != NULL)
+		trace_set(side->gate->filter, side->traced);
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
 	int err = bpf_prog_test_run_opts(side->fd, &opts);
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
@@ -344,6 +360,15 @@ static int double_compare(const void *left, const void *right)
 	return (a > b) - (a < b);
 }
 
+static double median_ns(const struct side *side)
+{
+	double ns[ROUNDS];
+
+	memcpy(ns, side->ns, sizeof ns);
+	qsort(ns, ROUNDS, sizeof *ns, double_compare);
+	return ns[ROUNDS / 2];
+}
+
 /* Of the ratios within each round, where both sides ran one after the other under the same load: the median. */
 static void print_ratio(const char *name, const struct side *side, const struct side *yardstick,
 			const struct side *floor)
@@ -356,13 +381,32 @@ static void print_ratio(const char *name, const struct side *side, const struct 
 	printf("%s %.3f\n", name, ratios[ROUNDS / 2]);
 }
 
-static void print_side(const struct side *side, const struct side *floor)
+/* What a side was, over the floor; 0 when the file does not say. */
+static double recorded(const char *name)
+{
+	FILE *file = fopen(RECORD, "r");
+	char line[128], word[64];
+	double ratio = 0, found = 0;
+
+	if (file == NULL)
+		give_up(RECORD, -errno);
+	while (found == 0 && fgets(line, sizeof line, file) != NULL)
+		if (sscanf(line, "%63s %lf", word, &ratio) == 2 && strcmp(word, name) == 0)
+			found = ratio;
+	fclose(file);
+	return found;
+}
+
+static void print_side(const struct side *side, const struct side *floor, double floor_ns)
 {
 	double ns[ROUNDS];
 
 	for (int round = 0; round < ROUNDS; round++)
 		ns[round] = side_ns(side, floor, round);
 	qsort(ns, ROUNDS, sizeof *ns, double_compare);
+	if (side->gate != NULL)
+		printf("# %s is %.2f times the floor, recorded %.2f\n", side->name, ns[ROUNDS / 2] / floor_ns,
+		       recorded(side->name));
 	printf("xdp_%s_ns %.1f\n", side->name, ns[ROUNDS / 2]);
 	printf("xdp_%s_spread_ns %.1f\n", side->name, ns[ROUNDS * 3 / 4] - ns[ROUNDS / 4]);
 }
@@ -410,6 +454,7 @@ static void frames_build(void)
 enum { /* compared ones side by side */
        FLOOR,
        JUNK,
+       TRACED,
        OTHER,
        ROTATION,
        DENY,
@@ -461,6 +506,9 @@ static void sides_make(void)
 	side_still(FLOOR, "floor", &junk, drop_fd, XDP_DROP);
 	side_still(JUNK, "junk", &junk, gate.fd, XDP_DROP);
 	side_counts(JUNK, &gate, TCP_FLAGS);
+	side_still(TRACED, "traced", &junk, gate.fd, XDP_DROP);
+	side_counts(TRACED, &gate, TCP_FLAGS);
+	sides[TRACED].traced = true;
 	side_still(OTHER, "other", &other, gate.fd, XDP_PASS);
 	side_counts(OTHER, &gate, PASS_OTHER);
 	side_rotating(ROTATION, "rotation", drop_fd, strangers, XDP_DROP);
@@ -495,6 +543,6 @@ int main(void)
 	print_ratio("xdp_admit_100k_over_1k", &sides[ADMIT_100K], &sides[ADMIT], floor);
 	print_ratio("xdp_admit6_100k_over_1k", &sides[ADMIT6_100K], &sides[ADMIT6], floor);
 	for (size_t i = 0; i < SIDE_CNT; i++)
-		print_side(&sides[i], floor);
+		print_side(&sides[i], floor, median_ns(floor));
 	return 0;
 }

@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	MUST(headers.version == 0 || headers.version == 4 || headers.version == 6);
 	MUST(headers.version != 0 || (headers.protocol == -1 && !headers.has_ports));
 	MUST(!headers.has_ports || headers.protocol == 6 || headers.protocol == 17);
-	if (packet_locate(&packet, copy, copy + bytes) == REASON_OK) {
+	if (packet_locate(&packet, NULL, copy, copy + bytes) == REASON_OK) {
 		packet_source(&source, &packet);
 		MUST(headers.version == packet.version && headers.protocol == packet.protocol);
 		MUST(memcmp(&headers.source, &source, sizeof source) == 0);

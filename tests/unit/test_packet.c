@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* packet.bpf.h in user space: the table of frames that tests/bpf/test_gate.c also runs in the kernel, every frame pressed
  * against a guard page at either length, and every prefix of every kind. */
-#include "../../bpf/packet.bpf.h"
-
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "../bpf/frames.h"
+#include "../bpf/judge.h"
 #include "check.h"
 
 static uint8_t *guard; /* the byte after the last one that may be read */
@@ -31,13 +29,7 @@ static enum reason judge(const struct frame *frame, struct packet *packet)
 		guard_init();
 	uint8_t *data = guard - frame->used;
 	memcpy(data, frame->bytes, frame->used);
-	enum reason reason = packet_locate(packet, beyond_bytes > 0 ? &beyond_bytes : NULL, data, guard);
-	if (reason != REASON_OK)
-		return reason;
-	if (packet_port(packet) != (packet->protocol == 6 ? FRAME_TCP_PORT : FRAME_UDP_PORT))
-		return PASS_OTHER;
-	reason = packet_check(packet, guard);
-	return reason == REASON_OK ? PASS_OPEN : reason;
+	return packet_judge(packet, beyond_bytes > 0 ? &beyond_bytes : NULL, data, guard);
 }
 
 TEST(rows)
