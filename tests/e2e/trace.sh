@@ -5,24 +5,14 @@
 set -u
 cd "$(dirname "$0")/../.." || exit
 . tests/e2e/check.sh
+. tests/e2e/live.sh
 
-TOLLBAR=build/tollbar
-NAME=tbtrace-$$
-DIR=$(mktemp -d)
 TRACER=
-
-cleanup() {
-	[ -n "$TRACER" ] && kill -9 "$TRACER" 2>/dev/null && wait "$TRACER" 2>/dev/null
-	node "$TOLLBAR" detach node0 >/dev/null 2>&1
-	scripts/netns.sh down "$NAME"
-	rm -rf "$DIR"
-}
-trap cleanup EXIT
+trap '[ -n "$TRACER" ] && kill -9 "$TRACER" 2>/dev/null; live_down' EXIT
 trap 'exit 1' INT TERM
 
-node() { nsenter --net="/run/netns/$NAME-node" "$@"; }
 frames() { # COUNT KIND...
-	nsenter --net="/run/netns/$NAME-client" build/tests/tools/frames --interface client0 --to-mac "$MAC" --port 8402 \
+	client build/tests/tools/frames --interface client0 --to-mac "$MAC" --port 8402 \
 		--to-ip 10.77.0.1 --from-ip 10.77.0.2 --to-ip6 fd77::1 --from-ip6 fd77::2 --count "$@" >/dev/null
 }
 trace() { # ARGUMENT...: in the background, output in $DIR/out and $DIR/err; returns when the kernel samples
@@ -81,15 +71,12 @@ options() {
 	ok "one in so many" "$([ "$(lines .)" -ge 38 ] && [ "$(lines .)" -le 40 ] && echo yes)" yes
 	soon frames 2 xmas
 	short --json --count 2
-	ok "JSON" "$(command node -e 'for (const line of require("fs").readFileSync(0, "utf8").trim().split("\n")) {
-		const event = JSON.parse(line);
-		console.log(event.reason, event.source, event.destination_port, event.bytes, event.frame.length, event.dropped);
-	}' <"$DIR/out" 2>&1 | sort | uniq -c | sed 's/^ *//')" "2 tcp_flags 10.77.0.2 8402 54 108 true"
-	node "$TOLLBAR" attach node0 --mode allow --observe 2>>"$DIR/log"
+	ok "JSON" "$(lines '^{"time":"20[0-9T:.-]*Z","interface":"node0","reason":"tcp_flags","dropped":true,"source":"10.77.0.2","source_port":40000,"destination":"10.77.0.1","destination_port":8402,"protocol":6,"bytes":54,"frame":"[0-9a-f]\{108\}"}$')" 2
+	tollbar attach node0 --mode allow --observe
 	soon frames 2 syn
 	short --count 2
 	ok "observe" "$(lines ' not_allowed (observed)  10.77.0.2:40000 ')" 2
-	node "$TOLLBAR" attach node0 --mode open 2>>"$DIR/log"
+	tollbar attach node0 --mode open
 }
 
 ends() {
@@ -123,15 +110,15 @@ watching() {
 	ok "in place on a terminal" "$(lines "$escape\\[H") $(lines "$escape\\[J")" "2 2"
 }
 
-scripts/netns.sh up "$NAME" || exit 1
+live_up
 MAC=$(node ip -br link show dev node0 | awk '{print $3}')
-node "$TOLLBAR" attach node0 --tcp 8402 --udp 8402 2>"$DIR/log" || { cat "$DIR/log"; exit 1; }
+tollbar attach node0 --tcp 8402 --udp 8402 || { cat "$DIR/attach"; exit 1; }
 kinds "tollbar attach"
 options
 watching
 ends
-node "$TOLLBAR" detach node0 2>>"$DIR/log"
+tollbar detach node0
 node ip link set dev node0 xdpdrv obj build/gate.bpf.o sec xdp || exit 1
-node "$TOLLBAR" attach node0 --tcp 8402 --udp 8402 2>>"$DIR/log"
+tollbar attach node0 --tcp 8402 --udp 8402
 kinds "ip link"
 check_done
