@@ -151,14 +151,14 @@ proxies() {
 }
 
 restarts() {
-	start 4
+	start 12
 	misbehave $BAD 5
 	kill -KILL "$DAEMON" && wait "$DAEMON" 2>/dev/null
 	DAEMON=
 	ok "the daemon killed: still out" "$(field $BAD dropped)" true
-	start 4
+	start 12
 	ok "a new daemon does not forgive" "$(ask $BAD /v1/models)" 000
-	sleep 4
+	sleep 12
 	ok "nor is it harder" "$(ask $BAD /v1/models)" 200
 	misbehave $BAD 5
 	ok "and remembers" "$(field $BAD offences)" 2
