@@ -36,8 +36,8 @@ finish() { # SIGNAL
 lines() { grep -c "$1" "$DIR/out"; }
 # runs of the tracer that end by themselves
 short() { node timeout 20 "$TOLLBAR" trace -i node0 "$@" >"$DIR/out" 2>"$DIR/err"; }
-soon() { # COMMAND...: in half a second
-	(sleep 0.5 && "$@") &
+soon() { # COMMAND...: in a second, when the tracer is there
+	(sleep 1 && "$@") &
 }
 
 kinds() { # HOW the program got there
@@ -57,17 +57,17 @@ $(lines ' udp_length  10.77.0.2:40000 > 10.77.0.1:8402  udp  ') $(lines ' ip4_le
 
 options() {
 	soon frames 3 syn-fin udp-length-big
-	short --reason udp_length --seconds 2
+	short --reason udp_length --seconds 4
 	ok "only this reason" "$? $(lines ' udp_length ') $(lines .)" "0 3 3"
 	soon frames 9 xmas
 	short --count 4
 	ok "so many" "$? $(lines ' tcp_flags ') $(lines .)" "0 4 4"
 	soon frames 200 xmas
-	short --rate 5 --seconds 2
+	short --rate 5 --seconds 4
 	ok "so many a second" "$([ "$(lines .)" -ge 5 ] && [ "$(lines .)" -le 20 ] && echo yes)" yes
 	ok "the rest is counted" "$(grep -c ', [1-9][0-9]* more over the rate, 0 lost' "$DIR/err")" 1
 	soon frames 400 xmas
-	short --every 10 --seconds 2
+	short --every 10 --seconds 4
 	ok "one in so many" "$([ "$(lines .)" -ge 38 ] && [ "$(lines .)" -le 40 ] && echo yes)" yes
 	soon frames 2 xmas
 	short --json --count 2
