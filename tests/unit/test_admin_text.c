@@ -12,6 +12,24 @@ static char out[ADMIN_TEXT_BYTES_MAX];
 static struct admin_view view; /* 100 KiB */
 
 /* A view in which every number is different. */
+static void fill_kernel(void)
+{
+	view.kernel.attached = view.kernel.generic = true;
+	strcpy(view.kernel.interface, "eth0");
+	view.kernel.packets[PASS_OPEN] = 5001;
+	view.kernel.packets[TCP_FLAGS] = 5002;
+	view.kernel.observed[TCP_FLAGS] = 2;
+	view.kernel.packets[NOT_ALLOWED] = 5;
+	view.kernel.standing_live = 5101;
+	view.kernel.standing_over = 5102;
+	view.kernel.trace_sent = 5103;
+	view.kernel.trace_limited = 5104;
+	view.kernel.trace_lost = 5105;
+	view.kernel.observed[NOT_ALLOWED] = 6; /* caught between the two */
+	view.kernel.packets[SYN_COOKIE] = 5010;
+	view.kernel.observed[SYN_COOKIE] = 10;
+}
+
 static void fill_view(void)
 {
 	uint64_t n = 1000;
@@ -72,20 +90,7 @@ static void fill_view(void)
 	view.upstreams[1].in_flight = 4007;
 	view.upstreams[1].in_flight_max = 4008;
 	view.upstream_cnt = 2;
-	view.kernel.attached = view.kernel.generic = true;
-	strcpy(view.kernel.interface, "eth0");
-	view.kernel.packets[PASS_OPEN] = 5001;
-	view.kernel.packets[TCP_FLAGS] = 5002;
-	view.kernel.observed[TCP_FLAGS] = 2;
-	view.kernel.packets[NOT_ALLOWED] = 5;
-	view.kernel.standing_live = 5101;
-	view.kernel.standing_over = 5102;
-	view.kernel.trace_sent = 5103;
-	view.kernel.trace_limited = 5104;
-	view.kernel.trace_lost = 5105;
-	view.kernel.observed[NOT_ALLOWED] = 6; /* caught between the two */
-	view.kernel.packets[SYN_COOKIE] = 5010;
-	view.kernel.observed[SYN_COOKIE] = 10;
+	fill_kernel();
 }
 
 static void check_has(const char *text, const char *line)
