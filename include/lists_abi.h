@@ -89,7 +89,7 @@ struct tollbar_blocks {
 #define TOLLBAR_LAST_AROUND(word) ((word) >> 2 & 3u)
 #define TOLLBAR_LAST_BITS(word) (((word) >> 4 & 127u) + 1)
 #define TOLLBAR_LAST_WORD(code, around, last_bits, bits) \
-	((code) | (around) << 2 | ((last_bits)-1) << 4 | (bits) << 23 | TOLLBAR_NET_LAST)
+	((__u32)(code) | (__u32)(around) << 2 | ((__u32)(last_bits)-1) << 4 | (__u32)(bits) << 23 | TOLLBAR_NET_LAST)
 #define TOLLBAR_ROPE_LENGTHS 3u
 #define TOLLBAR_ROPE_SHIFT 7u
 #define TOLLBAR_ROPE_FIRST(rope) (((rope)&127u) + 1)

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.." || exit
 mapfile -t all < <(git ls-files -co --exclude-standard -- '*.c' '*.h' ':!vmlinux/vmlinux.h')
 # The analysers look at what ships and what measures.  Unit tests include the file they test, run under ASan and UBSan, and do
 # on purpose what an analyser calls a mistake.
-mapfile -t analysed < <(printf '%s\n' "${all[@]}" | grep -E '^(user|tests/(tools|bench))/.*\.c$')
+mapfile -t analysed < <(printf '%s\n' "${all[@]}" | grep -E '^(user|tests/(tools|bench))/.*\.c$' | grep -v '\.bpf\.c$')
 flags=(-std=gnu11 -D_GNU_SOURCE -Iinclude -Iuser -Itests -Ibpf -Ibuild)
 failed=0
 

@@ -268,6 +268,7 @@ static int watch_kernel(struct watch *watch, const char *iface)
 	watch->look = look_at_kernel;
 	watch->look_ctx = &kernel;
 	int status = watch_run(watch);
+	watch->look_ctx = NULL;
 	filter_close(kernel.filter);
 	return status;
 }
