@@ -122,12 +122,13 @@ static inline void http_reset(int fd)
 /* The modes in which an answer is followed by something unexpected.  False: the connection is over. */
 static inline bool http_answer_oddly(int fd, enum http_mode mode)
 {
-	size_t body_bytes = strlen(http.body);
+	const char *body = http.body; /* the test may name another while this one is being sent */
+	size_t body_bytes = strlen(body);
 	int one = 1;
 
 	switch (mode) {
 	case HTTP_CHATTY:
-		http_reply(fd, http.body, body_bytes, body_bytes);
+		http_reply(fd, body, body_bytes, body_bytes);
 		usleep(5000);
 		http_send(fd, "HTTP/1.1 408 Slow\r\nContent-Length: 2\r\n\r\n{}", 43);
 		return true;
@@ -135,10 +136,10 @@ static inline bool http_answer_oddly(int fd, enum http_mode mode)
 	case HTTP_RAW_CLOSE:
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 		for (size_t i = 0; i < body_bytes; i++)
-			http_send(fd, http.body + i, 1);
+			http_send(fd, body + i, 1);
 		return mode == HTTP_RAW;
 	default:
-		http_reply(fd, http.body, body_bytes, body_bytes);
+		http_reply(fd, body, body_bytes, body_bytes);
 		if (mode == HTTP_RESET) {
 			usleep(5000); /* or it would take the answer back */
 			http_reset(fd);
