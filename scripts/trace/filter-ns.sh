@@ -15,10 +15,11 @@ which="name tollbar_gate"
 # shellcheck disable=SC2086 # two words
 look() { bpftool prog show $which | awk '{for (i = 1; i < NF; i++) {if ($i == "run_time_ns") ns += $(i + 1); if ($i == "run_cnt") runs += $(i + 1)}} END {print ns + 0, runs + 0}'; }
 
-was=$(sysctl -n kernel.bpf_stats_enabled)
-trap 'sysctl -q kernel.bpf_stats_enabled="$was"' EXIT
+switch=/proc/sys/kernel/bpf_stats_enabled
+was=$(cat $switch)
+trap 'echo "$was" >$switch' EXIT
 trap 'exit 1' INT TERM
-sysctl -q kernel.bpf_stats_enabled=1
+echo 1 >$switch
 before=$(look)
 sleep "$seconds"
 after=$(look)

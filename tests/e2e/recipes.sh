@@ -118,10 +118,10 @@ perf_recipes() {
 
 filter_ns() {
 	local was
-	was=$(sysctl -n kernel.bpf_stats_enabled)
+	was=$(cat /proc/sys/kernel/bpf_stats_enabled)
 	recipe 10 packets scripts/trace/filter-ns.sh node0 2
 	has "filter: packets and nanoseconds" '^node0: [1-9][0-9]* packets in 2 s, [0-9]+ a second, [1-9][0-9]* ns each$'
-	ok "filter: counting is as it was" "$(sysctl -n kernel.bpf_stats_enabled)" "$was"
+	ok "filter: counting is as it was" "$(cat /proc/sys/kernel/bpf_stats_enabled)" "$was"
 }
 
 usages() {
