@@ -118,6 +118,7 @@ group_flood() {
 	flood_start_servers
 	on_load=(nsenter --net="/run/netns/$flood_namespaces-client")
 	flood_duel 300k_flood 300000
+	flood_duel 2m_flood 2000000
 	flood_duel full_flood 0
 	stop_all
 	flood_down
