@@ -6,7 +6,8 @@
  *   xdp_deny_over_xdpfilter  a well-formed SYN from a random unlisted source in allow mode with 1,000 IPv4 prefixes, over
  *                            the same in xdp-filter's default-deny IP object, which knows 1,000 single addresses.
  *   xdp_admit_over_floor     a SYN that every check lets through: 1,000 prefixes of each family and 10,000 single
- *                            addresses on the list, 1,000 other sources penalised; over XDP_DROP.
+ *                            addresses on the list, 1,000 other sources penalised, limits on packets and connections; over
+ *                            XDP_DROP.
  *   xdp_admit_100k_over_1k   the same with 100,000 prefixes of each family, over 1,000.
  *   xdp_admit6_100k_over_1k  the same from IPv6 sources.
  *
@@ -191,6 +192,12 @@ static void gate_penalize(struct gate *gate)
 
 static void gate_load(struct gate *gate, const struct prefix_list *allow)
 {
+	/* more than a source here sends: the buckets are asked, and let everything through */
+	static const struct config_limits limits = {.packets_per_s = 1000000,
+						    .connections_per_s = 1000000,
+						    .limit_ip4_bits = 32,
+						    .limit_ip6_bits = 64,
+						    .limit_listed = true};
 	static const uint16_t ports[] = {FRAME_TCP_PORT};
 	static const struct prefix_list none;
 	struct bpf_object *object = bpf_object__open_file("build/gate.bpf.o", NULL);
@@ -204,6 +211,8 @@ static void gate_load(struct gate *gate, const struct prefix_list *allow)
 		err = filter_set_ports(gate->filter, ports, 1, NULL, 0);
 	if (err == 0)
 		err = filter_load_lists(gate->filter, allow, &none);
+	if (err == 0)
+		err = filter_set_limits(gate->filter, &limits);
 	if (err != 0)
 		give_up("gate's policy", err);
 	gate_penalize(gate);
