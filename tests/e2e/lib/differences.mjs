@@ -10,7 +10,7 @@ export const STRICTER = [
 		why: 'a number has one spelling: a JSON string of decimal digits without leading zeros',
 	},
 	{
-		when: /^nonce without its last zero$/,
+		when: /^nonce (without its last zero|63 digits: nonce)$/, // the second when the last two were zeros
 		word: 'payment_field',
 		why: 'a nonce is 64 digits; padding a shorter one would give one nonce two spellings',
 	},
