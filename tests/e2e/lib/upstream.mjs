@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The stand-in model server (tests/tools/upstream.c) as a child process.
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { built, scratch, start } from './process.mjs';
 import { until } from './wait.mjs';
@@ -16,6 +16,7 @@ export async function startUpstream({ args = [], within = [] } = {}) {
 		port = 0;
 	const self = {
 		start: async () => {
+			rmSync(portFile, { force: true }); // the last one's would say that this one listens
 			process_ = start(
 				built('tests/tools/upstream'),
 				['--port', String(port), '--port-file', portFile, '--usage', `${prompt},${completion}`, ...args],
