@@ -14,7 +14,11 @@
 flood_namespaces=
 flood_payments=${BENCH_FLOOD_PAYMENTS:-4000}
 
-flood_down() { if [[ -n $flood_namespaces ]]; then scripts/netns.sh down "$flood_namespaces"; fi; }
+flood_down() {
+	[[ -n $flood_namespaces ]] || return 0
+	flood_node build/tollbar detach node0 >/dev/null 2>&1 || true # its pins outlive the namespace
+	scripts/netns.sh down "$flood_namespaces"
+}
 flood_node() { nsenter --net="/run/netns/$flood_namespaces-node" "$@"; }
 flood_client() { nsenter --net="/run/netns/$flood_namespaces-client" "$@"; }
 
