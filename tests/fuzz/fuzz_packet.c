@@ -25,6 +25,18 @@ static void accepted_check(const struct packet *packet, const uint8_t *data, con
 	MUST(memcmp(source.bytes + 16 - kept_bytes, packet->ip + kept_at, kept_bytes) == 0);
 }
 
+/* The short way says what the long one says, or nothing. */
+static void plain_check(const uint8_t *data, const uint8_t *end)
+{
+	struct packet plain, walked;
+
+	if (!packet_plain(&plain, data, end))
+		return;
+	MUST(packet_walk(&walked, NULL, data, end) == REASON_OK);
+	MUST(plain.ip == walked.ip && plain.l4 == walked.l4 && plain.l4_bytes == walked.l4_bytes);
+	MUST(plain.protocol == walked.protocol && plain.version == walked.version);
+}
+
 /* beyond: so many bytes of the frame are in further buffers. */
 static enum reason frame_judge(const uint8_t *data, size_t bytes, uint32_t beyond)
 {
@@ -33,6 +45,7 @@ static enum reason frame_judge(const uint8_t *data, size_t bytes, uint32_t beyon
 
 	MUST(copy != NULL);
 	memcpy(copy, data, bytes);
+	plain_check(copy, copy + bytes);
 	enum reason reason = packet_locate(&packet, beyond > 0 ? &beyond : NULL, copy, copy + bytes);
 	if (reason == REASON_OK) {
 		accepted_check(&packet, copy, copy + bytes, beyond);
