@@ -14,7 +14,7 @@
 /* For the daemon: which abi.h this object was built from.  The program itself does not read it. */
 const __u32 tollbar_abi SEC(TOLLBAR_MAP_ABI) __attribute__((used)) = TOLLBAR_ABI;
 
-/* Ports, modes and limits: 16 KiB, one array element the daemon maps into its memory.  Global data, so that reading it is a load
+/* Ports, modes, limits, where to look for penalties: 80 KiB, one array element the daemon maps into its memory.  Global data, so that reading it is a load
  * and no lookup. */
 struct tollbar_policy policy SEC(TOLLBAR_MAP_POLICY);
 

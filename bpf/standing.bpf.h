@@ -11,6 +11,8 @@ static ALWAYS_INLINE enum reason standing_check(const struct tollbar_address *so
 		return REASON_OK;
 	struct tollbar_address key __attribute__((aligned(8))) = *source;
 	tollbar_standing_key(&key);
+	if (LIKELY(!policy.standing_cnt[tollbar_standing_place(&key)]))
+		return REASON_OK;
 	const struct tollbar_standing *entry = bpf_map_lookup_elem(&standing, &key);
 	if (LIKELY(!entry))
 		return REASON_OK;

@@ -10,7 +10,7 @@
 #include <linux/types.h>
 #endif
 
-#define TOLLBAR_ABI 4u
+#define TOLLBAR_ABI 5u
 
 /* How the program is recognised among others on an interface. The kernel cuts names at 15 characters. */
 #define TOLLBAR_PROGRAM "tollbar_gate"
@@ -78,6 +78,10 @@ struct tollbar_limits {
 	__u32 zero;
 };
 
+/* How many keys of the standing map fall on each of these places, at least: where there is none, nobody is penalised, and a
+ * packet is spared the lookup.  255 stays for good. */
+#define TOLLBAR_STANDING_PLACES 65536u /* a power of two */
+
 struct tollbar_policy {
 	__u32 word;
 	__u32 syns_per_s;     /* to service ports, on one CPU */
@@ -87,6 +91,7 @@ struct tollbar_policy {
 	__u64 udp_ports[TOLLBAR_PORT_WORDS];
 	struct tollbar_limits limits;
 	struct tollbar_trace trace;
+	__u8 standing_cnt[TOLLBAR_STANDING_PLACES];
 };
 
 /* Key of the standing map: of an IPv6 source only the first half, the second is zero.  Whoever has one address of a /64 has
@@ -99,6 +104,17 @@ static inline void tollbar_standing_key(struct tollbar_address *key)
 	if (halves[0])
 		halves[1] = 0;
 	__builtin_memcpy(key, halves, sizeof halves);
+}
+
+/* The place of a key of the standing map. */
+static inline __u32 tollbar_standing_place(const struct tollbar_address *key)
+{
+	__u64 halves[2], hash;
+
+	__builtin_memcpy(halves, key, sizeof halves);
+	hash = halves[0] ^ halves[1];
+	hash = (hash ^ hash >> 32) * 0x9e3779b97f4a7c15u;
+	return (__u32)(hash >> 48);
 }
 
 /* Value of the standing map: the source is dropped until this moment (CLOCK_MONOTONIC, nanoseconds).  The rest is not read
@@ -172,7 +188,8 @@ _Static_assert(sizeof(struct tollbar_address) == 16, "tollbar_address");
 _Static_assert(sizeof(struct tollbar_limits) == 64, "tollbar_limits");
 _Static_assert(TOLLBAR_OFFSET_OF(tollbar_limits, ip4_mask) == 48, "tollbar_limits.ip4_mask");
 _Static_assert(sizeof(struct tollbar_trace) == 64, "tollbar_trace");
-_Static_assert(sizeof(struct tollbar_policy) == 64 + 2 * 8192 + 128, "tollbar_policy");
+_Static_assert(sizeof(struct tollbar_policy) == 64 + 2 * 8192 + 128 + TOLLBAR_STANDING_PLACES, "tollbar_policy");
+_Static_assert(TOLLBAR_STANDING_PLACES == 1u << 16, "tollbar_standing_place");
 _Static_assert(TOLLBAR_OFFSET_OF(tollbar_policy, alive_until_ns) == 8, "tollbar_policy.alive_until_ns");
 _Static_assert(TOLLBAR_OFFSET_OF(tollbar_policy, tcp_ports) == 64, "tollbar_policy.tcp_ports");
 _Static_assert(TOLLBAR_OFFSET_OF(tollbar_policy, udp_ports) == 64 + 8192, "tollbar_policy.udp_ports");
@@ -181,6 +198,7 @@ _Static_assert(sizeof(struct tollbar_bucket) == 32, "tollbar_bucket");
 _Static_assert(sizeof(struct tollbar_bucket_set) == 64, "tollbar_bucket_set");
 _Static_assert(sizeof(struct tollbar_syns) == 16, "tollbar_syns");
 _Static_assert(TOLLBAR_OFFSET_OF(tollbar_policy, trace) == 64 + 2 * 8192 + 64, "tollbar_policy.trace");
+_Static_assert(TOLLBAR_OFFSET_OF(tollbar_policy, standing_cnt) == 64 + 2 * 8192 + 128, "tollbar_policy.standing_cnt");
 _Static_assert(sizeof(struct tollbar_event) == 128, "tollbar_event");
 _Static_assert(TOLLBAR_OFFSET_OF(tollbar_event, frame) == 24, "tollbar_event.frame");
 _Static_assert(sizeof(struct tollbar_tracing) == 40, "tollbar_tracing");

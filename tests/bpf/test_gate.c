@@ -388,6 +388,82 @@ TEST(penalty)
 	}
 }
 
+/* --- the places that say whether to look --- */
+
+static __u32 place_of(const char *source)
+{
+	struct in6_addr address = source_of(source);
+	struct tollbar_address key;
+
+	memcpy(&key, &address, sizeof key);
+	tollbar_standing_key(&key);
+	return tollbar_standing_place(&key);
+}
+
+/* Another source that falls on the same place. */
+static void same_place(char *text, size_t text_bytes, const char *source)
+{
+	unsigned i = 0;
+
+	do
+		snprintf(text, text_bytes, "198.%u.%u.%u", 18 + (i >> 16), i >> 8 & 255, i & 255);
+	while (++i < 1u << 24 && place_of(text) != place_of(source));
+	CHECK_EQ(place_of(text), place_of(source));
+}
+
+static unsigned places_taken(void)
+{
+	unsigned sum = 0;
+
+	for (size_t i = 0; i < TOLLBAR_STANDING_PLACES; i++)
+		sum += filter->policy->standing_cnt[i];
+	return sum;
+}
+
+TEST(penalties_on_one_place)
+{
+	const uint64_t until_ns = clock_ns() + 60000000000u;
+	const char *first = "192.0.2.7";
+	char second[16];
+	struct frame first_frame, second_frame;
+
+	GATE_READY();
+	same_place(second, sizeof second, first);
+	frame_from(&first_frame, first);
+	frame_from(&second_frame, second);
+	CHECK_EQ(places_taken(), 0);
+	CHECK_EQ(standing_put(first, until_ns), 0);
+	CHECK_EQ(standing_put(first, until_ns), 0); /* again: the same key, counted once */
+	CHECK_EQ(places_taken(), 1);
+	expect(&second_frame, PASS_OPEN, "shares a place, not the penalty");
+	CHECK_EQ(standing_put(second, until_ns), 0);
+	CHECK_EQ(standing_clear(first), 0);
+	expect(&first_frame, PASS_OPEN, "forgiven");
+	expect(&second_frame, PENALIZED, "still on the place");
+	CHECK_EQ(standing_clear(second), 0);
+	CHECK_EQ(places_taken(), 0);
+}
+
+/* A count that is full stays so, and is looked behind. */
+TEST(place_full)
+{
+	const char *source = "192.0.2.7";
+	struct frame frame;
+
+	GATE_READY();
+	__u8 *cnt = &filter->policy->standing_cnt[place_of(source)];
+	frame_from(&frame, source);
+	*cnt = 254;
+	CHECK_EQ(standing_put(source, clock_ns() + 60000000000u), 0);
+	CHECK_EQ(standing_clear(source), 0);
+	CHECK_EQ(*cnt, 255);
+	CHECK_EQ(standing_put(source, clock_ns() + 60000000000u), 0);
+	expect(&frame, PENALIZED, "full");
+	CHECK_EQ(standing_clear(source), 0);
+	expect(&frame, PASS_OPEN, "forgiven");
+	*cnt = 0;
+}
+
 /* Whoever has one address of a /64 has them all; ::/64 holds nothing but loopback and IPv4 in disguise. */
 TEST(penalty_of_a_64)
 {

@@ -39,7 +39,7 @@ static const struct layout {
 	 sizeof(struct tollbar_policy),
 	 {FIELD(tollbar_policy, word), FIELD(tollbar_policy, syns_per_s), FIELD(tollbar_policy, alive_until_ns),
 	  FIELD(tollbar_policy, zero), FIELD(tollbar_policy, tcp_ports), FIELD(tollbar_policy, udp_ports),
-	  FIELD(tollbar_policy, limits), FIELD(tollbar_policy, trace)}},
+	  FIELD(tollbar_policy, limits), FIELD(tollbar_policy, trace), FIELD(tollbar_policy, standing_cnt)}},
 	{"tollbar_limits",
 	 sizeof(struct tollbar_limits),
 	 {FIELD(tollbar_limits, key), FIELD(tollbar_limits, packet_ns), FIELD(tollbar_limits, packet_burst_ns),

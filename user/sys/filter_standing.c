@@ -30,11 +30,42 @@ int filter_standing_get(struct filter *filter, const struct in6_addr *source, st
 	return err;
 }
 
+/* The count of a key's place, up or down.  It is raised before the key goes in and lowered after it went out, so whatever
+ * happens in between, also the end of this process, it is never too low: that would let a penalised source pass. */
+static void place_count(struct filter *filter, const struct tollbar_address *key, bool up)
+{
+	__u8 *cnt = &filter->policy->standing_cnt[tollbar_standing_place(key)],
+	     was = __atomic_load_n(cnt, __ATOMIC_RELAXED);
+
+	while (was != UINT8_MAX && !__atomic_compare_exchange_n(cnt, &was, (__u8)(up ? was + 1 : was - 1), false,
+								__ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+		;
+}
+
 int filter_standing_clear(struct filter *filter, const struct in6_addr *source)
 {
 	struct tollbar_address key = key_of(source);
+	int err = bpf_map_delete_elem(filter->map_fds[MAP_STANDING], &key);
 
-	return bpf_map_delete_elem(filter->map_fds[MAP_STANDING], &key);
+	if (err == 0)
+		place_count(filter, &key, false);
+	return err;
+}
+
+/* A key that is there already keeps its place's count; somebody else may take it away meanwhile. */
+static int entry_write(struct filter *filter, const struct tollbar_address *key, const struct tollbar_standing *entry)
+{
+	int fd = filter->map_fds[MAP_STANDING], err;
+
+	do {
+		place_count(filter, key, true);
+		err = bpf_map_update_elem(fd, key, entry, BPF_NOEXIST);
+		if (err != 0)
+			place_count(filter, key, false);
+		if (err == -EEXIST)
+			err = bpf_map_update_elem(fd, key, entry, BPF_EXIST);
+	} while (err == -ENOENT);
+	return err;
 }
 
 /* At most one sweep for want of room in SWEEP_PAUSE_NS, by one thread. */
@@ -50,11 +81,11 @@ static bool sweep_due(struct filter *filter, uint64_t now_ns)
 int filter_standing_put(struct filter *filter, const struct in6_addr *source, const struct tollbar_standing *entry)
 {
 	struct tollbar_address key = key_of(source);
-	int err = bpf_map_update_elem(filter->map_fds[MAP_STANDING], &key, entry, BPF_ANY);
+	int err = entry_write(filter, &key, entry);
 
 	if (err == -E2BIG && sweep_due(filter, clock_ns())) {
 		filter_standing_sweep(filter, 0);
-		err = bpf_map_update_elem(filter->map_fds[MAP_STANDING], &key, entry, BPF_ANY);
+		err = entry_write(filter, &key, entry);
 	}
 	if (err == 0) /* after the entry is in: see filter_standing_sweep */
 		filter_word_change(filter, 0, TOLLBAR_HAS_STANDING);
