@@ -10,8 +10,13 @@
 # goodput_NAME is the rate while the flood comes in at node0, over the rate of the same requests through node0 while the
 # same flood hits spare0: both sides lose the same CPU to the generator.  goodput_NAME_no_xdp has flood and requests at
 # bare0, over the same.  Every request must be answered 200.
+#
+# The pairs have one queue of 256 places, for flood and requests alike: what the filter does not take off in time pushes
+# requests out.  full_flood_queues is the full flood once more where each has a queue per CPU and sends on that of its own
+# CPU, as NICs do.  (There the flood's own CPU does the stack's work for it, so that without XDP it gets slower instead.)
 
 flood_namespaces=
+flood_queues=1 # of each interface
 flood_payments=${BENCH_FLOOD_PAYMENTS:-4000}
 
 flood_down() {
@@ -23,18 +28,28 @@ flood_node() { nsenter --net="/run/netns/$flood_namespaces-node" "$@"; }
 flood_client() { nsenter --net="/run/netns/$flood_namespaces-client" "$@"; }
 
 flood_pair() { # node-interface client-interface network
-	flood_node ip link add "$1" type veth peer name "$2" netns "$flood_namespaces-client"
+	flood_node ip link add "$1" numrxqueues "$flood_queues" numtxqueues "$flood_queues" type veth \
+		peer name "$2" numrxqueues "$flood_queues" numtxqueues "$flood_queues" netns "$flood_namespaces-client"
 	flood_node ip address add "$3.1/24" dev "$1"
 	flood_client ip address add "$3.2/24" dev "$2"
 	flood_node ip link set "$1" up
 	flood_client ip link set "$2" up
 	flood_client ethtool -K "$2" tx off gro on >/dev/null
 	flood_node ethtool -K "$1" gro on >/dev/null
+	((flood_queues == 1)) || flood_node unshare -m sh -c "$flood_spread" spread "$1"
+	((flood_queues == 1)) || flood_client unshare -m sh -c "$flood_spread" spread "$2"
 }
+
+# Each CPU sends on the queue of its number.  Run in a mount namespace of its own, whose /sys is the network namespace's.
+# shellcheck disable=SC2016 # for the shell inside
+flood_spread='mount -t sysfs none /sys && cd "/sys/class/net/$1/queues" || exit
+for queue in tx-*; do printf "%x" $((1 << ${queue#tx-})) >"$queue/xps_cpus" || exit; done'
 
 flood_up() {
 	flood_namespaces=tbbench-$$
 	scripts/netns.sh up "$flood_namespaces"
+	flood_node ip link delete node0 # for one with as many queues as wanted
+	flood_pair node0 client0 10.77.0
 	flood_pair spare0 spare1 10.78.0
 	flood_pair bare0 bare1 10.79.0
 	flood_node build/tests/tools/flood --floor spare0
@@ -114,17 +129,29 @@ flood_duel() { # name rate
 	figure "goodput_$1_no_xdp" "$(median "${bare[@]}")"
 }
 
+flood_stage() { # queues
+	flood_queues=$1
+	flood_up
+	flood_start_servers
+	on_load=(nsenter --net="/run/netns/$flood_namespaces-client")
+}
+
+flood_unstage() {
+	stop_all
+	flood_down
+	flood_namespaces=
+}
+
 group_flood() {
 	((EUID == 0)) || give_up "flood: namespaces need root"
 	make_key
 	unpin
-	flood_up
-	flood_start_servers
-	on_load=(nsenter --net="/run/netns/$flood_namespaces-client")
+	flood_stage 1
 	flood_duel 300k_flood 300000
 	flood_duel 2m_flood 2000000
 	flood_duel full_flood 0
-	stop_all
-	flood_down
-	flood_namespaces=
+	flood_unstage
+	flood_stage "$(nproc)"
+	flood_duel full_flood_queues 0
+	flood_unstage
 }
