@@ -2,7 +2,6 @@
 /* The gate in the kernel, through BPF_PROG_TEST_RUN and the daemon's own calls: frame in, action, reason and counter out. */
 #include "gate_rig.h"
 
-#include <pthread.h>
 #include <sys/utsname.h>
 
 static void each_frame(void (*visit)(struct frame *frame, enum reason want, const char *name))
@@ -216,92 +215,6 @@ TEST(lists_of_several_chunks)
 	lists_set("", "");
 	expect(&frame, NOT_ALLOWED, "no list");
 	free(prefixes);
-}
-
-static struct {
-	struct frame frame;
-	bool end; /* atomic */
-	uint64_t runs, wrong;
-} stream;
-
-static void *stream_run(void *unused)
-{
-	while (!__atomic_load_n(&stream.end, __ATOMIC_RELAXED)) {
-		LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = stream.frame.bytes,
-			    .data_size_in = (uint32_t)stream.frame.used, .repeat = 1000);
-		stream.wrong += bpf_prog_test_run_opts(gate_fd, &opts) != 0;
-		stream.runs += 1000;
-	}
-	return NULL;
-}
-
-/* A source that every list admits is never refused while they change under it. */
-TEST(reload_under_traffic)
-{
-	struct tollbar_counters before, after;
-	pthread_t thread;
-
-	GATE_READY();
-	frame_from(&stream.frame, "192.0.2.7");
-	lists_set("192.0.2.7", "");
-	filter_set_mode(filter, FILTER_ALLOW, false);
-	CHECK_EQ(filter_counters(filter, &before), 0);
-	CHECK_NEED(pthread_create(&thread, NULL, stream_run, NULL) == 0);
-	for (int round = 0; round < 10; round++) {
-		lists_set("192.0.2.0/24\n10.0.0.0/8", "192.0.3.0/24");
-		lists_set("0.0.0.0/0\n::/0", "");	 /* without a chunk */
-		lists_set("192.0.2.7\n2001:db8::1", ""); /* with another one */
-	}
-	__atomic_store_n(&stream.end, true, __ATOMIC_RELAXED);
-	pthread_join(thread, NULL);
-	CHECK_EQ(filter_counters(filter, &after), 0);
-	CHECK(stream.runs > 0 && stream.wrong == 0);
-	CHECK_EQ(after.packets[PASS_ALLOWED] - before.packets[PASS_ALLOWED], stream.runs);
-}
-
-static unsigned slots_used(void)
-{
-	unsigned used = 0;
-
-	for (uint32_t i = 0; i < 8; i++) { /* the first of either generation; all 2,049 take minutes on Linux 6.1 */
-		uint32_t slot = i < 4 ? i : TOLLBAR_CHUNKS_MAX + i - 4, id;
-		used += bpf_map_lookup_elem(filter->map_fds[MAP_LISTS], &slot, &id) == 0;
-	}
-	return used;
-}
-
-/* What a list no longer needs goes at once. */
-TEST(reload_gives_memory_back)
-{
-	uint32_t fence = FENCE_SLOT, id;
-
-	GATE_READY();
-	lists_set("192.0.2.7\n2001:db8::1", "");
-	lists_set("192.0.2.8", "");
-	CHECK_EQ(slots_used(), 1);
-	lists_set("", "");
-	CHECK_EQ(slots_used(), 0);
-	CHECK(bpf_map_lookup_elem(filter->map_fds[MAP_LISTS], &fence, &id) != 0);
-}
-
-/* The lists stay as they are when a new one cannot be put in: here there is no map of lists to put it into. */
-TEST(failed_reload_changes_nothing)
-{
-	struct prefix room = {{.s6_addr = {[10] = 255, 255, 192, 0, 2, 8}}, 128};
-	struct prefix_list other = {&room, 1}, none = {0};
-	struct frame frame;
-
-	GATE_READY();
-	lists_set("192.0.2.7", "");
-	filter_set_mode(filter, FILTER_ALLOW, false);
-	frame_from(&frame, "192.0.2.7");
-	int lists_fd = filter->map_fds[MAP_LISTS];
-	filter->map_fds[MAP_LISTS] = filter->map_fds[MAP_COUNTERS];
-	CHECK(filter_load_lists(filter, &other, &none) < 0);
-	filter->map_fds[MAP_LISTS] = lists_fd;
-	expect(&frame, PASS_ALLOWED, "after a failure");
-	lists_set("192.0.2.8", "");
-	expect(&frame, NOT_ALLOWED, "after a reload");
 }
 
 /* --- ports --- */

@@ -478,6 +478,21 @@ static int image_switch(struct filter *filter, const struct lists_image *image)
 	return 0;
 }
 
+/* Two at once would write the same chunks. */
+static int image_switch_alone(struct filter *filter, const struct lists_image *image)
+{
+	int lock_fd = pins_lock();
+
+	if (lock_fd < 0) {
+		log_error("event=lists error=\"%s\" note=\"%s\"", strerror(-lock_fd),
+			  lock_fd == -EBUSY ? "somebody else is replacing lists" : "cannot keep others out");
+		return lock_fd;
+	}
+	int err = image_switch(filter, image);
+	close(lock_fd);
+	return err;
+}
+
 int filter_load_lists(struct filter *filter, const struct prefix_list *allow, const struct prefix_list *deny)
 {
 	struct lists_image image;
@@ -487,7 +502,7 @@ int filter_load_lists(struct filter *filter, const struct prefix_list *allow, co
 		return -errno;
 	int err = lists_image_init(&image, allow, deny, seed);
 	if (err == 0)
-		err = image_switch(filter, &image);
+		err = image_switch_alone(filter, &image);
 	if (err == 0)
 		log_info("event=lists allow=%zu deny=%zu ip4_rules=%zu ip6_rules=%zu kernel_kib=%zu ms=%llu",
 			 allow->cnt, deny->cnt, image.ip4_cnt, image.ip6_cnt,

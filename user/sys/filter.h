@@ -2,13 +2,12 @@
 #ifndef TOLLBAR_SYS_FILTER_H
 #define TOLLBAR_SYS_FILTER_H
 /* filter.h: the maps of the kernel program on an interface: set policy, penalise, count.  Sole user, with the files
- * filter_*.c, of libbpf's maps;
- * how the program gets there and is found again is hook.h.
+ * filter_*.c, of libbpf's maps; how the program gets there and is found again is hook.h.
  *
- * Opening needs root (CAP_SYS_ADMIN, to find maps by id).  An open filter keeps
- * its maps by file descriptor: ports, mode, penalties and counters then work without privilege (Linux 5.19 on).
- * filter_load_lists makes maps and needs CAP_BPF each time; a running daemon's lists are replaced from outside with
- * `tollbar attach IFACE --allow FILE`, in one step like any reload.
+ * Opening needs root (CAP_SYS_ADMIN, to find maps by id).  An open filter keeps its maps by file descriptor: ports, mode,
+ * penalties and counters then work without privilege (Linux 5.19 on).  filter_load_lists makes maps and needs root each
+ * time; a running daemon's lists are replaced from outside with `tollbar attach IFACE --allow FILE`, in one step like any
+ * reload.
  *
  * All functions return 0 or -errno unless they say otherwise; what went wrong and what to do about it is logged. */
 #include <netinet/in.h>
@@ -60,7 +59,8 @@ void filter_set_syn_cookies(struct filter *filter, enum config_syn_cookies cooki
 /* filter_load_lists: both lists replace the ones in force in one step: no packet sees half of them, or none.
  * The new ones are made beside them (lists_image.h), and both are in the kernel until no packet is judged by the old
  * ones: tens of milliseconds, and some more per MiB of them.  What they come to is logged.
- * One thread at a time.  On failure the lists in force stay. */
+ * Any thread and any process: they take turns; -EBUSY when another took longer than PINS_LOCK_MS.  On failure the lists in
+ * force stay. */
 int filter_load_lists(struct filter *filter, const struct prefix_list *allow, const struct prefix_list *deny);
 
 /* Penalties.  A source is an IPv4 address (as mapped) or stands for its IPv6 /64: see tollbar_standing_key.  Any thread; a

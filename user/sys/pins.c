@@ -3,16 +3,19 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/magic.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #define PIN_BYTES_MAX 128
+#define LOCK_PAUSE_MS 10
 
 /* The inode of a process's namespace, 0 when it may not be known. */
 static unsigned long namespace_of(int pid, const char *kind)
@@ -106,4 +109,22 @@ void pins_remove(const char *iface)
 		remove(path);
 	}
 	rmdir(PINS_FOLDER "/tollbar"); /* when this was the last interface */
+}
+
+int pins_lock(void)
+{
+	int fd = open(PINS_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	/* not by a wait in the kernel: whoever has it may be stopped */
+	for (int left_ms = PINS_LOCK_MS; flock(fd, LOCK_EX | LOCK_NB) != 0; left_ms -= LOCK_PAUSE_MS) {
+		int err = errno != EWOULDBLOCK ? -errno : left_ms > 0 ? 0 : -EBUSY;
+		if (err != 0) {
+			close(fd);
+			return err;
+		}
+		usleep(LOCK_PAUSE_MS * 1000);
+	}
+	return fd;
 }

@@ -16,5 +16,9 @@ int pins_put(int fd, const char *iface, const char *name);
 int pins_get(const char *iface, const char *name);
 /* All pins of an interface. */
 void pins_remove(const char *iface);
+/* For what two commands at once would spoil: a descriptor that keeps others out until it is closed, or its process ends.
+ * -EBUSY: another one has had it for PINS_LOCK_MS; or -errno.  Needs root, as the folder is root's alone. */
+#define PINS_LOCK_MS 5000
+int pins_lock(void);
 
 #endif
