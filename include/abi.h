@@ -94,16 +94,28 @@ struct tollbar_policy {
 	__u8 standing_cnt[TOLLBAR_STANDING_PLACES];
 };
 
-/* Key of the standing map: of an IPv6 source only the first half, the second is zero.  Whoever has one address of a /64 has
- * all of them and can take another with every connection.  IPv4, and what little is in ::/64, counts by the address. */
+/* 64:ff9b::/32: IPv4 addresses behind a translator (RFC 6052, RFC 8215); network order. */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define TOLLBAR_TRANSLATED 0x9bff6400u
+#else
+#define TOLLBAR_TRANSLATED 0x0064ff9bu
+#endif
+
+/* Is an address a source by itself?  IPv4 is, translated or not: all of it is in one /64 each; and what little else is in
+ * ::/64.  Of other IPv6 the /64 is the source: whoever has one address of it can take another with every connection. */
+static inline int tollbar_standing_single(const struct tollbar_address *address)
+{
+	__u32 words[2];
+
+	__builtin_memcpy(words, address, sizeof words);
+	return !(words[0] | words[1]) || words[0] == TOLLBAR_TRANSLATED;
+}
+
+/* Key of the standing map: the address, or of a /64 the first one. */
 static inline void tollbar_standing_key(struct tollbar_address *key)
 {
-	__u64 halves[2];
-
-	__builtin_memcpy(halves, key, sizeof halves);
-	if (halves[0])
-		halves[1] = 0;
-	__builtin_memcpy(key, halves, sizeof halves);
+	if (!tollbar_standing_single(key))
+		__builtin_memset(key->bytes + 8, 0, 8);
 }
 
 /* The place of a key of the standing map. */

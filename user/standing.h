@@ -5,8 +5,8 @@
  * filter.
  *
  * Only sources that completed a handshake may be noted: any other address can be borrowed.  Nothing that a request says
- * about itself (payer, X-Forwarded-For) is looked at.  A source is an IPv4 address or an IPv6 /64 (tollbar_standing_key):
- * who shares one, behind a NAT or on one link, shares its standing.
+ * about itself (payer, X-Forwarded-For) is looked at.  A source is an IPv4 address, also behind a translator, or an IPv6
+ * /64 (tollbar_standing_key): who shares one, behind a NAT or on one link, shares its standing.
  *
  * filter.penalty_failures within filter.penalty_window_s bring a penalty (0: never any); the first takes filter.penalty_s,
  * each next one twice as long, up to an hour; an hour without one and the next is a first one again.  The failures are
@@ -43,7 +43,7 @@ bool standing_note(struct standing *standing, const struct in6_addr *source, enu
  * changed, while that one is still running: what fails then was sent before the source could notice.  Pure. */
 bool standing_penalize(struct tollbar_standing *entry, unsigned first_s, enum reason reason, uint64_t now_ns);
 
-/* standing_trusts: a trusted_proxy of the config is this source or, of IPv6, in the same /64. */
+/* standing_trusts: a trusted_proxy of the config is this source or, of IPv6, in the same /64 (tollbar_standing_key). */
 bool standing_trusts(const struct config *config, const struct in6_addr *source);
 
 #endif

@@ -377,7 +377,8 @@ TEST(place_full)
 	*cnt = 0;
 }
 
-/* Whoever has one address of a /64 has them all; ::/64 holds nothing but loopback and IPv4 in disguise. */
+/* Whoever has one address of a /64 has them all; ::/64 holds nothing but loopback and IPv4 in disguise, 64:ff9b::/32 IPv4
+ * behind a translator. */
 TEST(penalty_of_a_64)
 {
 	static const struct {
@@ -394,6 +395,11 @@ TEST(penalty_of_a_64)
 		{"::1", "192.0.2.7", PASS_OPEN},
 		{"192.0.2.7", "192.0.2.6", PASS_OPEN},
 		{"192.0.2.7", "::192.0.2.7", PASS_OPEN},
+		{"64:ff9b::192.0.2.7", "64:ff9b::192.0.2.7", PENALIZED},
+		{"64:ff9b::192.0.2.7", "64:ff9b::192.0.2.8", PASS_OPEN},
+		{"64:ff9b::192.0.2.7", "192.0.2.7", PASS_OPEN},
+		{"64:ff9b:1::192.0.2.7", "64:ff9b:1::192.0.2.8", PASS_OPEN},
+		{"64:ff9c::192.0.2.7", "64:ff9c::192.0.2.8", PENALIZED},
 	};
 
 	GATE_READY();

@@ -68,6 +68,9 @@ TEST(an_ipv6_source_is_its_64)
 	CHECK(!note_at(standing, "::ffff:192.0.2.1", 4) && !note_at(standing, "::ffff:192.0.2.2", 4));
 	CHECK(!note_at(standing, "::ffff:192.0.2.1", 4) && !note_at(standing, "::ffff:192.0.2.2", 4));
 	CHECK(!note_at(standing, "::1", 4) && !note_at(standing, "::1", 4));
+	/* so does IPv4 behind a translator, all of which is in one /64 */
+	CHECK(!note_at(standing, "64:ff9b::192.0.2.1", 4) && !note_at(standing, "64:ff9b::192.0.2.2", 4));
+	CHECK(!note_at(standing, "64:ff9b::192.0.2.1", 4) && !note_at(standing, "64:ff9b::192.0.2.2", 4));
 	CHECK(note_at(standing, "::ffff:192.0.2.1", 4) && note_at(standing, "::1", 4));
 	standing_fini(standing);
 }

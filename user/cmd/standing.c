@@ -30,7 +30,9 @@ static const char usage_text[] =
 	"for\n"
 	"so many seconds; clear lets it in again and forgets it.\n"
 	"\n"
-	"SOURCE is an IPv4 address, or an IPv6 address or /64: of IPv6 the whole /64 is meant.\n"
+	"SOURCE is an IPv4 address, or an IPv6 address or /64: of IPv6 the whole /64 is meant, but for IPv4 addresses "
+	"behind\n"
+	"a translator (64:ff9b::).\n"
 	"It is the kernel's own list: no daemon is needed.  A daemon never drops its trusted_proxy; add does.\n"
 	"\n"
 	"  -i IFACE  the interface; can be left out where only one has a filter\n"
@@ -79,8 +81,7 @@ static const char *source_shown(char out[SHOWN_BYTES], const struct in6_addr *so
 		inet_ntop(AF_INET, &source->s6_addr[12], out, SHOWN_BYTES);
 	else
 		inet_ntop(AF_INET6, &first, out, SHOWN_BYTES);
-	bool alone = source->s6_addr32[0] == 0 && source->s6_addr32[1] == 0;
-	if (!alone)
+	if (!tollbar_standing_single(&first))
 		snprintf(out + strlen(out), 4, "/64");
 	return out;
 }
