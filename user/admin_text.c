@@ -10,18 +10,6 @@
 #include "base/text.h"
 #include "reason.h"
 
-static const enum reason kernel_reasons[] = {
-#define K(number, name, word) name,
-	REASONS_KERNEL(K)
-#undef K
-};
-
-static const enum reason daemon_reasons[] = {
-#define R(number, name, word, status, exact, permit2, upto) name,
-	REASONS_DAEMON(R)
-#undef R
-};
-
 static const char *const step_words[STEP_CNT] = {
 #define S(name, word) [STEP_##name] = word,
 	STEPS(S)
@@ -41,11 +29,8 @@ static uint64_t load(const _Atomic uint64_t *at)
 	return atomic_load_explicit(at, memory_order_relaxed);
 }
 
-/* What becomes of a packet that is not only observed. */
-static const char *verdict_of(enum reason reason)
-{
-	return REASON_DROPS(reason) ? "drop" : reason == SYN_COOKIE ? "answer" : "pass";
-}
+static const char *const verdicts[PACKET_ENDS] = {
+	[PACKET_PASSED] = "pass", [PACKET_ANSWERED] = "answer", [PACKET_DROPPED] = "drop"};
 
 /* Without those observed.  The two are counted one after the other, so a picture may catch them in between. */
 static uint64_t decided(const struct admin_kernel *kernel, enum reason reason)
@@ -146,12 +131,13 @@ static void put_kernel(struct text *text, const struct admin_kernel *kernel)
 		  kernel->generic);
 	put_family(text, "packets_total", "counter",
 		   "Packets by the one reason each ended with; with verdict observe they passed.");
-	for (size_t i = 0; i < COUNT(kernel_reasons); i++) {
-		enum reason reason = kernel_reasons[i];
+	for (size_t i = 0; i < REASON_KERNEL_CNT; i++) {
+		enum reason reason = reason_kernel[i];
+		enum packet_end end = reason_packet_end(reason);
 
 		text_put(text, "tollbar_packets_total{reason=\"%s\",verdict=\"%s\"} %" PRIu64 "\n", reason_word(reason),
-			 verdict_of(reason), decided(kernel, reason));
-		if (REASON_DROPS(reason) || reason == SYN_COOKIE)
+			 verdicts[end], decided(kernel, reason));
+		if (end != PACKET_PASSED)
 			text_put(text, "tollbar_packets_total{reason=\"%s\",verdict=\"observe\"} %" PRIu64 "\n",
 				 reason_word(reason), kernel->observed[reason]);
 	}
@@ -164,9 +150,9 @@ static void put_requests(struct text *text, const struct stats *stats)
 	put_gauge(text, "connections_open", "Client connections open now.", load(&stats->connections_open));
 	put_counter(text, "requests_total", "Requests of which the first byte arrived.", load(&stats->requests));
 	put_family(text, "requests_refused_total", "counter", "Requests refused, by reason.");
-	for (size_t i = 0; i < COUNT(daemon_reasons); i++)
+	for (size_t i = 0; i < REASON_DAEMON_CNT; i++)
 		text_put(text, "tollbar_requests_refused_total{reason=\"%s\"} %" PRIu64 "\n",
-			 reason_word(daemon_reasons[i]), load(&stats->refused[daemon_reasons[i]]));
+			 reason_word(reason_daemon[i]), load(&stats->refused[reason_daemon[i]]));
 	put_counter(text, "requests_verified_total", "Requests whose signature held.", load(&stats->verified));
 	put_family(text, "signatures_total", "counter",
 		   "Signatures of good form by the way they were verified; alone is libsecp256k1.");
@@ -300,42 +286,58 @@ static void write_word(struct json_writer *json, const char **comma, const char 
 	*comma = ",";
 }
 
+/* The packets that ended one way, by reason; their sum. */
+static uint64_t write_ended(struct json_writer *json, const struct admin_kernel *kernel, enum packet_end end)
+{
+	const char *comma = "";
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < REASON_KERNEL_CNT; i++) {
+		enum reason reason = reason_kernel[i];
+
+		if (reason_packet_end(reason) != end)
+			continue;
+		sum += decided(kernel, reason);
+		write_word(json, &comma, reason_word(reason), decided(kernel, reason));
+	}
+	return sum;
+}
+
+static uint64_t write_observed(struct json_writer *json, const struct admin_kernel *kernel)
+{
+	const char *comma = "";
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < REASON_KERNEL_CNT; i++) {
+		sum += kernel->observed[reason_kernel[i]];
+		write_word(json, &comma, reason_word(reason_kernel[i]), kernel->observed[reason_kernel[i]]);
+	}
+	return sum;
+}
+
+static void write_packets(struct json_writer *json, const struct admin_kernel *kernel)
+{
+	json_write(json, ",\"passed\":{");
+	uint64_t passed = write_ended(json, kernel, PACKET_PASSED);
+	json_write(json, "},\"answered\":{");
+	uint64_t answered = write_ended(json, kernel, PACKET_ANSWERED);
+	json_write(json, "},\"dropped\":{");
+	uint64_t dropped = write_ended(json, kernel, PACKET_DROPPED);
+	json_write(json, "},\"observed\":{");
+	uint64_t observed = write_observed(json, kernel);
+	write_count(json, "},\"packets\":", passed + answered + dropped + observed);
+	write_count(json, ",\"packets_passed\":", passed);
+	write_count(json, ",\"packets_answered\":", answered);
+	write_count(json, ",\"packets_dropped\":", dropped);
+	write_count(json, ",\"packets_observed\":", observed);
+}
+
 static void write_kernel(struct json_writer *json, const struct admin_kernel *kernel)
 {
-	uint64_t passed = 0, dropped = 0, observed = 0;
-	const char *comma = "";
-
 	write_bool(json, ",\"kernel\":{\"attached\":", kernel->attached);
 	write_string(json, ",\"interface\":", kernel->interface);
 	write_bool(json, ",\"generic\":", kernel->generic);
-	json_write(json, ",\"passed\":{");
-	for (size_t i = 0; i < COUNT(kernel_reasons); i++) {
-		enum reason reason = kernel_reasons[i];
-
-		observed += kernel->observed[reason];
-		if (REASON_DROPS(reason)) {
-			dropped += decided(kernel, reason);
-			continue;
-		}
-		passed += decided(kernel, reason);
-		write_word(json, &comma, reason_word(reason), decided(kernel, reason));
-	}
-	json_write(json, "},\"dropped\":{");
-	comma = "";
-	for (size_t i = 0; i < COUNT(kernel_reasons); i++) {
-		enum reason reason = kernel_reasons[i];
-
-		if (REASON_DROPS(reason))
-			write_word(json, &comma, reason_word(reason), decided(kernel, reason));
-	}
-	json_write(json, "},\"observed\":{");
-	comma = "";
-	for (size_t i = 0; i < COUNT(kernel_reasons); i++)
-		write_word(json, &comma, reason_word(kernel_reasons[i]), kernel->observed[kernel_reasons[i]]);
-	write_count(json, "},\"packets\":", passed + dropped + observed);
-	write_count(json, ",\"packets_passed\":", passed);
-	write_count(json, ",\"packets_dropped\":", dropped);
-	write_count(json, ",\"packets_observed\":", observed);
+	write_packets(json, kernel);
 	write_count(json, ",\"standing\":{\"dropped\":", kernel->standing_live);
 	write_count(json, ",\"remembered\":", kernel->standing_over);
 	write_count(json, "},\"trace\":{\"sent\":", kernel->trace_sent);
@@ -353,11 +355,11 @@ static void write_requests(struct json_writer *json, const struct stats *stats)
 	write_count(json, ",\"open\":", load(&stats->connections_open));
 	write_count(json, "},\"requests\":{\"begun\":", load(&stats->requests));
 	json_write(json, ",\"refused\":{");
-	for (size_t i = 0; i < COUNT(daemon_reasons); i++) {
-		uint64_t number = load(&stats->refused[daemon_reasons[i]]);
+	for (size_t i = 0; i < REASON_DAEMON_CNT; i++) {
+		uint64_t number = load(&stats->refused[reason_daemon[i]]);
 
 		refused += number;
-		write_word(json, &comma, reason_word(daemon_reasons[i]), number);
+		write_word(json, &comma, reason_word(reason_daemon[i]), number);
 	}
 	write_count(json, "},\"refused_total\":", refused);
 	write_count(json, ",\"verified\":", load(&stats->verified));

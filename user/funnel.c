@@ -98,6 +98,14 @@ static void put_head(struct text *text, struct span status)
 		 json_find_u64(status, "workers"));
 }
 
+/* How many packets ended one way, and of what. */
+static void put_packets(struct text *text, struct span kernel, const char *name, const char *reasons, const char *sum)
+{
+	put_row(text, name, json_find_u64(kernel, sum));
+	put_counts(text, json_find_member(kernel, reasons));
+	text_put(text, "\n");
+}
+
 static void put_kernel(struct text *text, struct span kernel)
 {
 	char interface[WORD_BYTES_MAX];
@@ -109,19 +117,16 @@ static void put_kernel(struct text *text, struct span kernel)
 	put_row(text, "packets in", json_find_u64(kernel, "packets"));
 	text_put(text, "   filter on %s%s\n", word(interface, kernel, "interface"),
 		 json_find_bool(kernel, "generic") ? ", generic mode: slow" : "");
-	put_row(text, "  dropped", json_find_u64(kernel, "packets_dropped"));
-	put_counts(text, json_find_member(kernel, "dropped"));
-	text_put(text, "\n");
+	put_packets(text, kernel, "  dropped", "dropped", "packets_dropped");
+	if (json_find_u64(kernel, "packets_answered") > 0)
+		put_packets(text, kernel, "  answered", "answered", "packets_answered");
 	struct span standing = json_find_member(kernel, "standing");
 	if (json_find_u64(standing, "dropped") + json_find_u64(standing, "remembered") > 0) {
 		put_row(text, "  penalties", json_find_u64(standing, "dropped"));
 		text_put(text, "   now, %" PRIu64 " remembered\n", json_find_u64(standing, "remembered"));
 	}
-	if (json_find_u64(kernel, "packets_observed") == 0)
-		return;
-	put_row(text, "  observed", json_find_u64(kernel, "packets_observed"));
-	put_counts(text, json_find_member(kernel, "observed"));
-	text_put(text, "\n");
+	if (json_find_u64(kernel, "packets_observed") > 0)
+		put_packets(text, kernel, "  observed", "observed", "packets_observed");
 }
 
 static void put_requests(struct text *text, struct span status)

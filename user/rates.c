@@ -10,25 +10,13 @@
 #include "base/text.h"
 #include "reason.h"
 
-static const enum reason kernel_reasons[] = {
-#define K(number, name, word) name,
-	REASONS_KERNEL(K)
-#undef K
-};
-
-static const enum reason daemon_reasons[] = {
-#define R(number, name, word, status, exact, permit2, upto) name,
-	REASONS_DAEMON(R)
-#undef R
-};
-
-#define COUNT(array) (sizeof(array) / sizeof *(array))
-
 /* --- a look --- */
 
 static void read_kernel(struct rates *rates, struct span kernel)
 {
-	struct span passed = json_find_member(kernel, "passed"), dropped = json_find_member(kernel, "dropped");
+	const struct span ended[PACKET_ENDS] = {[PACKET_PASSED] = json_find_member(kernel, "passed"),
+						[PACKET_ANSWERED] = json_find_member(kernel, "answered"),
+						[PACKET_DROPPED] = json_find_member(kernel, "dropped")};
 	struct span observed = json_find_member(kernel, "observed");
 	struct json_value value;
 	uint8_t buffer[64];
@@ -38,9 +26,9 @@ static void read_kernel(struct rates *rates, struct span kernel)
 	    !json_text(&value, &name, buffer, sizeof buffer))
 		return;
 	log_safe(rates->interface, sizeof rates->interface, name);
-	for (size_t i = 0; i < COUNT(kernel_reasons); i++) {
-		enum reason reason = kernel_reasons[i];
-		rates->reasons[reason] = json_find_u64(REASON_DROPS(reason) ? dropped : passed, reason_word(reason));
+	for (size_t i = 0; i < REASON_KERNEL_CNT; i++) {
+		enum reason reason = reason_kernel[i];
+		rates->reasons[reason] = json_find_u64(ended[reason_packet_end(reason)], reason_word(reason));
 		rates->observed[reason] = json_find_u64(observed, reason_word(reason));
 	}
 }
@@ -54,8 +42,8 @@ bool rates_of_status(struct rates *rates, struct span json)
 	if (requests.bytes == 0)
 		return false;
 	read_kernel(rates, json_find_member(json, "kernel"));
-	for (size_t i = 0; i < COUNT(daemon_reasons); i++)
-		rates->reasons[daemon_reasons[i]] = json_find_u64(refused, reason_word(daemon_reasons[i]));
+	for (size_t i = 0; i < REASON_DAEMON_CNT; i++)
+		rates->reasons[reason_daemon[i]] = json_find_u64(refused, reason_word(reason_daemon[i]));
 #define S(stage) rates->stage = json_find_u64(requests, #stage);
 	RATES_STAGES(S)
 #undef S
@@ -66,12 +54,12 @@ void rates_of_kernel(struct rates *rates, const struct tollbar_counters *counter
 {
 	*rates = (struct rates){0};
 	log_safe(rates->interface, sizeof rates->interface, span_str(interface));
-	for (size_t i = 0; i < COUNT(kernel_reasons); i++) {
-		uint64_t packets = counters->packets[kernel_reasons[i]],
-			 observed = counters->observed[kernel_reasons[i]];
+	for (size_t i = 0; i < REASON_KERNEL_CNT; i++) {
+		enum reason reason = reason_kernel[i];
+		uint64_t packets = counters->packets[reason], observed = counters->observed[reason];
 		/* the two are counted one after the other: a look may catch them in between */
-		rates->reasons[kernel_reasons[i]] = packets > observed ? packets - observed : 0;
-		rates->observed[kernel_reasons[i]] = observed;
+		rates->reasons[reason] = packets > observed ? packets - observed : 0;
+		rates->observed[reason] = observed;
 	}
 }
 
@@ -92,30 +80,36 @@ static void put_row(struct table *table, const char *indent, const char *name, u
 }
 
 /* A line for all of them, and below it one each. */
-static void put_group(struct table *table, const char *name, const enum reason *reasons, size_t cnt, bool drops,
+static void put_group(struct table *table, const char *name, const enum reason *reasons, size_t cnt,
 		      const uint64_t *before, const uint64_t *after)
 {
 	uint64_t all_before = 0, all_after = 0;
 
-	for (size_t i = 0; i < cnt; i++)
-		if (REASON_DROPS(reasons[i]) == drops) {
-			all_before += before[reasons[i]];
-			all_after += after[reasons[i]];
-		}
+	for (size_t i = 0; i < cnt; i++) {
+		all_before += before[reasons[i]];
+		all_after += after[reasons[i]];
+	}
 	put_row(table, "", name, all_before, all_after);
 	for (size_t i = 0; i < cnt; i++)
-		if (REASON_DROPS(reasons[i]) == drops)
-			put_row(table, "  ", reason_word(reasons[i]), before[reasons[i]], after[reasons[i]]);
+		put_row(table, "  ", reason_word(reasons[i]), before[reasons[i]], after[reasons[i]]);
 }
 
 static void put_kernel(struct table *table, const struct rates *before, const struct rates *after)
 {
-	put_group(table, "packets passed", kernel_reasons, COUNT(kernel_reasons), false, before->reasons,
-		  after->reasons);
-	put_group(table, "packets dropped", kernel_reasons, COUNT(kernel_reasons), true, before->reasons,
-		  after->reasons);
-	put_group(table, "packets observed", kernel_reasons, COUNT(kernel_reasons), true, before->observed,
-		  after->observed);
+	static const char *const names[PACKET_ENDS] = {[PACKET_PASSED] = "packets passed",
+						       [PACKET_ANSWERED] = "packets answered",
+						       [PACKET_DROPPED] = "packets dropped"};
+
+	for (unsigned end = 0; end < PACKET_ENDS; end++) {
+		enum reason reasons[REASON_KERNEL_CNT];
+		size_t cnt = 0;
+
+		for (size_t i = 0; i < REASON_KERNEL_CNT; i++)
+			if (reason_packet_end(reason_kernel[i]) == end)
+				reasons[cnt++] = reason_kernel[i];
+		put_group(table, names[end], reasons, cnt, before->reasons, after->reasons);
+	}
+	put_group(table, "packets observed", reason_kernel, REASON_KERNEL_CNT, before->observed, after->observed);
 }
 
 static void put_daemon(struct table *table, const struct rates *before, const struct rates *after)
@@ -124,8 +118,7 @@ static void put_daemon(struct table *table, const struct rates *before, const st
 	text_put(&table->text, "requests\n");
 	RATES_STAGES(S)
 #undef S
-	put_group(table, "requests refused", daemon_reasons, COUNT(daemon_reasons), true, before->reasons,
-		  after->reasons);
+	put_group(table, "requests refused", reason_daemon, REASON_DAEMON_CNT, before->reasons, after->reasons);
 }
 
 size_t rates_text(char *out, size_t out_bytes, const struct rates *before, const struct rates *after)

@@ -19,8 +19,8 @@ struct rates {
 	uint64_t time_ns;
 	char interface[16]; /* "": no filter */
 	bool has_daemon;
-	uint64_t reasons[REASON_CNT];	       /* packets dropped or passed; requests refused */
-	uint64_t observed[TOLLBAR_REASON_CNT]; /* would have been dropped */
+	uint64_t reasons[REASON_CNT];	       /* packets by how they ended; requests refused */
+	uint64_t observed[TOLLBAR_REASON_CNT]; /* passed, only because of observe */
 #define S(stage) uint64_t stage;
 	RATES_STAGES(S) /* requests that came so far */
 #undef S

@@ -78,6 +78,18 @@ static const char *const messages[REASON_CNT] = {
 	[SETTLE_UNKNOWN] = "Whether the payment was settled is not known yet; do not pay again for this request.",
 };
 
+const enum reason reason_kernel[REASON_KERNEL_CNT] = {
+#define K(number, name, word) name,
+	REASONS_KERNEL(K)
+#undef K
+};
+
+const enum reason reason_daemon[REASON_DAEMON_CNT] = {
+#define R(number, name, word, status, exact, permit2, upto) name,
+	REASONS_DAEMON(R)
+#undef R
+};
+
 static const struct row *row_of(enum reason reason)
 {
 	static const struct row unknown = {.word = "unknown"};
@@ -117,4 +129,9 @@ const char *reason_message(enum reason reason)
 	unsigned number = reason;
 
 	return number < REASON_CNT && messages[number] != NULL ? messages[number] : "The request was refused.";
+}
+
+enum packet_end reason_packet_end(enum reason reason)
+{
+	return REASON_DROPS(reason) ? PACKET_DROPPED : reason == SYN_COOKIE ? PACKET_ANSWERED : PACKET_PASSED;
 }

@@ -56,8 +56,8 @@ static void fill_view(void)
 	view.total.served = ++n;
 	view.total.cancelled = ++n;
 	view.total.events_relayed = ++n; /* 1011 */
-	for (size_t i = 0; i < COUNT(daemon_reasons); i++)
-		view.total.refused[daemon_reasons[i]] = 2000 + (uint64_t)daemon_reasons[i];
+	for (size_t i = 0; i < REASON_DAEMON_CNT; i++)
+		view.total.refused[reason_daemon[i]] = 2000 + (uint64_t)reason_daemon[i];
 	for (unsigned step = 0; step < STEP_CNT; step++)
 		for (unsigned i = 0; i <= step; i++)
 			histogram_add(&view.total.steps[step], 10 * step);
@@ -186,11 +186,11 @@ TEST(metrics_hold_every_number_of_a_view)
 	CHECK(strncmp(out, "# HELP tollbar_ready ", 21) == 0);
 	for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
 		check_has(out, lines[i]);
-	for (size_t i = 0; i < COUNT(daemon_reasons); i++) {
+	for (size_t i = 0; i < REASON_DAEMON_CNT; i++) {
 		char line[128];
 
 		snprintf(line, sizeof line, "tollbar_requests_refused_total{reason=\"%s\"} %u",
-			 reason_word(daemon_reasons[i]), 2000 + (unsigned)daemon_reasons[i]);
+			 reason_word(reason_daemon[i]), 2000 + (unsigned)reason_daemon[i]);
 		check_has(out, line);
 	}
 }
@@ -274,13 +274,14 @@ TEST(status_holds_every_number_of_a_view)
 		{"kernel.attached", 1},
 		{"kernel.generic", 1},
 		{"kernel.passed.pass_open", 5001},
-		{"kernel.passed.syn_cookie", 5000},
+		{"kernel.answered.syn_cookie", 5000},
 		{"kernel.observed.syn_cookie", 10},
 		{"kernel.dropped.tcp_flags", 5000},
 		{"kernel.observed.tcp_flags", 2},
 		{"kernel.observed.not_allowed", 6},
 		{"kernel.packets", 5001 + 5010 + 5000 + 8},
-		{"kernel.packets_passed", 5001 + 5000},
+		{"kernel.packets_passed", 5001},
+		{"kernel.packets_answered", 5000},
 		{"kernel.packets_dropped", 5000},
 		{"kernel.packets_observed", 8 + 10},
 		{"kernel.standing.dropped", 5101},
@@ -357,8 +358,8 @@ TEST(status_holds_every_number_of_a_view)
 		CHECK_ROW(at_path(json, rows[i].path) == rows[i].value, rows[i].path);
 	CHECK(json_is_null(json_object_get(json, "not_ready")));
 	CHECK_EQ(json_object_size(json_object_get(json, "steps")), STEP_CNT);
-	for (size_t i = 0; i < COUNT(daemon_reasons); i++)
-		refused += 2000 + (long long)daemon_reasons[i];
+	for (size_t i = 0; i < REASON_DAEMON_CNT; i++)
+		refused += 2000 + (long long)reason_daemon[i];
 	CHECK_EQ(at_path(json, "requests.refused_total"), refused);
 	CHECK(strcmp(json_string_value(json_object_get(json_array_get(json_object_get(json, "upstreams"), 1), "name")),
 		     "a \"b\" \\c") == 0);

@@ -27,6 +27,7 @@ static void fill_view(void)
 	view.kernel.packets[PASS_OPEN] = 90000;
 	view.kernel.packets[TCP_FLAGS] = 7;
 	view.kernel.packets[NOT_ALLOWED] = 3;
+	view.kernel.packets[SYN_COOKIE] = 55;
 	view.total.connections_accepted = 40;
 	view.total.connections_open = 3;
 	view.total.requests = 1000;
@@ -75,8 +76,9 @@ TEST(a_busy_node)
 	static const char want[] =
 		"ready, up 2h05m, 2 workers\n"
 		"\n"
-		"  packets in              90010   filter on veth-node\n"
+		"  packets in              90065   filter on veth-node\n"
 		"    dropped                  10   tcp_flags 7, not_allowed 3\n"
+		"    answered                 55   syn_cookie 55\n"
 		"  connections                40   open 3\n"
 		"  requests                 1000\n"
 		"    refused                 120   payment_missing 80, replayed 40\n"
@@ -119,14 +121,16 @@ TEST(observed_packets_and_what_an_operator_must_look_at)
 {
 	fill_view();
 	view.kernel.observed[TCP_FLAGS] = 6;
+	view.kernel.observed[SYN_COOKIE] = 55;
 	view.ledger.unknown_expired = 11;
 	view.ledger.corrupt = 12;
 	view.ledger.store_down = true;
 	view.ledger.journal_full = true;
 	text_of_view();
-	CHECK(strstr(out, "  packets in              90010 ") != NULL);
+	CHECK(strstr(out, "  packets in              90065 ") != NULL);
 	CHECK(strstr(out, "    dropped                   4   tcp_flags 1, not_allowed 3\n") != NULL);
-	CHECK(strstr(out, "    observed                  6   tcp_flags 6\n") != NULL);
+	CHECK(strstr(out, "    observed                 61   syn_cookie 55, tcp_flags 6\n") != NULL);
+	CHECK(strstr(out, "answered") == NULL);
 	CHECK(strstr(out, "look: 11 settlements are past their deadline") != NULL);
 	CHECK(strstr(out, "look: 12 journal records") != NULL);
 	CHECK(strstr(out, "look: the journal cannot be written\n") != NULL);

@@ -26,6 +26,8 @@ static void fill_view(void)
 	view.kernel.attached = true;
 	snprintf(view.kernel.interface, sizeof view.kernel.interface, "eth0");
 	view.kernel.packets[PASS_OPEN] = 1000;
+	view.kernel.packets[SYN_COOKIE] = 300;
+	view.kernel.observed[SYN_COOKIE] = 40;
 	view.kernel.packets[TCP_FLAGS] = 70;
 	view.kernel.packets[RATE] = 30;
 	view.kernel.observed[RATE] = 10;
@@ -53,10 +55,13 @@ TEST(the_rates_of_everything)
 	CHECK_ROW(strcmp(out, "eth0                             a second            total\n"
 			      "packets passed                       50.0             1100\n"
 			      "  pass_open                          50.0             1100\n"
+			      "packets answered                      0.0              260\n"
+			      "  syn_cookie                          0.0              260\n"
 			      "packets dropped                       0.5               91\n"
 			      "  tcp_flags                           0.5               71\n"
 			      "  rate                                0.0               20\n"
-			      "packets observed                      2.5               15\n"
+			      "packets observed                      2.5               55\n"
+			      "  syn_cookie                          0.0               40\n"
 			      "  rate                                2.5               15\n"
 			      "requests\n"
 			      "  begun                              25.0              550\n"

@@ -18,24 +18,41 @@ TEST(every_row_has_its_own_short_word)
 	}
 }
 
+/* The tables of either half, against the words. */
+TEST(all_rows_in_order)
+{
+	unsigned cnt = 0;
+
+	for (unsigned number = 1; number < REASON_CNT; number++)
+		cnt += rows[number].word != NULL;
+	CHECK_EQ(cnt, REASON_KERNEL_CNT + REASON_DAEMON_CNT);
+	for (size_t i = 1; i < REASON_KERNEL_CNT; i++)
+		CHECK(reason_kernel[i - 1] < reason_kernel[i]);
+	CHECK(reason_kernel[REASON_KERNEL_CNT - 1] < reason_daemon[0]);
+	for (size_t i = 1; i < REASON_DAEMON_CNT; i++)
+		CHECK(reason_daemon[i - 1] < reason_daemon[i]);
+}
+
+TEST(how_packets_end)
+{
+	CHECK_EQ(reason_packet_end(PASS_OTHER), PACKET_PASSED);
+	CHECK_EQ(reason_packet_end(PASS_ALLOWED), PACKET_PASSED);
+	CHECK_EQ(reason_packet_end(SYN_COOKIE), PACKET_ANSWERED);
+	CHECK_EQ(reason_packet_end(FRAME_SHORT), PACKET_DROPPED);
+	CHECK_EQ(reason_packet_end(NO_DAEMON), PACKET_DROPPED);
+}
+
 TEST(every_row_of_the_daemon_has_its_own_sentence)
 {
-	static const enum reason reasons[] = {
-#define R(number, name, word, status, exact, permit2, upto) name,
-		REASONS_DAEMON(R)
-#undef R
-	};
-	enum { CNT = sizeof reasons / sizeof *reasons };
+	for (size_t a = 0; a < REASON_DAEMON_CNT; a++) {
+		const char *text = messages[reason_daemon[a]];
 
-	for (size_t a = 0; a < CNT; a++) {
-		const char *text = messages[reasons[a]];
-
-		CHECK_ROW(text != NULL, reason_word(reasons[a]));
+		CHECK_ROW(text != NULL, reason_word(reason_daemon[a]));
 		if (text == NULL)
 			continue;
 		CHECK_ROW(isupper(text[0]) && text[strlen(text) - 1] == '.' && strlen(text) <= 120, text);
 		for (size_t b = 0; b < a; b++)
-			CHECK_ROW(strcmp(text, messages[reasons[b]]) != 0, text);
+			CHECK_ROW(strcmp(text, messages[reason_daemon[b]]) != 0, text);
 	}
 }
 

@@ -291,25 +291,22 @@ TEST(every_refusal_has_status_phrase_type_and_code)
 		{504, "504 Gateway Timeout", "server_error"},
 		{505, "505 HTTP Version Not Supported", "server_error"},
 	};
-	static const enum reason reasons[] = {
-#define R(number, name, word, status, exact, permit2, upto) name,
-		REASONS_DAEMON(R)
-#undef R
-	};
 
-	for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++) {
+	for (size_t i = 0; i < REASON_DAEMON_CNT; i++) {
 		char out[2048];
-		struct span answer = refuse(out, &(struct refusal){.reason = reasons[i], .close = true});
+		struct span answer = refuse(out, &(struct refusal){.reason = reason_daemon[i], .close = true});
 		json_t *json = parse(body(answer)), *error = json_object_get(json, "error");
 		size_t row = 0;
 
-		while (row < sizeof rows / sizeof *rows - 1 && rows[row].status != reason_status(reasons[i]))
+		while (row < sizeof rows / sizeof *rows - 1 && rows[row].status != reason_status(reason_daemon[i]))
 			row++;
-		CHECK_ROW(memcmp(answer.at + 9, rows[row].line, strlen(rows[row].line)) == 0, reason_word(reasons[i]));
-		CHECK_ROW(answer.at[9 + strlen(rows[row].line)] == '\r', reason_word(reasons[i]));
+		CHECK_ROW(memcmp(answer.at + 9, rows[row].line, strlen(rows[row].line)) == 0,
+			  reason_word(reason_daemon[i]));
+		CHECK_ROW(answer.at[9 + strlen(rows[row].line)] == '\r', reason_word(reason_daemon[i]));
 		CHECK(strcmp(json_string_value(json_object_get(error, "type")), rows[row].type) == 0);
-		CHECK(strcmp(json_string_value(json_object_get(error, "code")), reason_word(reasons[i])) == 0);
-		CHECK(strcmp(json_string_value(json_object_get(error, "message")), reason_message(reasons[i])) == 0);
+		CHECK(strcmp(json_string_value(json_object_get(error, "code")), reason_word(reason_daemon[i])) == 0);
+		CHECK(strcmp(json_string_value(json_object_get(error, "message")), reason_message(reason_daemon[i])) ==
+		      0);
 		CHECK(json_is_null(json_object_get(error, "param")));
 		CHECK_EQ(json_object_size(error), 4);
 		CHECK_EQ(atol(field(answer, "Content-Length")), body(answer).bytes);

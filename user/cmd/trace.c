@@ -239,21 +239,15 @@ static bool number_read(uint64_t *out, const char *option, const char *text)
 
 static bool reason_read(uint64_t *reasons, const char *word)
 {
-	static const enum reason dropping[] = {
-#define K(number, name, word) name,
-		REASONS_KERNEL(K)
-#undef K
-	};
-
-	for (size_t i = 0; i < sizeof dropping / sizeof *dropping; i++)
-		if (REASON_DROPS(dropping[i]) && strcmp(word, reason_word(dropping[i])) == 0) {
-			*reasons |= UINT64_C(1) << dropping[i];
+	for (size_t i = 0; i < REASON_KERNEL_CNT; i++)
+		if (REASON_DROPS(reason_kernel[i]) && strcmp(word, reason_word(reason_kernel[i])) == 0) {
+			*reasons |= UINT64_C(1) << reason_kernel[i];
 			return true;
 		}
 	fprintf(stderr, "tollbar trace: no packet is dropped for \"%s\"; there are", word);
-	for (size_t i = 0; i < sizeof dropping / sizeof *dropping; i++)
-		if (REASON_DROPS(dropping[i]))
-			fprintf(stderr, " %s", reason_word(dropping[i]));
+	for (size_t i = 0; i < REASON_KERNEL_CNT; i++)
+		if (REASON_DROPS(reason_kernel[i]))
+			fprintf(stderr, " %s", reason_word(reason_kernel[i]));
 	fputs("\n", stderr);
 	return false;
 }
