@@ -12,6 +12,8 @@
 # BENCH_ROUNDS (default 7) changes how often; an answer other than the expected one stops the run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# shellcheck source=scripts/offer.sh disable=SC1091
+. scripts/offer.sh
 
 rounds=${BENCH_ROUNDS:-7}
 work=$(mktemp -d)
@@ -141,15 +143,7 @@ tollbar_conf() { # address port state-directory facilitator-url asset, more line
 		[upstream model]
 		url = http://$upstream
 		in_flight = 256
-		[offer exact]
-		method = eip3009
-		network = eip155:84532
-		asset = $5
-		pay_to = 0x209693Bc6afc0C5328bA36FaF03C514EF312287C
-		amount = 10000
-		max_timeout_s = 300
-		token_name = USDC
-		token_version = 2
+		$(offer_section exact "$5")
 		[route paid]
 		match = POST /v1/chat/completions
 		offers = exact
@@ -255,7 +249,7 @@ duel() { # name other unit
 	figure "${name}_${other}_$unit" "$(median "${theirs[@]}")"
 }
 
-asset=0x036CbD53842c5426634e7929541eC2318f3dCF7e
+asset=$USDC
 header="X-Filler: $(printf '%1536s' '' | tr ' ' a)" # stands for a payment header, which an unpaid route ignores
 body='{"model":"stand-in","messages":[{"role":"user","content":"Say something, please: what is a toll bar, and who was it that opened it?"}],"temperature":0.7,"max_tokens":64}'
 stream_body=${body%\}},\"stream\":true\}

@@ -2,6 +2,8 @@
 # live.sh: a node and a client in two network namespaces, and the daemon between them, for the shell tests, which source it
 # after check.sh and end it with live_down in their trap.
 # shellcheck shell=bash
+# shellcheck source=scripts/offer.sh disable=SC1091
+. scripts/offer.sh
 TOLLBAR=${TOLLBAR:-build/tollbar}
 NAME=tblive-$$
 DIR=$(mktemp -d)
@@ -66,6 +68,19 @@ live_stop() {
 	kill "$DAEMON" && wait "$DAEMON"
 	ok "the daemon's exit status" $? 0
 	DAEMON=
+}
+
+# MORE-SECTIONS for a daemon that takes payments for POST /v1/chat/completions; after live_helper facilitator.
+live_paid() {
+	cat <<-CONF
+	[facilitator]
+	url = http://127.0.0.1:$(cat "$DIR/facilitator")
+	$(offer_section usdc)
+	[route chat]
+	match = POST /v1/chat/completions
+	offers = usdc
+	upstream = model
+	CONF
 }
 
 # The node's address on a source's network, as a URL has it.

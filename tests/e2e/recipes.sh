@@ -21,21 +21,7 @@ trap 'exit 1' INT TERM
 start() {
 	live_start "interface = node0
 	state = $DIR/state
-	log = error" "penalty_failures = 0" "[facilitator]
-	url = http://127.0.0.1:$(cat "$DIR/facilitator")
-	[offer usdc]
-	method = eip3009
-	network = eip155:84532
-	asset = 0x036CbD53842c5426634e7929541eC2318f3dCF7e
-	pay_to = 0x209693Bc6afc0C5328bA36FaF03C514EF312287C
-	amount = 10000
-	max_timeout_s = 300
-	token_name = USDC
-	token_version = 2
-	[route chat]
-	match = POST /v1/chat/completions
-	offers = usdc
-	upstream = model"
+	log = error" "penalty_failures = 0" "$(live_paid)"
 }
 
 # A little of everything, until it is killed: paid requests, unpaid ones, broken frames.

@@ -51,21 +51,7 @@ start() { # PENALTY-SECONDS [NODE SETTING]
 	state = $DIR/state
 	${2:-}" "penalty_failures = 5
 	penalty_window_s = 20
-	penalty_s = $1" "[facilitator]
-	url = http://127.0.0.1:$(cat "$DIR/facilitator")
-	[offer usdc]
-	method = eip3009
-	network = eip155:84532
-	asset = 0x036CbD53842c5426634e7929541eC2318f3dCF7e
-	pay_to = 0x209693Bc6afc0C5328bA36FaF03C514EF312287C
-	amount = 10000
-	max_timeout_s = 300
-	token_name = USDC
-	token_version = 2
-	[route chat]
-	match = POST /v1/chat/completions
-	offers = usdc
-	upstream = model"
+	penalty_s = $1" "$(live_paid)"
 }
 
 # --- the tests ---
