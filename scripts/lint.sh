@@ -45,8 +45,8 @@ rules() {
 
 shell() {
 	local files
-	mapfile -t files < <(git ls-files -co --exclude-standard -- scripts .ci | xargs grep -lE '^#!/bin/(ba)?sh')
-	shellcheck "${files[@]}"
+	mapfile -t files < <(git ls-files -co --exclude-standard -- scripts tests .ci | xargs grep -lE '^#!/bin/(ba)?sh')
+	shellcheck -x "${files[@]}"
 }
 
 for name in "${@:-format rules shell cppcheck tidy}"; do

@@ -71,7 +71,7 @@ jumbo() {
 jumbo_traffic() { # HOW
 	live_start "interface = node0" "checksum = yes"
 	ok "$1: a request in jumbo frames" "$(client curl -s -o /dev/null -m 2 -w '%{http_code}' -H "X: $(head -c 8000 /dev/zero | tr '\0' x)" http://10.77.0.1:8402/v1/models)" 200
-	client ping -q -c 1 -W 2 -M do -s 8900 10.77.0.1 >/dev/null
+	client ping -q -c 1 -W 2 -M "do" -s 8900 10.77.0.1 >/dev/null
 	ok "$1: ping in one jumbo frame" $? 0
 	ok "$1: no length is wrong" "$(dropped ip4_length)" 0
 	ok "$1: nor a checksum" "$(dropped checksum)" 0
