@@ -3,7 +3,7 @@
 # Two network namespaces joined by a veth pair, for tests and the demo.  Needs root.
 #
 #   scripts/netns.sh up NAME      NAME-node with interface node0, NAME-client with interface client0
-#   scripts/netns.sh down NAME    removes both, with everything in them; fine when there is nothing
+#   scripts/netns.sh down NAME    removes both, with everything in them and the filter's pins; fine when there is nothing
 #
 #   node0    10.77.0.1/24  fd77::1/64
 #   client0  10.77.0.2/24  fd77::2/64, and as a second source 10.77.0.66 and fd77::66
@@ -18,8 +18,12 @@ node=$2-node client=$2-client
 
 down() {
 	for namespace in "$node" "$client"; do
-		if ip netns list | grep -qw "^$namespace"; then ip netns delete "$namespace"; fi
+		if ip netns list | grep -qw "^$namespace"; then
+			rm -rf "/sys/fs/bpf/tollbar/"*"@$(stat -Lc %i "/run/netns/$namespace")" # a filter's pins outlive it
+			ip netns delete "$namespace"
+		fi
 	done
+	rmdir /sys/fs/bpf/tollbar 2>/dev/null || true # unless others have pins there
 }
 
 inside() { nsenter --net=/run/netns/"$namespace" "$@"; } # `ip -n` also wants / to be a mount point, which it is not in a chroot

@@ -14,6 +14,7 @@ CLIENT=tbfilter-c$$
 DIR=$(mktemp -d)
 
 cleanup() {
+	tollbar detach node0 # its pins outlive the namespace
 	ip netns del "$NODE" 2>/dev/null
 	ip netns del "$CLIENT" 2>/dev/null
 	rm -rf "$DIR"

@@ -9,8 +9,6 @@ cd "$(dirname "$0")/../.." || exit
 . tests/e2e/check.sh
 . tests/e2e/live.sh
 
-trap live_down EXIT
-trap 'exit 1' INT TERM
 ANOTHER=build/tests/bpf/another.bpf.o
 
 attached() { node ip -d link show dev "$1" | grep -o 'prog/xdp.*name [a-z_]*' | sed 's/.*name //'; }

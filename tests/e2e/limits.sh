@@ -7,9 +7,6 @@ cd "$(dirname "$0")/../.." || exit
 . tests/e2e/check.sh
 . tests/e2e/live.sh
 
-trap live_down EXIT
-trap 'exit 1' INT TERM
-
 served() { ask "$1" /v1/models; } # SOURCE
 # "yes" when a connection is refused before long: they come faster than the one a second that is allowed.
 limited() { # SOURCE

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # live.sh: a node and a client in two network namespaces, and the daemon between them, for the shell tests, which source it
-# after check.sh and end it with live_down in their trap.
+# after check.sh.  It ends with them, however they end; one with more to take away sets a trap of its own, which calls
+# live_down.
 # shellcheck shell=bash
 # shellcheck source=scripts/offer.sh disable=SC1091
 . scripts/offer.sh
@@ -23,12 +24,15 @@ live_up() {
 live_down() {
 	[ -n "$DAEMON" ] && kill "$DAEMON" 2>/dev/null && wait "$DAEMON" 2>/dev/null
 	for pid in "${HELPERS[@]}"; do kill "$pid" 2>/dev/null; done
-	for iface in $(node ip -o link 2>/dev/null | sed -n 's/^[0-9]*: \(node[0-9]*\)[@:].*/\1/p'); do
+	for iface in $(node ip -o link 2>/dev/null | sed -n 's/^[0-9]*: \([^@:]*\)[@:].*/\1/p'); do
 		tollbar detach "$iface" >/dev/null
 	done
 	scripts/netns.sh down "$NAME"
 	rm -rf "$DIR"
 }
+
+trap live_down EXIT
+trap 'exit 1' INT TERM
 
 live_helper() { # TOOL: starts it on the node; its port is then in $DIR/TOOL
 	nsenter --net="/run/netns/$NAME-node" "build/tests/tools/$1" --port 0 --port-file "$DIR/$1" >/dev/null &

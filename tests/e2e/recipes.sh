@@ -16,7 +16,6 @@ cleanup() {
 	live_down
 }
 trap cleanup EXIT
-trap 'exit 1' INT TERM
 
 start() {
 	live_start "interface = node0

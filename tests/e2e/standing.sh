@@ -14,8 +14,6 @@ GOOD=10.77.0.2
 BODY='{"model":"m","messages":[{"role":"user","content":"hello"}]}'
 URL=http://10.77.0.1:8402/v1/chat/completions
 
-trap live_down EXIT
-trap 'exit 1' INT TERM
 
 standing() { node "$TOLLBAR" standing "$@" 2>"$DIR/said"; }
 

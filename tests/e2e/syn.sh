@@ -14,7 +14,6 @@ end() {
 	live_down
 }
 trap end EXIT
-trap 'exit 1' INT TERM
 
 # HTTP status of one request over a connection of its own; 000: none was opened
 asks() { # ADDRESS

@@ -8,8 +8,7 @@ cd "$(dirname "$0")/../.." || exit
 . tests/e2e/live.sh
 
 TRACER=
-trap '[ -n "$TRACER" ] && kill -9 "$TRACER" 2>/dev/null; live_down' EXIT
-trap 'exit 1' INT TERM
+trap '[ -n "$TRACER" ] && kill "$TRACER" 2>/dev/null; live_down' EXIT # timeout tells the tracer, too
 
 frames() { # COUNT KIND...
 	client build/tests/tools/frames --interface client0 --to-mac "$MAC" --port 8402 \
