@@ -100,9 +100,7 @@ ask() { # SOURCE PATH
 	client curl -s -o /dev/null -m 1 --interface "$1" -w '%{http_code}' "http://$(address_for "$1"):8402$2"
 }
 
-# A figure of /metrics; 0 when there is none.
+# A figure of /metrics; nothing when there is none.
 metric() { # NAME{LABELS}
-	local value
-	value=$(node curl -s -m 2 http://127.0.0.1:9402/metrics | grep -v "^#" | grep -F "$1 " | sed 's/.* //')
-	echo "${value:-0}"
+	node curl -s -m 2 http://127.0.0.1:9402/metrics | grep -v "^#" | grep -F "$1 " | sed 's/.* //'
 }
