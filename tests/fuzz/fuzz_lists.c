@@ -2,78 +2,21 @@
 // link: user/lists.c user/lists_image.c user/lists_rules.c user/lists_table.c user/lists_ip4.c user/lists_ip6.c user/base/log.c
 /* fuzz_lists.c: any text gives a list or as many mistakes as are counted; a list, the second half of it taken as the deny
  * list, says of both ends of each of its prefixes what it means, by the kernel program's own lookup. */
-#include "lists_image.h"
-
-#include <stdbool.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "../../bpf/lists.bpf.h"
+#include "lists_oracle.h"
 
 #define MUST(expression) ((expression) ? (void)0 : abort())
 
 int LLVMFuzzerTestOneInput(const uint8_t *at, size_t bytes);
 
-static struct lists_image image;
-
-const union tollbar_line *lists_line(const struct lists_view *view, __u32 at)
-{
-	MUST(at / TOLLBAR_CHUNK_LINES < image.top->chunk_cnt);
-	return &image.lines[at];
-}
-
-static uint64_t half_of(const struct in6_addr *address, size_t from)
-{
-	uint64_t half = 0;
-
-	for (size_t i = from; i < from + 8; i++)
-		half = half << 8 | address->s6_addr[i];
-	return half;
-}
-
-static bool mapped(const struct in6_addr *address)
-{
-	return half_of(address, 0) == 0 && half_of(address, 8) >> 32 == 0xffff;
-}
-
-static uint32_t image_ask(const struct in6_addr *address)
-{
-	struct lists_view view = {.top = image.top};
-	struct lists_source source = {half_of(address, 0), half_of(address, 8)};
-
-	if (image.top == NULL)
-		return TOLLBAR_CODE_NONE;
-	return mapped(address) ? lists_ip4(&view, (uint32_t)source.low) : lists_ip6(&view, &source);
-}
-
-static bool list_has(const struct prefix_list *list, const struct in6_addr *address)
-{
-	for (size_t i = 0; i < list->cnt; i++) {
-		const struct prefix *prefix = &list->prefixes[i];
-		unsigned bit = 0;
-		if (mapped(address) != (prefix->bits >= 96 && mapped(&prefix->address)))
-			continue;
-		while (bit < prefix->bits &&
-		       !((address->s6_addr[bit / 8] ^ prefix->address.s6_addr[bit / 8]) >> (7 - bit % 8) & 1))
-			bit++;
-		if (bit == prefix->bits)
-			return true;
-	}
-	return false;
-}
-
-static void compare(const struct prefix_list *allow, const struct prefix_list *deny, const struct prefix_list *all)
+static void compare(const struct prefix_list *allow, const struct prefix_list *deny, const struct prefix_list *all,
+		    const struct lists_image *image)
 {
 	for (size_t i = 0; i < all->cnt; i++) {
 		struct in6_addr ends[2] = {all->prefixes[i].address, all->prefixes[i].address};
 		for (unsigned bit = all->prefixes[i].bits; bit < 128; bit++)
 			ends[1].s6_addr[bit / 8] = (uint8_t)(ends[1].s6_addr[bit / 8] | 0x80 >> bit % 8);
-		for (size_t end = 0; end < 2; end++) {
-			uint32_t want = list_has(deny, &ends[end])    ? TOLLBAR_CODE_DENY
-					: list_has(allow, &ends[end]) ? TOLLBAR_CODE_ALLOW
-								      : TOLLBAR_CODE_NONE;
-			MUST(image_ask(&ends[end]) == want);
-		}
+		for (size_t end = 0; end < 2; end++)
+			MUST(image_ask(image, &ends[end]) == lists_mean(allow, deny, &ends[end]));
 	}
 }
 
@@ -89,6 +32,7 @@ static int lines_of(const char *text)
 int LLVMFuzzerTestOneInput(const uint8_t *at, size_t bytes)
 {
 	struct prefix_list list;
+	struct lists_image image;
 	char *mistakes;
 	size_t mistakes_bytes;
 	FILE *out = open_memstream(&mistakes, &mistakes_bytes);
@@ -104,7 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *at, size_t bytes)
 		const struct prefix_list allow = {list.prefixes, list.cnt / 2},
 					 deny = {list.prefixes + list.cnt / 2, list.cnt - list.cnt / 2};
 		MUST(lists_image_init(&image, &allow, &deny, bytes * 0x9e3779b97f4a7c15u) == 0);
-		compare(&allow, &deny, &list);
+		compare(&allow, &deny, &list, &image);
 		lists_image_fini(&image);
 	}
 	lists_fini(&list);
