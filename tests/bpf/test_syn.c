@@ -67,6 +67,13 @@ static void namespace_enter(void)
 		filter_set_syn_cookies(filter, SYN_COOKIES_ON, 1000); \
 	} while (0)
 
+/* A listener for IPv4, and a SYN to it. */
+static int listener4(struct frame *frame)
+{
+	frame_build(frame, TCP4);
+	return listener(AF_INET, FRAME_TCP_PORT, 100);
+}
+
 static uint8_t out[FRAME_BYTES_MAX + 64];
 static uint32_t out_bytes;
 
@@ -142,8 +149,7 @@ TEST(cookies_differ)
 	struct frame frame;
 
 	SYN_READY();
-	int fd = listener(AF_INET, FRAME_TCP_PORT, 100);
-	frame_build(&frame, TCP4);
+	int fd = listener4(&frame);
 	CHECK_EQ(syn_run(&frame), SYN_COOKIE);
 	uint32_t cookie = reply_check(out, out_bytes, &frame, false, 0, LOOPBACK_MSS4);
 	for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
@@ -159,8 +165,7 @@ TEST(only_armed)
 	struct frame frame;
 
 	SYN_READY();
-	int fd = listener(AF_INET, FRAME_TCP_PORT, 100);
-	frame_build(&frame, TCP4);
+	int fd = listener4(&frame);
 	filter_set_syn_cookies(filter, SYN_COOKIES_OFF, 1);
 	CHECK_EQ(syn_run(&frame), PASS_OPEN);
 	filter_set_syn_cookies(filter, SYN_COOKIES_ON, 1);
@@ -249,8 +254,7 @@ TEST(the_kernels_setting)
 	struct frame frame;
 
 	SYN_READY();
-	int fd = listener(AF_INET, FRAME_TCP_PORT, 100);
-	frame_build(&frame, TCP4);
+	int fd = listener4(&frame);
 	CHECK_EQ(syncookies_kernel(), 2);
 	expect_answer(&frame, false, 0);
 	syncookies_set("0");
@@ -345,8 +349,7 @@ TEST(armed_by_load)
 
 	SYN_READY();
 	stay_here();
-	int fd = listener(AF_INET, FRAME_TCP_PORT, 100);
-	frame_build(&frame, TCP4);
+	int fd = listener4(&frame);
 	filter_set_syn_cookies(filter, SYN_COOKIES_AUTO, 50);
 	CHECK_EQ(answered(&frame, 50), 0);
 	CHECK_EQ(answered(&frame, 20), 20); /* at once */
