@@ -99,6 +99,9 @@
 	  "invalid_permit2_signature")                                                                                \
 	R(103, REPLAYED, "replayed", 402, "invalid_exact_evm_nonce_already_used", "permit2_invalid_nonce",            \
 	  "permit2_invalid_nonce")                                                                                    \
+	R(104, BIND_MISSING, "bind_missing", 402, "invalid_payload", "invalid_payload", "invalid_payload")            \
+	R(105, BIND_SALT, "bind_salt", 402, "invalid_payload", "invalid_payload", "invalid_payload")                  \
+	R(106, BIND_WRONG, "bind_wrong", 402, "invalid_payload", "invalid_payload", "invalid_payload")                \
 	/* the payer's permissions */                                                                                 \
 	R(110, PAYER_DENIED, "payer_denied", 403, 0, 0, 0)                                                            \
 	R(111, MODEL_DENIED, "model_denied", 403, 0, 0, 0)                                                            \

@@ -13,6 +13,7 @@ static const char *const no_yes[] = {"no", "yes", NULL};
 static const char *const fail_words[] = {"open", "closed", NULL};
 static const char *const mode_words[] = {"open", "allow", NULL};
 static const char *const syn_words[] = {"off", "auto", "on", NULL};
+static const char *const bind_words[] = {"off", "accept", "require", NULL};
 static const char *const method_words[] = {"eip3009", "permit2", "upto", NULL};
 
 #define FIELD(type, field) .offset = offsetof(type, field), .bytes = sizeof(((type *)0)->field)
@@ -120,6 +121,7 @@ static const struct setting route_settings[] = {
 	{"match", config_set_match, .required = true},
 	{"offers", config_set_names, FIELD(struct section, offers)},
 	{"upstream", config_set_names, FIELD(struct section, upstream), .required = true},
+	{"bind_body", config_set_choice, ROUTE(bind_body), .words = bind_words},
 	{"description", config_set_text, ROUTE(description)},
 	{"mime_type", config_set_text, ROUTE(mime_type)},
 	{0},

@@ -24,6 +24,12 @@ struct config_upstream { /* [upstream NAME] */
 	char authorization[URL_BYTES_MAX]; /* sent instead of the client's; empty = client's is passed on */
 };
 
+enum bind_mode { /* bind_body = off | accept | require: see bind.h */
+		 BIND_OFF,
+		 BIND_ACCEPT,  /* checked when there is a salt */
+		 BIND_REQUIRE, /* a payment without one buys nothing */
+};
+
 struct config_route { /* [route NAME] */
 	char name[NAME_BYTES_MAX];
 	char method[16];			      /* "POST" */
@@ -31,6 +37,7 @@ struct config_route { /* [route NAME] */
 	const struct offer *offers[ROUTE_OFFERS_MAX]; /* none: the route is free */
 	size_t offer_cnt;
 	size_t upstream_idx; /* into config.upstreams */
+	uint8_t bind_body;   /* enum bind_mode; default off */
 	char description[URL_BYTES_MAX];
 	char mime_type[NAME_BYTES_MAX]; /* default application/json */
 };

@@ -167,7 +167,10 @@ static bool check_route(struct reader *reader, const struct section *section)
 	check_required(reader, section, "route", route->name);
 	check_match(reader, section, route);
 	resolve_upstream(reader, section, route);
-	return resolve_offers(reader, section, route);
+	bool paid = resolve_offers(reader, section, route);
+	if (!paid && route->bind_body != BIND_OFF)
+		mistake_at_key(reader, section, "bind_body", "the route is free: there is no payment to bind");
+	return paid;
 }
 
 /* True when any route is paid. */

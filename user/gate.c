@@ -71,7 +71,9 @@ static enum reason early_outs(struct request *request)
 	const struct config_route *route = request->route;
 	size_t body_bytes = request->head.has_length ? (size_t)request->head.content_bytes : 0;
 
-	enum reason reason = permit_offer(&request->offer, &request->payment, route->offers, route->offer_cnt);
+	enum reason reason = bind_read(&request->binding, route->bind_body, &request->head);
+	if (reason == REASON_OK)
+		reason = permit_offer(&request->offer, &request->payment, route->offers, route->offer_cnt);
 	if (reason == REASON_OK)
 		reason = permit_payment(&request->permit, &request->payment, request->offer, clock_unix_s());
 	if (reason == REASON_OK)
@@ -138,12 +140,15 @@ static enum reason read_body(struct request *request)
 {
 	struct span body = request_body(request);
 	struct span type = request->head.content_type;
+	enum reason reason = bind_check(&request->binding, &request->payment.nonce, body);
 
+	if (reason != REASON_OK)
+		return reason;
 	/* Forms (audio, files) name no model we could check; payers with a list of models may not send them. */
 	bool is_form = type.bytes >= 10 && span_equal_nocase(span_of(type.at, 10), SPAN("multipart/"));
 	if (body.bytes == 0 || is_form)
 		return payers_may(request->worker->shared->payers, &request->payment.from, (struct span){0});
-	enum reason reason = openai_request(&request->openai, body);
+	reason = openai_request(&request->openai, body);
 	if (reason == REASON_OK)
 		reason = payers_may(request->worker->shared->payers, &request->payment.from, request->openai.model);
 	return reason;

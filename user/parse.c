@@ -342,6 +342,17 @@ static enum parse_result parse_head(struct http_head *head, struct span bytes, s
 	return reason == REASON_OK ? PARSE_DONE : refuse(head, reason);
 }
 
+size_t parse_field(struct span *value, const struct http_head *head, struct span name)
+{
+	size_t cnt = 0;
+
+	*value = (struct span){0};
+	for (size_t i = 0; i < head->field_cnt; i++)
+		if (span_equal_nocase(head->fields[i].name, name) && cnt++ == 0)
+			*value = head->fields[i].value;
+	return cnt;
+}
+
 enum parse_result parse_request(struct http_head *head, struct span bytes, size_t seen)
 {
 	return parse_head(head, bytes, seen, true);

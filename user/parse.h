@@ -54,6 +54,9 @@ struct http_head {
  * Empty lines before a request line: at most one CRLF is skipped (RFC 9112 2.2). */
 enum parse_result parse_request(struct http_head *head, struct span bytes, size_t seen);
 
+/* parse_field: the first field of this name, for what is rarely asked for.  Returns how many there are; 0: *value is empty. */
+size_t parse_field(struct span *value, const struct http_head *head, struct span name);
+
 /* parse_response: the same for an upstream's answer; refusal is UPSTREAM_BAD whatever is wrong. */
 enum parse_result parse_response(struct http_head *head, struct span bytes, size_t seen);
 

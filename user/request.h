@@ -5,6 +5,7 @@
  * grouped by the step that fills them.  All its memory is the slot's: nothing is allocated for a request. */
 #include <netinet/in.h>
 
+#include "bind.h"
 #include "claim.h"
 #include "config.h"
 #include "forward.h"
@@ -77,6 +78,7 @@ struct request {
 	/* decode, permit, verify */
 	bool paid;
 	struct payment payment;
+	struct binding binding;
 	const struct offer *offer;
 	struct permit permit;
 	struct request *next_verify;

@@ -93,7 +93,7 @@ TEST(every_setting_arrives)
 {
 	const char *text =
 		"[route r]\nmatch = POST /v1/x?y=1\noffers = b,  a\nupstream = u6\ndescription = two words\nmime_type "
-		"= text/plain\n"
+		"= text/plain\nbind_body = require\n"
 		"[route free]\nmatch = GET /v1/models\nupstream = u\noffers =\n"
 		"[upstream u]\nurl = http://localhost:8000/\nin_flight = 3\nauthorization = Bearer key\n"
 		"[upstream u6]\nurl = http://[::1]:81\n"
@@ -188,6 +188,7 @@ TEST(every_setting_arrives)
 	CHECK_EQ(upto->facilitator.at[19], 0x25);
 	CHECK_BYTES(&upto->amount, &most, sizeof most);
 	CHECK_EQ(upto->max_timeout_s, 300);
+	CHECK(config.routes[0].bind_body == BIND_REQUIRE && config.routes[1].bind_body == BIND_OFF);
 	CHECK(upto->input_per_mtok == 0 && upto->output_per_mtok == PRICE_MAX);
 	CHECK_EQ(config.offers[1].method, METHOD_PERMIT2);
 	CHECK_EQ(config.route_cnt, 2);
@@ -305,6 +306,11 @@ static const struct {
 	{WHOLE "[filter]\nmode = allow\nconnections_per_s = 10\n",
 	 "f:23: connections_per_s: limits nobody: in mode allow every source is listed; set limit_listed = yes\n"},
 	{WHOLE "[filter]\nmode = allow\nconnections_per_s = 10\nlimit_listed = yes\n", ""},
+	{WHOLE "[route s]\nmatch = GET /\nupstream = u\nbind_body = off\n", ""},
+	{WHOLE "[route s]\nmatch = GET /\nupstream = u\nbind_body = accept\n",
+	 "f:24: bind_body: the route is free: there is no payment to bind\n"},
+	{WHOLE "[route s]\nmatch = GET /\nupstream = u\nbind_body = yes\n",
+	 "f:24: bind_body = yes: must be off or accept or require\n"},
 };
 
 TEST(mistakes_of_the_whole_file)

@@ -45,6 +45,10 @@ TEST(round_trip_at_every_length)
 		struct span copy = guard_copy(&guard, text, 2 * bytes + 2);
 		CHECK(hex_decode(out, bytes, copy));
 		CHECK_BYTES(out, in, bytes);
+		memset(out, 0, sizeof(out));
+		CHECK(hex_digits(out, bytes, span_of(copy.at + 2, 2 * bytes)));
+		CHECK_BYTES(out, in, bytes);
+		CHECK(!hex_digits(out, bytes, copy));
 		for (size_t cut = 0; cut < copy.bytes; cut++) {
 			CHECK(!hex_decode(out, bytes, span_of(copy.at, cut)));
 			CHECK(!hex_decode(out, bytes, span_of(copy.at + copy.bytes - cut, cut)));

@@ -284,4 +284,45 @@ TEST(the_payment_on_the_wire_is_as_asked)
 	unlink(key_path);
 }
 
+/* The salt that reached the server. */
+static bool sent_salt(uint8_t salt[BIND_SALT_BYTES])
+{
+	const char *at = strstr(server.asked[1], SALT_NAME);
+
+	return at != NULL && hex_digits(salt, BIND_SALT_BYTES, span_of(at + strlen(SALT_NAME), 2 * BIND_SALT_BYTES));
+}
+
+TEST(a_bound_payment_commits_to_the_body)
+{
+	static char printed[65536];
+	char path[] = "/tmp/tollbar-test-pay-lines-XXXXXX";
+	uint8_t salt[BIND_SALT_BYTES], again[BIND_SALT_BYTES];
+	struct payment payment;
+	struct word nonce;
+	int fd = mkstemp(path);
+
+	strcpy(strrchr(key_path, '-') + 1, "XXXXXX");
+	make_key();
+	const char *arguments[] = {"--bind", "--data", "{\"a\":1}", NULL};
+	CHECK_EQ(run(OK_ANSWER, printed, sizeof(printed), arguments), SERVED);
+	CHECK_NEED(sent_payment(&payment, 2) && sent_salt(salt));
+	bind_nonce(&nonce, salt, SPAN("{\"a\":1}"));
+	CHECK_BYTES(&payment.nonce, &nonce, sizeof(nonce));
+	CHECK_EQ(run(OK_ANSWER, printed, sizeof(printed), arguments), SERVED);
+	CHECK(sent_salt(again) && memcmp(salt, again, sizeof(salt)) != 0);
+
+	/* dumped, it is two lines, and both are sent */
+	CHECK_EQ(run(OK_ANSWER, printed, sizeof(printed), (const char *[]){"--bind", "--dump-header", NULL}), SERVED);
+	const char *line = strstr(printed, "PAYMENT-SIGNATURE: ");
+	CHECK_NEED(line != NULL && strstr(line, "\n" SALT_NAME) != NULL);
+	CHECK(write(fd, line, strlen(line)) > 0);
+	static struct lines lines;
+	CHECK_EQ(read_lines(&lines, path), SERVED);
+	CHECK(strlen(lines.payment) > 500 && strchr(lines.payment, '\n') == NULL);
+	CHECK_EQ(strlen(lines.salt), strlen(SALT_NAME) + 2 * BIND_SALT_BYTES);
+	close(fd);
+	unlink(path);
+	unlink(key_path);
+}
+
 CHECK_MAIN

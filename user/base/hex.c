@@ -12,20 +12,25 @@ static unsigned nibble(uint8_t digit)
 	return letter < 6 ? letter + 10 : 16;
 }
 
-bool hex_decode(uint8_t *out, size_t bytes, struct span text)
+bool hex_digits(uint8_t *out, size_t bytes, struct span text)
 {
 	unsigned seen = 0;
 
-	if (text.bytes < 2 || (text.bytes - 2) % 2 != 0 || (text.bytes - 2) / 2 != bytes)
-		return false;
-	if (text.at[0] != '0' || text.at[1] != 'x')
+	if (text.bytes % 2 != 0 || text.bytes / 2 != bytes)
 		return false;
 	for (size_t i = 0; i < bytes; i++) {
-		unsigned high = nibble(text.at[2 + 2 * i]), low = nibble(text.at[3 + 2 * i]);
+		unsigned high = nibble(text.at[2 * i]), low = nibble(text.at[2 * i + 1]);
 		seen |= high | low;
 		out[i] = (uint8_t)(high << 4 | low);
 	}
 	return seen < 16;
+}
+
+bool hex_decode(uint8_t *out, size_t bytes, struct span text)
+{
+	if (text.bytes < 2 || text.at[0] != '0' || text.at[1] != 'x')
+		return false;
+	return hex_digits(out, bytes, span_of(text.at + 2, text.bytes - 2));
 }
 
 char *hex_encode(char *out, const uint8_t *at, size_t bytes)

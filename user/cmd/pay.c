@@ -18,6 +18,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/u256.h"
+#include "bind.h"
 #include "cmd/cmd.h"
 #include "pay_client.h"
 #include "sign.h"
@@ -38,12 +39,13 @@ static const char usage_text[] =
 	"costs)\n"
 	"  --header 'NAME: V'   another header; may be repeated\n"
 	"  --v1                 speak version 1: the challenge in the body, the payment in X-PAYMENT\n"
+	"  --bind               bind the payment to the body: whoever catches it can buy nothing else with it\n"
 	"\n"
 	"For testing a server:\n"
 	"  --valid-for S        the payment ends S seconds from now (default: all the time the offer gives)\n"
 	"  --bad-signature      spoils the signature\n"
-	"  --dump-header        prints the payment header instead of sending it\n"
-	"  --header-file FILE   sends the payment header in FILE, made by --dump-header; needs no key\n"
+	"  --dump-header        prints the payment header (with --bind, and the salt's) instead of sending it\n"
+	"  --header-file FILE   sends what is in FILE, made by --dump-header; needs no key\n"
 	"\n"
 	"Exit status: 0 served, 1 refused (also: too dear, or no offer we can pay), 2 usage, 3 network.\n";
 
@@ -53,12 +55,20 @@ static const char *const methods[] = {
 struct wishes {
 	const char *key_file, *header_file, *url;
 	char *body;			      /* ours */
-	const char *headers[HEADERS_MAX + 2]; /* ours: content type and payment */
+	const char *headers[HEADERS_MAX + 3]; /* ours: content type, payment, salt */
 	size_t header_cnt, body_bytes;
 	enum method method;
 	struct word max;
-	bool has_max, stream, v1, bad_signature, dump;
+	bool has_max, stream, v1, bind, bad_signature, dump;
 	uint64_t valid_for_s;
+};
+
+#define SALT_NAME "X-Tollbar-Salt: "
+
+/* Header lines that pay. */
+struct lines {
+	char payment[PAY_HEADER_BYTES_MAX + 32];
+	char salt[sizeof SALT_NAME + HEX_BYTES(BIND_SALT_BYTES)]; /* "" unless bound */
 };
 
 /* What is kept of an answer: its body only when it is not what was asked for. */
@@ -289,14 +299,30 @@ static bool read_challenge(struct pay_challenge *challenge, const struct answer 
 	return pay_read_challenge(challenge, span_of(answer->body, answer->body_bytes), 1);
 }
 
-static bool sign_payment(struct payment *payment, const struct wishes *wishes, const struct pay_offer *offer,
-			 const struct signer *signer)
+/* A fresh nonce; with --bind one that commits to the body, and the line that proves it. */
+static bool make_nonce(struct word *nonce, struct lines *lines, const struct wishes *wishes)
+{
+	char hex[HEX_BYTES(BIND_SALT_BYTES)];
+
+	if (getrandom(nonce->at, sizeof(nonce->at), 0) != sizeof(nonce->at))
+		return false;
+	if (!wishes->bind)
+		return true;
+	snprintf(lines->salt, sizeof(lines->salt), SALT_NAME "%s", hex_encode(hex, nonce->at, BIND_SALT_BYTES) + 2);
+	uint8_t salt[BIND_SALT_BYTES];
+	memcpy(salt, nonce->at, sizeof(salt));
+	bind_nonce(nonce, salt, span_of(wishes->body, wishes->body_bytes));
+	return true;
+}
+
+static bool sign_payment(struct payment *payment, struct lines *lines, const struct wishes *wishes,
+			 const struct pay_offer *offer, const struct signer *signer)
 {
 	char hex[HEX_BYTES(20)];
 	struct address from;
 	struct word nonce;
 
-	if (getrandom(nonce.at, sizeof(nonce.at), 0) != sizeof(nonce.at))
+	if (!make_nonce(&nonce, lines, wishes))
 		return false;
 	sign_address(signer, &from);
 	fprintf(stderr, "payer %s\n", hex_encode(hex, from.at, sizeof(from.at)));
@@ -308,8 +334,8 @@ static bool sign_payment(struct payment *payment, const struct wishes *wishes, c
 	return true;
 }
 
-/* The payment header's line for this challenge; SERVED, or an exit status after saying why not. */
-static int make_payment(char *line, size_t line_bytes, const struct answer *answer, const struct wishes *wishes,
+/* The lines that pay for this challenge; SERVED, or an exit status after saying why not. */
+static int make_payment(struct lines *lines, const struct answer *answer, const struct wishes *wishes,
 			const struct signer *signer)
 {
 	static struct pay_challenge challenge;
@@ -328,38 +354,60 @@ static int make_payment(char *line, size_t line_bytes, const struct answer *answ
 					 : "none of the %zu offers is one we can pay",
 				challenge.offer_cnt + challenge.unknown_cnt);
 	print_offer(&challenge, offer);
-	if (!sign_payment(&payment, wishes, offer, signer) ||
+	if (!sign_payment(&payment, lines, wishes, offer, signer) ||
 	    pay_write_header(header, &challenge, offer, &payment) == 0)
 		return complain(REFUSED, "no payment can be made for this offer");
-	snprintf(line, line_bytes, "%s: %s", pay_header_name(challenge.version), header);
+	snprintf(lines->payment, sizeof(lines->payment), "%s: %s", pay_header_name(challenge.version), header);
+	return SERVED;
+}
+
+/* What --dump-header printed: the payment, and the salt if there is one. */
+static int read_lines(struct lines *lines, const char *path)
+{
+	size_t bytes;
+	char *text = read_path(path, sizeof(*lines) - 1, &bytes);
+
+	if (text == NULL)
+		return USAGE;
+	size_t first = strcspn(text, "\r\n");
+	const char *second = text + first + strspn(text + first, "\r\n");
+	snprintf(lines->payment, sizeof(lines->payment), "%.*s", (int)first, text);
+	if (strncmp(second, SALT_NAME, strlen(SALT_NAME)) == 0)
+		snprintf(lines->salt, sizeof(lines->salt), "%.*s", (int)strcspn(second, "\r\n"), second);
+	free(text);
+	return SERVED;
+}
+
+static int print_lines(const struct lines *lines)
+{
+	if (puts(lines->payment) < 0 || (lines->salt[0] != 0 && puts(lines->salt) < 0))
+		return NETWORK;
 	return SERVED;
 }
 
 static int pay(struct wishes *wishes, const struct signer *signer)
 {
-	static char line[PAY_HEADER_BYTES_MAX + 32];
+	static struct lines lines;
 	static struct answer answer;
 	int status;
 
+	memset(&lines, 0, sizeof(lines));
 	if (wishes->header_file != NULL) {
-		size_t bytes;
-		char *text = read_path(wishes->header_file, sizeof(line) - 1, &bytes);
-		if (text == NULL)
-			return USAGE;
-		snprintf(line, sizeof(line), "%.*s", (int)strcspn(text, "\r\n"), text);
-		free(text);
+		status = read_lines(&lines, wishes->header_file);
 	} else {
 		if (!ask(wishes, &answer))
 			return NETWORK;
 		if (answer.call.status != 402)
 			return conclude(&answer); /* free, or refused for another reason */
-		status = make_payment(line, sizeof(line), &answer, wishes, signer);
-		if (status != SERVED)
-			return status;
+		status = make_payment(&lines, &answer, wishes, signer);
 	}
+	if (status != SERVED)
+		return status;
 	if (wishes->dump)
-		return puts(line) < 0 ? NETWORK : SERVED;
-	wishes->headers[wishes->header_cnt++] = line;
+		return print_lines(&lines);
+	wishes->headers[wishes->header_cnt++] = lines.payment;
+	if (lines.salt[0] != 0)
+		wishes->headers[wishes->header_cnt++] = lines.salt;
 	return ask(wishes, &answer) ? conclude(&answer) : NETWORK;
 }
 
@@ -436,6 +484,8 @@ static bool set_option(struct wishes *wishes, int option, const char *value)
 		return true;
 	case '1':
 		return wishes->v1 = true;
+	case 'B':
+		return wishes->bind = true;
 	case 'v':
 		return read_seconds(&wishes->valid_for_s, value);
 	case 'b':
@@ -454,10 +504,19 @@ static bool set_option(struct wishes *wishes, int option, const char *value)
 static int read_options(struct wishes *wishes, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"key", 1, 0, 'k'},	    {"data", 1, 0, 'd'},	{"stream", 0, 0, 's'},
-		{"method", 1, 0, 'm'},	    {"max-amount", 1, 0, 'x'},	{"header", 1, 0, 'H'},
-		{"v1", 0, 0, '1'},	    {"valid-for", 1, 0, 'v'},	{"bad-signature", 0, 0, 'b'},
-		{"dump-header", 0, 0, 'p'}, {"header-file", 1, 0, 'f'}, {0, 0, 0, 0},
+		{"key", 1, 0, 'k'},
+		{"data", 1, 0, 'd'},
+		{"stream", 0, 0, 's'},
+		{"method", 1, 0, 'm'},
+		{"max-amount", 1, 0, 'x'},
+		{"header", 1, 0, 'H'},
+		{"v1", 0, 0, '1'},
+		{"valid-for", 1, 0, 'v'},
+		{"bad-signature", 0, 0, 'b'},
+		{"dump-header", 0, 0, 'p'},
+		{"header-file", 1, 0, 'f'},
+		{"bind", 0, 0, 'B'},
+		{0, 0, 0, 0},
 	};
 	int option, index = 0;
 
