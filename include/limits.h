@@ -17,6 +17,7 @@
 #define ROUTES_MAX 64
 #define ROUTE_OFFERS_MAX 8
 #define UPSTREAMS_MAX 16
+#define PRICES_MAX 256
 #define LISTENS_MAX 8
 #define TRUSTED_PROXIES_MAX 16
 #define NAME_BYTES_MAX 64  /* section names, EIP-712 domain name and version, model names: with the final zero */

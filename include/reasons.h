@@ -61,6 +61,7 @@
 	R(72, ROUTE_UNKNOWN, "route_unknown", 404, 0, 0, 0)                                                           \
 	R(73, METHOD_WRONG, "method_wrong", 405, 0, 0, 0)                                                             \
 	R(74, EXPECTATION, "expectation", 417, 0, 0, 0)                                                               \
+	R(75, MODEL_UNKNOWN, "model_unknown", 400, 0, 0, 0)                                                           \
 	/* the payment header */                                                                                      \
 	R(80, PAYMENT_MISSING, "payment_missing", 402, PAYMENT_REQUIRED_TEXT, PAYMENT_REQUIRED_TEXT,                  \
 	  PAYMENT_REQUIRED_TEXT)                                                                                      \

@@ -8,6 +8,7 @@
 #include "base/hex.h"
 #include "base/log.h"
 #include "base/probe.h"
+#include "price.h"
 #include "reason.h"
 #include "relay.h"
 #include "reply.h"
@@ -131,7 +132,7 @@ void answer_due(struct word *due, const struct request *request)
 	/* A stream that was cut, or an upstream that counts nothing: each event passed on was at least one token. */
 	if (!usage.known)
 		usage = (struct openai_usage){.known = true, .output = exchange->content_events};
-	openai_cost(due, request->offer, &usage);
+	price_cost(due, request->offer, request->price, &usage);
 }
 
 void answer_owe(struct request *request, const struct word *due, struct claim_wait *settled, struct claim_wait *durable)

@@ -113,6 +113,16 @@ static const struct setting offer_settings[] = {
 	{"facilitator", config_set_address, OFFER(facilitator)},
 	{"input_per_mtok", config_set_price, OFFER(input_per_mtok)},
 	{"output_per_mtok", config_set_price, OFFER(output_per_mtok)},
+	{"token_usd", config_set_usd, OFFER(token_usd), .min = 1},
+	{"token_decimals", config_set_number, OFFER(token_decimals), .max = TOKEN_DECIMALS_MAX},
+	{0},
+};
+
+#define PRICE(field) FIELD(struct model_price, field)
+static const struct setting price_settings[] = {
+	{"model", config_set_text, PRICE(model)},
+	{"input_usd_per_mtok", config_set_usd, PRICE(input_usd), .required = true},
+	{"output_usd_per_mtok", config_set_usd, PRICE(output_usd), .required = true},
 	{0},
 };
 
@@ -143,12 +153,13 @@ static const struct kind {
 	[SECTION_UPSTREAM] = {"upstream", upstream_settings, MANY(upstreams, UPSTREAMS_MAX, upstream_cnt)},
 	[SECTION_OFFER] = {"offer", offer_settings, MANY(offers, OFFERS_MAX, offer_cnt)},
 	[SECTION_ROUTE] = {"route", route_settings, MANY(routes, ROUTES_MAX, route_cnt)},
+	[SECTION_PRICE] = {"price", price_settings, MANY(prices, PRICES_MAX, price_cnt)},
 };
 _Static_assert(sizeof node_settings / sizeof node_settings[0] <= SECTION_KEYS_MAX,
 	       "key_line covers the largest section");
 /* Every named struct starts with its name, so that one function gives and finds names. */
 _Static_assert(offsetof(struct config_upstream, name) == 0 && offsetof(struct offer, name) == 0 &&
-		       offsetof(struct config_route, name) == 0,
+		       offsetof(struct config_route, name) == 0 && offsetof(struct model_price, name) == 0,
 	       "name comes first");
 
 static void set_defaults(struct config *config)

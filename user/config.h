@@ -127,6 +127,8 @@ struct config {
 	size_t offer_cnt;
 	struct config_route routes[ROUTES_MAX];
 	size_t route_cnt;
+	struct model_price prices[PRICES_MAX]; /* [price NAME] */
+	size_t price_cnt;
 };
 
 /* config_load: file → config.  Each mistake is one line "FILE:LINE: what is wrong" on `mistakes` (line 0 for something

@@ -44,9 +44,9 @@ static void check_offer_method(struct reader *reader, const struct section *sect
 		enum method method;
 		bool exclusive; /* no other method may have it */
 	} rules[] = {
-		{"token_name", METHOD_EIP3009, false},	{"token_version", METHOD_EIP3009, false},
-		{"facilitator", METHOD_UPTO, true},	{"input_per_mtok", METHOD_UPTO, true},
-		{"output_per_mtok", METHOD_UPTO, true},
+		{"token_name", METHOD_EIP3009, false},
+		{"token_version", METHOD_EIP3009, false},
+		{"facilitator", METHOD_UPTO, true},
 	};
 
 	for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
@@ -63,13 +63,50 @@ static void check_offer_method(struct reader *reader, const struct section *sect
 		mistake_at_key(reader, section, "token_version", "empty");
 }
 
+/* An upto offer has prices of its own, or goes by model; no other offer meters. */
+static void check_offer_price(struct reader *reader, const struct section *section, const struct offer *offer)
+{
+	static const char *const own[] = {"input_per_mtok", "output_per_mtok"};
+	static const char *const model[] = {"token_usd", "token_decimals"};
+	bool by_model = config_has_key(section, model[0]) || config_has_key(section, model[1]);
+
+	for (size_t i = 0; i < 2; i++) {
+		const char *wanted = by_model ? model[i] : own[i];
+		if (offer->method == METHOD_UPTO && !config_has_key(section, wanted))
+			inifile_mistake(reader->ini, section->line, "[offer %s]: %s is missing", offer->name, wanted);
+		if (offer->method == METHOD_UPTO && by_model && config_has_key(section, own[i]))
+			mistake_at_key(reader, section, own[i], "the offer goes by model: it has token_usd");
+		if (offer->method != METHOD_UPTO && config_has_key(section, own[i]))
+			mistake_at_key(reader, section, own[i], "only an upto offer has it");
+		if (offer->method != METHOD_UPTO && config_has_key(section, model[i]))
+			mistake_at_key(reader, section, model[i], "only an upto offer has it");
+	}
+	if (by_model && reader->config->price_cnt == 0)
+		mistake_at_key(reader, section, "token_usd", "there is no [price NAME]: nothing could be bought");
+}
+
+static void check_price(struct reader *reader, const struct section *section)
+{
+	struct model_price *price = section->target;
+
+	check_required(reader, section, "price", price->name);
+	if (price->model[0] == 0)
+		memcpy(price->model, price->name, sizeof price->model);
+	for (const struct model_price *other = reader->config->prices; other < price; other++)
+		if (strcmp(other->model, price->model) == 0)
+			inifile_mistake(reader->ini, config_key_line(section, "model"),
+					"model: [price %s] has the same", other->name);
+}
+
 static void check_offer(struct reader *reader, const struct section *section)
 {
 	const struct offer *offer = section->target;
 
 	check_required(reader, section, "offer", offer->name);
-	if (offer->method != METHOD_NONE) /* else its method is missing or wrong, and nothing can be said of the rest */
-		check_offer_method(reader, section, offer);
+	if (offer->method == METHOD_NONE) /* missing or wrong: nothing can be said of the rest */
+		return;
+	check_offer_method(reader, section, offer);
+	check_offer_price(reader, section, offer);
 }
 
 static const struct offer *find_offer(const struct config *config, const char *name)
@@ -184,6 +221,8 @@ static bool check_named(struct reader *reader)
 			check_required(reader, section, "upstream", ((struct config_upstream *)section->target)->name);
 		else if (section->kind == SECTION_OFFER)
 			check_offer(reader, section);
+		else if (section->kind == SECTION_PRICE)
+			check_price(reader, section);
 		else if (section->kind == SECTION_ROUTE)
 			paid |= check_route(reader, section);
 	}

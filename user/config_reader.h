@@ -17,10 +17,11 @@ enum section_kind {
 	SECTION_UPSTREAM, /* from here on: one per name */
 	SECTION_OFFER,
 	SECTION_ROUTE,
+	SECTION_PRICE,
 	SECTION_KINDS,
 };
 #define SECTION_KEYS_MAX 24
-#define SECTIONS_MAX (SECTION_UPSTREAM + UPSTREAMS_MAX + OFFERS_MAX + ROUTES_MAX)
+#define SECTIONS_MAX (SECTION_UPSTREAM + UPSTREAMS_MAX + OFFERS_MAX + ROUTES_MAX + PRICES_MAX)
 
 struct reader;
 struct setting;
@@ -71,7 +72,7 @@ void config_value_mistake(struct reader *reader, const char *value, const char *
 
 set_fn config_set_text, config_set_number, config_set_choice, config_set_listen, config_set_proxy, config_set_socket,
 	config_set_base_url, config_set_upstream_url, config_set_address, config_set_amount, config_set_price,
-	config_set_network, config_set_match, config_set_names, config_set_interface;
+	config_set_usd, config_set_network, config_set_match, config_set_names, config_set_interface;
 
 /* config_check: what only the whole file shows: missing, unknown, contradicting.  Fills offers, upstreams, public_url. */
 void config_check(struct reader *reader);

@@ -259,6 +259,37 @@ void config_set_price(struct reader *reader, const struct setting *setting, void
 		memcpy(field, &price, sizeof price);
 }
 
+/* Digits, and perhaps a point and more digits → USD_UNITs. */
+static bool parse_usd(unsigned __int128 *out, const char *value)
+{
+	size_t whole = strspn(value, "0123456789");
+	size_t fraction = value[whole] == '.' ? strspn(value + whole + 1, "0123456789") : 0;
+	size_t bytes = whole + (value[whole] == '.') + fraction;
+
+	if (whole == 0 || whole > 10 || value[bytes] != 0 || (value[whole] == '.' && fraction == 0) ||
+	    fraction > USD_FRACTION_DIGITS)
+		return false;
+	*out = 0;
+	for (size_t i = 0; i < whole; i++)
+		*out = *out * 10 + (unsigned)(value[i] - '0');
+	for (size_t i = 0; i < USD_FRACTION_DIGITS; i++)
+		*out = *out * 10 + (i < fraction ? (unsigned)(value[whole + 1 + i] - '0') : 0);
+	return *out <= USD_MAX;
+}
+
+void config_set_usd(struct reader *reader, const struct setting *setting, void *field, const char *value)
+{
+	unsigned __int128 usd;
+
+	if (!parse_usd(&usd, value) || usd < setting->min)
+		config_value_mistake(reader, value,
+				     setting->min > 0
+					     ? "must be dollars above 0, as 0.0573, to 10^9, 12 digits after the point"
+					     : "must be dollars, as 2.50, to 10^9, 12 digits after the point");
+	else
+		memcpy(field, &usd, sizeof usd);
+}
+
 void config_set_network(struct reader *reader, const struct setting *setting, void *field, const char *value)
 {
 	const char *digits = strncmp(value, "eip155:", 7) == 0 ? value + 7 : "";

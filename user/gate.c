@@ -14,6 +14,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/probe.h"
+#include "body.h"
 #include "decode.h"
 #include "permit.h"
 #include "worker.h"
@@ -92,7 +93,10 @@ static enum reason check_head(struct request *request)
 	if (reason == REASON_OK && request->paid) {
 		reason = read_payment(request);
 		STEP_END(request, DECODE, decode);
-		if (reason == REASON_OK) {
+		request->unpaid = reason == PAYMENT_MISSING && body_asked_first(request);
+		if (request->unpaid) {
+			reason = REASON_OK;
+		} else if (reason == REASON_OK) {
 			reason = early_outs(request);
 			STEP_END(request, EARLY, early);
 		}
@@ -114,7 +118,7 @@ void gate_head(struct request *request, enum parse_result result)
 	set_deadline(request, request->worker->config->timeouts.body_ms);
 	request->close = !request->head.keep_alive;
 	request->stage = STAGE_BODY;
-	if (request->paid)
+	if (request->paid && !request->unpaid)
 		worker_enlist_verify(request->worker, request); /* → gate_verified, at the end of this round */
 	else if (request->body_done)
 		gate_body(request);
@@ -135,24 +139,6 @@ void gate_verified(struct request *request, enum reason verdict)
 }
 
 /* --- body: what exactly is asked, may this payer ask it, and take the claim --- */
-
-static enum reason read_body(struct request *request)
-{
-	struct span body = request_body(request);
-	struct span type = request->head.content_type;
-	enum reason reason = bind_check(&request->binding, &request->payment.nonce, body);
-
-	if (reason != REASON_OK)
-		return reason;
-	/* Forms (audio, files) name no model we could check; payers with a list of models may not send them. */
-	bool is_form = type.bytes >= 10 && span_equal_nocase(span_of(type.at, 10), SPAN("multipart/"));
-	if (body.bytes == 0 || is_form)
-		return payers_may(request->worker->shared->payers, &request->payment.from, (struct span){0});
-	reason = openai_request(&request->openai, body);
-	if (reason == REASON_OK)
-		reason = payers_may(request->worker->shared->payers, &request->payment.from, request->openai.model);
-	return reason;
-}
 
 /* On REASON_OK the payer's allowance is taken. */
 static enum reason permit(struct request *request, unsigned *retry_after_s)
@@ -214,8 +200,10 @@ void gate_body(struct request *request)
 	unsigned retry_after_s = 1;
 	enum reason reason = REASON_OK;
 
-	if (request->paid) {
-		reason = read_body(request);
+	if (request->unpaid) {
+		reason = body_read_unpaid(request);
+	} else if (request->paid) {
+		reason = body_read(request);
 		STEP_END(request, BODY, body);
 		if (reason == REASON_OK)
 			reason = permit(request, &retry_after_s);

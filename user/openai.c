@@ -2,11 +2,7 @@
 /* openai.c: see openai.h. */
 #include "openai.h"
 
-#include "base/assert.h"
 #include "base/json.h"
-#include "payment.h"
-
-#define TOKENS_MAX ((UINT64_C(1) << 53) - 1) /* what JavaScript can hold */
 
 /* --- requests --- */
 
@@ -175,7 +171,7 @@ static bool read_count(struct json *json, bool *found, uint64_t *count)
 	struct json_value value;
 
 	*found = true;
-	return json_read(json, &value) && json_u64(&value, count) && *count <= TOKENS_MAX;
+	return json_read(json, &value) && json_u64(&value, count) && *count <= OPENAI_TOKENS_MAX;
 }
 
 /* The value of `usage`, read to its end whatever it holds. */
@@ -339,52 +335,4 @@ void openai_event(struct openai_event *event, struct openai_usage *usage, struct
 	event->is_usage_extra = chunk.has_choices && chunk.choices_empty && chunk.has_usage;
 	if (chunk.usage.known)
 		*usage = chunk.usage;
-}
-
-/* --- cost --- */
-
-#define LIMBS 4 /* of 64 bits, least significant first; 2^53 * 2^128 * 2 needs 182 bits */
-
-static void multiply_add(uint64_t sum[LIMBS], unsigned __int128 price, uint64_t tokens)
-{
-	unsigned __int128 low = (unsigned __int128)(uint64_t)price * tokens;
-	unsigned __int128 high = (unsigned __int128)(uint64_t)(price >> 64) * tokens + (uint64_t)(low >> 64);
-	const uint64_t product[LIMBS] = {(uint64_t)low, (uint64_t)high, (uint64_t)(high >> 64), 0};
-	unsigned __int128 carry = 0;
-
-	for (unsigned i = 0; i < LIMBS; i++) {
-		carry += (unsigned __int128)sum[i] + product[i];
-		sum[i] = (uint64_t)carry;
-		carry >>= 64;
-	}
-}
-
-static void divide_up(uint64_t number[LIMBS], uint64_t divisor)
-{
-	unsigned __int128 left = 0;
-
-	for (unsigned i = LIMBS; i-- > 0;) {
-		left = left << 64 | number[i];
-		number[i] = (uint64_t)(left / divisor);
-		left %= divisor;
-	}
-	for (unsigned i = 0; i < LIMBS && left != 0; i++)
-		left = ++number[i] == 0; /* carries while a limb overflows */
-}
-
-void openai_cost(struct word *cost, const struct offer *offer, const struct openai_usage *usage)
-{
-	uint64_t sum[LIMBS] = {0};
-
-	memset(cost, 0, sizeof *cost);
-	if (!usage->known)
-		return;
-	ASSERT(usage->input <= TOKENS_MAX && usage->output <= TOKENS_MAX);
-	multiply_add(sum, offer->input_per_mtok, usage->input);
-	multiply_add(sum, offer->output_per_mtok, usage->output);
-	divide_up(sum, 1000000);
-	for (unsigned i = 0; i < 32; i++)
-		cost->at[31 - i] = (uint8_t)(sum[i / 8] >> i % 8 * 8);
-	if (memcmp(cost->at, offer->amount.at, sizeof cost->at) > 0)
-		*cost = offer->amount;
 }

@@ -27,6 +27,8 @@ struct openai_request {
  * insert is set only when stream is true and the client did not ask for usage. */
 enum reason openai_request(struct openai_request *request, struct span body) __attribute__((warn_unused_result));
 
+#define OPENAI_TOKENS_MAX ((UINT64_C(1) << 53) - 1) /* what JavaScript can hold */
+
 struct openai_usage {
 	bool known;
 	uint64_t input;	 /* prompt_tokens or input_tokens */
@@ -51,11 +53,5 @@ struct openai_event {
  * OPENAI_EVENT_JOIN_BYTES of it. */
 #define OPENAI_EVENT_JOIN_BYTES 16384
 void openai_event(struct openai_event *event, struct openai_usage *usage, struct span bytes);
-
-/* openai_cost: ceil((input * input_per_mtok + output * output_per_mtok) / 10^6), saturating at the offer's amount (atomic
- * units).  Usage that is not known costs nothing. */
-struct word;
-struct offer;
-void openai_cost(struct word *cost, const struct offer *offer, const struct openai_usage *usage);
 
 #endif

@@ -69,7 +69,26 @@ struct offer {
 	/* upto only: atomic units per million tokens, what settle charges from the response's usage */
 	unsigned __int128 input_per_mtok;
 	unsigned __int128 output_per_mtok;
+	/* upto only, instead of the two: what one token of the asset is worth, by which prices of models in dollars become
+	 * atomic units; 0: the offer does not go by model */
+	unsigned __int128 token_usd; /* USD_UNITs */
+	uint8_t token_decimals;
 	struct word domain_separator; /* of the token (EIP-3009) or of Permit2 on that chain, made once at start */
+};
+
+/* US dollars are counted in USD_UNITs, so that prices are whole numbers.  The bound keeps a cost within 256 bits:
+ * 2 * 2^53 tokens * 2^70 * 10^TOKEN_DECIMALS_MAX. */
+#define USD_FRACTION_DIGITS 12
+#define USD_UNIT ((unsigned __int128)1000000000000)
+#define USD_MAX (USD_UNIT * 1000000000)
+#define TOKEN_DECIMALS_MAX 36
+
+/* [price NAME]: of one model, per million tokens, in USD_UNITs. */
+struct model_price {
+	char name[NAME_BYTES_MAX];
+	char model[NAME_BYTES_MAX]; /* as requests name it, byte for byte; empty in the file: the section's name */
+	unsigned __int128 input_usd;
+	unsigned __int128 output_usd;
 };
 
 /* Replay key.  EIP-3009: (chain, token, from, nonce).  Permit2: (chain, owner, nonce), token zero, shared by exact and

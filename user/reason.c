@@ -35,6 +35,7 @@ static const char *const messages[REASON_CNT] = {
 	[ROUTE_UNKNOWN] = "There is no such route on this node.",
 	[METHOD_WRONG] = "This route does not take that method.",
 	[EXPECTATION] = "The only expectation this node can meet is 100-continue.",
+	[MODEL_UNKNOWN] = "The request names no model that has a price here; nothing was charged.",
 	[PAYMENT_MISSING] = "This route is paid: send a payment for one of the offers.",
 	[PAYMENT_DUPLICATE] = "There is more than one payment header.",
 	[PAYMENT_LARGE] = "The payment header is too large.",

@@ -46,7 +46,8 @@ void request_reset(struct request *request)
 	request->discard_left = 0;
 	request->body_done = false;
 	request->openai = (struct openai_request){0};
-	request->paid = false;
+	request->paid = request->unpaid = false;
+	request->price = NULL;
 	request->payment.method = METHOD_NONE;
 	request->offer = NULL;
 	request->entered = false;

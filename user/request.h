@@ -77,9 +77,11 @@ struct request {
 
 	/* decode, permit, verify */
 	bool paid;
+	bool unpaid; /* on a paid route without a payment: what its body asks for may be a mistake to be told of first */
 	struct payment payment;
 	struct binding binding;
 	const struct offer *offer;
+	const struct model_price *price; /* NULL: the offer's own */
 	struct permit permit;
 	struct request *next_verify;
 	bool enlisted; /* on the worker's list for the next batch */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// link: user/openai.c user/base/json.c user/base/utf8.c user/base/log.c -ljansson
+// link: user/openai.c user/price.c user/base/u256.c user/base/json.c user/base/utf8.c user/base/log.c -ljansson
 /* Bodies: whatever passes is JSON to jansson too, and the edit makes it ask for usage and changes nothing else.
  * Events and answers: no crash, no read outside, and usage that stays in bounds. */
 #include "jansson_names.h"
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "openai.h"
-#include "payment.h"
+#include "price.h"
 
 #define REQUIRE(expression) ((expression) ? (void)0 : abort())
 
@@ -55,6 +55,8 @@ static void check_request(struct span body)
 static void check_event(struct span bytes)
 {
 	static const struct offer offer = {.input_per_mtok = ~(unsigned __int128)0, .output_per_mtok = 1};
+	static const struct offer dollars = {.token_usd = 1, .token_decimals = TOKEN_DECIMALS_MAX};
+	static const struct model_price price = {.input_usd = USD_MAX, .output_usd = USD_MAX};
 	struct openai_usage usage = {.known = false};
 	struct openai_event event;
 	struct word cost;
@@ -62,7 +64,8 @@ static void check_event(struct span bytes)
 	openai_event(&event, &usage, bytes);
 	REQUIRE(event.is_data || !(event.is_done || event.has_content || event.is_usage_extra || usage.known));
 	openai_usage(&usage, bytes);
-	openai_cost(&cost, &offer, &usage); /* asserts the bounds */
+	price_cost(&cost, &offer, NULL, &usage); /* asserts the bounds */
+	price_cost(&cost, &dollars, &price, &usage);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);

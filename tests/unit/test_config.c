@@ -48,6 +48,10 @@ static int parse(const char *text, char **mistakes)
 	"[offer " name "]\nmethod = eip3009\nnetwork = eip155:8453\nasset = " ADDRESS "\npay_to = " ADDRESS \
 	"\namount = 10\ntoken_name = USD Coin\ntoken_version = 2\n"
 #define ROUTE_PART "[route r]\nmatch = POST /v1/chat\nupstream = u\noffers = o\n# the end\n"
+#define UPTO_PART                                                                                   \
+	"[offer p]\nmethod = upto\nnetwork = eip155:1\nasset = " ADDRESS "\npay_to = " ADDRESS "\n" \
+	"amount = 1\nfacilitator = " ADDRESS "\n"
+#define PRICE_PART(name) "[price " name "]\ninput_usd_per_mtok = 1\noutput_usd_per_mtok = 2\n"
 #define WHOLE NODE_PART FACILITATOR_PART UPSTREAM_PART OFFER_PART("o") ROUTE_PART
 
 TEST(defaults)
@@ -104,6 +108,8 @@ TEST(every_setting_arrives)
 		"output_per_mtok = 1000000000000000000000000000\nmax_timeout_s = 300\n"
 		"[offer b]\nmethod = permit2\nnetwork = eip155:1\nasset = " ADDRESS "\npay_to = " ADDRESS
 		"\namount = 1\n"
+		"[price x]\nmodel = a/b:c\ninput_usd_per_mtok = 2.50\noutput_usd_per_mtok = 0.000000000001\n"
+		"[price gpt]\ninput_usd_per_mtok = 0\noutput_usd_per_mtok = 1000000000.000000000000\n"
 		"[timeouts]\nhead_ms = 1\nbody_ms = 2\nidle_ms = 3\nsend_ms = 4\nqueue_ms = 5\nconnect_ms = "
 		"6\nfirst_byte_ms = 7\n"
 		"token_ms = 8\ntotal_ms = 9\nsettle_ms = 10\ndrain_ms = 11\n"
@@ -188,6 +194,9 @@ TEST(every_setting_arrives)
 	CHECK_EQ(upto->facilitator.at[19], 0x25);
 	CHECK_BYTES(&upto->amount, &most, sizeof most);
 	CHECK_EQ(upto->max_timeout_s, 300);
+	CHECK(upto->token_usd == 0 && config.prices[0].input_usd == 2500000000000 && config.prices[0].output_usd == 1);
+	CHECK(strcmp(config.prices[0].model, "a/b:c") == 0 && strcmp(config.prices[1].model, "gpt") == 0);
+	CHECK(config.price_cnt == 2 && config.prices[1].output_usd == USD_MAX);
 	CHECK(config.routes[0].bind_body == BIND_REQUIRE && config.routes[1].bind_body == BIND_OFF);
 	CHECK(upto->input_per_mtok == 0 && upto->output_per_mtok == PRICE_MAX);
 	CHECK_EQ(config.offers[1].method, METHOD_PERMIT2);
@@ -281,6 +290,18 @@ static const struct {
 	{WHOLE "[offer p]\nmethod = permit2\nnetwork = eip155:1\nasset = " ADDRESS "\npay_to = " ADDRESS
 	       "\namount = 1\ninput_per_mtok = 1\n",
 	 "f:27: input_per_mtok: only an upto offer has it\n"},
+	{WHOLE "[offer p]\nmethod = permit2\nnetwork = eip155:1\nasset = " ADDRESS "\npay_to = " ADDRESS
+	       "\namount = 1\ntoken_usd = 1\n" PRICE_PART("m"),
+	 "f:27: token_usd: only an upto offer has it\n"},
+	{WHOLE UPTO_PART "token_usd = 0.05\ntoken_decimals = 18\n" PRICE_PART("m"), ""},
+	{WHOLE UPTO_PART "token_usd = 0.05\n" PRICE_PART("m"), "f:21: [offer p]: token_decimals is missing\n"},
+	{WHOLE UPTO_PART "token_usd = 1\ntoken_decimals = 6\ninput_per_mtok = 1\n" PRICE_PART("m"),
+	 "f:30: input_per_mtok: the offer goes by model: it has token_usd\n"},
+	{WHOLE UPTO_PART "token_usd = 1\ntoken_decimals = 6\n",
+	 "f:28: token_usd: there is no [price NAME]: nothing could be bought\n"},
+	{WHOLE PRICE_PART("m") PRICE_PART("n") "model = m\n", "f:27: model: [price m] has the same\n"},
+	{WHOLE "[price m]\nmodel =\n",
+	 "f:21: [price m]: input_usd_per_mtok is missing\nf:21: [price m]: output_usd_per_mtok is missing\n"},
 	{WHOLE "[offer p]\nmethod = erc20\n",
 	 "f:22: method = erc20: must be eip3009 or permit2 or upto\nf:21: [offer p]: network is missing\n"
 	 "f:21: [offer p]: asset is missing\nf:21: [offer p]: pay_to is missing\nf:21: [offer p]: amount is missing\n"},
@@ -434,7 +455,7 @@ TEST(example_file)
 		CHECK_SKIP("run from the top of the tree");
 	CHECK_EQ(config_load(&config, path, stdout), 0);
 	CHECK_EQ(config.route_cnt, 2);
-	CHECK_EQ(config.routes[0].offer_cnt, 2);
+	CHECK_EQ(config.routes[0].offer_cnt, 3);
 }
 
 /* The example promises to show every setting with its default: with the ';' taken off it must say the same. */
