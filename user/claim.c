@@ -203,17 +203,27 @@ void claim_release(struct ledger *ledger, struct claim *claim)
 	table_unlock(&ledger->table, claim->hash);
 }
 
-void claim_forward(struct ledger *ledger, struct claim *claim, const struct word *amount_due)
+void claim_forward(struct ledger *ledger, struct claim *claim, const struct word *amount_due,
+		   struct claim_wait *durable)
 {
+	if (durable != NULL)
+		durable->claim = NULL;
 	table_lock(&ledger->table, claim->hash);
-	if (claim->error == 0) {
+	int error = claim->error;
+	if (error == 0) {
 		assert_open(claim);
 		assert_amount(claim, amount_due);
 		claim_set_state(ledger, claim, CLAIM_FORWARDED);
 		claim->amount_due = *amount_due;
+		if (durable != NULL) {
+			durable->next = claim->drawn;
+			claim->drawn = durable;
+		}
 		changed(ledger, claim);
 	}
 	table_unlock(&ledger->table, claim->hash);
+	if (error != 0 && durable != NULL)
+		ledger_mail(durable, error, CLAIM_RELEASED, NULL);
 }
 
 void claim_owe(struct ledger *ledger, struct claim *claim, const struct word *amount_due, struct claim_wait *settled,

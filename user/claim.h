@@ -23,6 +23,7 @@ struct claim_wait {
 	struct mail mail;
 	struct mailbox *box; /* the worker's */
 	struct claim *claim;
+	struct claim_wait *next; /* the ledger's */
 	/* durable: 0, or -errno of the commit (the claim is then released already).  settled: 0, or the same when the
 	 * claim never became durable, or -EBADMSG when its record went bad on disk */
 	int error;
@@ -86,8 +87,12 @@ enum reason claim_take(struct ledger *ledger, const struct permit *permit, const
 
 /* Nothing was served: the key is free again at once.  The claim is gone for the caller. */
 void claim_release(struct ledger *ledger, struct claim *claim);
-/* upto, streaming: part of the answer left; amount_due is what it is worth so far (kept if we crash). */
-void claim_forward(struct ledger *ledger, struct claim *claim, const struct word *amount_due);
+/* upto: part of an answer left; amount_due is what it is worth so far (kept if we crash).  Many requests may draw on one
+ * claim, as those of a session do: then it is what all of them owe so far.
+ * durable (NULL: nobody waits) is mailed when this much is on disk: error 0, or -errno of a claim that never became durable,
+ * or -EBADMSG.  Any number may wait. */
+void claim_forward(struct ledger *ledger, struct claim *claim, const struct word *amount_due,
+		   struct claim_wait *durable);
 /* The amount is due.  settled (NULL: nobody waits) is mailed with the first outcome; the ledger goes on with an unknown
  * one by itself.  Zero settles nothing and is final: outcome CLAIM_SETTLED without a transaction.  The claim is gone
  * for the caller.

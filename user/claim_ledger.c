@@ -32,6 +32,15 @@ void ledger_mail(struct claim_wait *wait, int error, enum claim_state outcome, c
 	mailbox_push(wait->box, &wait->mail);
 }
 
+void ledger_mail_all(struct claim_wait *list, int error, enum claim_state outcome)
+{
+	while (list != NULL) {
+		struct claim_wait *wait = list;
+		list = list->next; /* once mailed it is its owner's */
+		ledger_mail(wait, error, outcome, NULL);
+	}
+}
+
 void ledger_work(struct ledger *ledger, struct claim *claim)
 {
 	table_lock(&ledger->table, claim->hash);
@@ -71,8 +80,8 @@ static void fail_fresh(struct ledger *ledger, struct claim *claim, int error)
 {
 	ask_give(ledger, claim);
 	table_lock(&ledger->table, claim->hash);
-	struct claim_wait *durable = claim->durable, *settled = claim->settled;
-	claim->durable = claim->settled = NULL;
+	struct claim_wait *durable = claim->durable, *settled = claim->settled, *drawn = claim->drawn;
+	claim->durable = claim->settled = claim->drawn = NULL;
 	claim->error = error;
 	claim_set_state(ledger, claim, CLAIM_RELEASED);
 	table_unlink(&ledger->table, claim);
@@ -83,6 +92,7 @@ static void fail_fresh(struct ledger *ledger, struct claim *claim, int error)
 	ledger_mail(durable, error, CLAIM_RELEASED, NULL);
 	if (settled != NULL)
 		ledger_mail(settled, error, CLAIM_RELEASED, NULL);
+	ledger_mail_all(drawn, error, CLAIM_RELEASED);
 }
 
 static bool is_fresh(const struct claim *claim)
@@ -90,26 +100,43 @@ static bool is_fresh(const struct claim *claim)
 	return claim->staged != CLAIM_NONE;
 }
 
-/* Takes the claim off the work list; false: it failed and is of no interest any more. */
-static bool take_snapshot(struct ledger *ledger, struct claim *claim, enum claim_state *state, struct word *amount_due)
+/* Takes the claim off the work list, and who waits for what it is now; false: it failed and is of no interest any more. */
+static bool take_snapshot(struct ledger *ledger, struct claim *claim, struct batch_item *item, struct word *amount_due)
 {
 	table_lock(&ledger->table, claim->hash);
 	claim->queued = false;
-	*state = (enum claim_state)claim->state;
+	*item = (struct batch_item){claim, (enum claim_state)claim->state, is_fresh(claim), claim->drawn};
+	claim->drawn = NULL;
 	*amount_due = claim->amount_due;
 	int error = claim->error;
 	table_unlock(&ledger->table, claim->hash);
 	return error == 0;
 }
 
-/* Released before it was ever written: there is nothing to remember. */
-static void drop_fresh(struct ledger *ledger, struct claim *claim)
+/* Nothing came of the commit: who waited waits on. */
+static void put_back(struct ledger *ledger, const struct batch_item *item)
 {
-	struct claim_wait *durable = claim->durable;
+	struct claim_wait *last = item->drawn;
+
+	if (last == NULL)
+		return;
+	while (last->next != NULL)
+		last = last->next;
+	table_lock(&ledger->table, item->claim->hash);
+	last->next = item->claim->drawn;
+	item->claim->drawn = item->drawn;
+	table_unlock(&ledger->table, item->claim->hash);
+}
+
+/* Released before it was ever written: there is nothing to remember. */
+static void drop_fresh(struct ledger *ledger, const struct batch_item *item)
+{
+	struct claim_wait *durable = item->claim->durable;
 
 	count(&ledger->counts.released);
-	ledger_free(ledger, claim);
+	ledger_free(ledger, item->claim);
 	ledger_mail(durable, 0, CLAIM_RELEASED, NULL);
+	ledger_mail_all(item->drawn, 0, CLAIM_RELEASED);
 }
 
 /* Its record cannot be read back, so nothing can be written or asked with it.  The key stays taken. */
@@ -130,23 +157,27 @@ static void lose(struct ledger *ledger, struct claim *claim)
 /* Writes one claim into the running transaction. */
 static int write_one(struct ledger *ledger, struct claim *claim, uint64_t now_s)
 {
-	enum claim_state state;
+	struct batch_item *item = &ledger->batch[ledger->batch_cnt];
 	struct word amount_due;
 	struct record record;
 
-	if (!take_snapshot(ledger, claim, &state, &amount_due))
+	if (!take_snapshot(ledger, claim, item, &amount_due))
 		return 0;
-	if (is_fresh(claim) && state == CLAIM_RELEASED) {
-		drop_fresh(ledger, claim);
+	if (item->fresh && item->state == CLAIM_RELEASED) {
+		drop_fresh(ledger, item);
 		return 0;
 	}
-	if (state == CLAIM_OWED && claim->slot == NULL && ask_begin(ledger, claim))
-		state = CLAIM_SETTLING;
-	ledger->batch[ledger->batch_cnt++] = (struct batch_item){claim, state, is_fresh(claim)};
-	int err = journal_write(ledger, claim, &record, state, &amount_due, now_s);
-	if (err == -EBADMSG && !is_fresh(claim) && (state == CLAIM_FORWARDED || state == CLAIM_RELEASED)) {
+	if (item->state == CLAIM_OWED && claim->slot == NULL && ask_begin(ledger, claim))
+		item->state = CLAIM_SETTLING;
+	ledger->batch_cnt++;
+	int err = journal_write(ledger, claim, &record, item->state, &amount_due, now_s);
+	if (err == -EBADMSG) {
+		ledger_mail_all(item->drawn, -EBADMSG, CLAIM_UNKNOWN);
+		item->drawn = NULL;
+	}
+	if (err == -EBADMSG && !item->fresh && (item->state == CLAIM_FORWARDED || item->state == CLAIM_RELEASED)) {
 		/* Its request still knows it, or nothing is due: it is lost when something is. */
-		log_error("event=claim_record_bad claim=%llu state=%u", (unsigned long long)claim->id, state);
+		log_error("event=claim_record_bad claim=%llu state=%u", (unsigned long long)claim->id, item->state);
 		return 0;
 	}
 	if (err == -EBADMSG) {
@@ -154,7 +185,7 @@ static int write_one(struct ledger *ledger, struct claim *claim, uint64_t now_s)
 		lose(ledger, claim);
 		return 0;
 	}
-	if (err == 0 && state == CLAIM_SETTLING)
+	if (err == 0 && item->state == CLAIM_SETTLING)
 		ask_fill(claim, &record);
 	return err;
 }
@@ -181,6 +212,7 @@ static void act(struct ledger *ledger, const struct batch_item *item)
 {
 	struct claim *claim = item->claim;
 
+	ledger_mail_all(item->drawn, 0, item->state);
 	tell_durable(ledger, item);
 	switch (item->state) {
 	case CLAIM_TAKEN:
@@ -229,11 +261,12 @@ static void fail_waiting(struct ledger *ledger, int error)
 	ledger->work_last = &ledger->work;
 	while (mail != NULL) {
 		struct claim *claim = claim_of_mail(mail);
-		enum claim_state state;
+		struct batch_item item;
 		struct word amount_due;
 		mail = mail->next;
-		if (!take_snapshot(ledger, claim, &state, &amount_due))
+		if (!take_snapshot(ledger, claim, &item, &amount_due))
 			continue;
+		put_back(ledger, &item);
 		if (is_fresh(claim))
 			fail_fresh(ledger, claim, error);
 		else
@@ -248,6 +281,7 @@ static void fail(struct ledger *ledger, int error)
 		log_error("event=store_down error=%d records=%zu", -error, ledger->batch_cnt);
 	ledger->store_error = error;
 	for (size_t i = 0; i < ledger->batch_cnt; i++) {
+		put_back(ledger, &ledger->batch[i]);
 		if (ledger->batch[i].fresh)
 			fail_fresh(ledger, ledger->batch[i].claim, error);
 		else

@@ -43,7 +43,8 @@ struct slot {
 struct batch_item {
 	struct claim *claim;
 	enum claim_state state;
-	bool fresh; /* first record of this claim */
+	bool fresh;		  /* first record of this claim */
+	struct claim_wait *drawn; /* waited for this state */
 };
 
 struct wheel {
@@ -115,6 +116,8 @@ void ledger_work(struct ledger *ledger, struct claim *claim);
 void ledger_free(struct ledger *ledger, struct claim *claim);
 /* Mails a claim_wait; settlement NULL: nothing to say but the outcome. */
 void ledger_mail(struct claim_wait *wait, int error, enum claim_state outcome, const struct settlement *settlement);
+/* The same to all of a list. */
+void ledger_mail_all(struct claim_wait *list, int error, enum claim_state outcome);
 
 /* claim_ask.c */
 int ask_init(struct ledger *ledger);

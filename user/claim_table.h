@@ -29,6 +29,7 @@ struct claim {
 	const struct offer *offer;  /* NULL when rebuilt from the journal: nobody can owe more on it */
 	struct claim_wait *durable; /* until its first record is on disk; again from claim_owe until the debt is */
 	struct claim_wait *settled; /* (lock) same */
+	struct claim_wait *drawn;   /* (lock) who waits for the next commit of it: a list by their next */
 	uint64_t deadline_s;
 	uint64_t id;	     /* (ledger) journal key, 0 until it is on disk */
 	uint64_t due_tick;   /* (ledger) while it waits in the wheel */

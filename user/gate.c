@@ -378,7 +378,7 @@ static void on_relayed(struct exchange *exchange)
 		struct word due;
 		request->progress_ns = now_ns;
 		answer_due(&due, request);
-		claim_forward(request->worker->shared->ledger, request->claim, &due);
+		claim_forward(request->worker->shared->ledger, request->claim, &due, NULL);
 	}
 }
 

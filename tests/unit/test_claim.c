@@ -191,7 +191,7 @@ static void *churn(void *arg)
 		if (i % 3 == 0)
 			churn_wait(&churn_boxes[thread]);
 		if (i % 5 == 0)
-			claim_forward(ledger, sale.durable.claim, &part);
+			claim_forward(ledger, sale.durable.claim, &part, NULL);
 		if (i % 4 == 0) {
 			release(&sale);
 		} else {
