@@ -34,7 +34,8 @@ void settle_stats(struct settler *settler, struct settle_stats *stats);
 /* settle_body: the POST /settle body, as the facilitator API wants it, from our own record of what was verified (never
  * from the client's bytes).  Returns bytes written, or 0 when it does not fit.  Pure; tested against the npm schema. */
 size_t settle_body(char *out, size_t out_bytes, const struct settlement *settlement);
-/* settle_answer: HTTP status and body → outcome, transaction, word.  Pure. */
+/* settle_answer: HTTP status and body → outcome, transaction, word.  A refusal that names a transaction, or a word for the
+ * facilitator's own trouble, is not taken for the last one: unknown.  Pure. */
 void settle_answer(struct settlement *settlement, long http_status, const char *body, size_t body_bytes);
 
 #endif

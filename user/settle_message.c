@@ -241,6 +241,39 @@ static bool is_verdict(long http_status)
 	}
 }
 
+struct verdict {
+	bool has_success, success;
+	struct span reason;
+	uint8_t reason_bytes[256];
+	bool has_transaction;
+	struct word transaction;
+};
+
+/* A no that is not the last word: the facilitator or its node stumbled, or a transaction is on its way and what becomes of
+ * it only the chain knows.  @x402/evm says "transaction_failed" of a broadcast whose receipt it could not get to keep, and
+ * of a node that did not answer, as well as of a transfer that reverted. */
+static bool is_final(const struct verdict *verdict)
+{
+	static const char *const stumbles[] = {
+		"settlement_pending",
+		"unexpected_", /* settle_error, verify_error, error */
+		"invalid_exact_evm_transaction_failed",
+		"invalid_upto_evm_transaction_failed",
+		"invalid_exact_evm_failed_to_get_receipt",
+		"invalid_upto_evm_failed_to_get_receipt",
+		"invalid_exact_evm_failed_to_execute_transfer",
+		"invalid_transaction_state",
+		"transaction_failed",
+	};
+
+	for (size_t i = 0; i < sizeof stumbles / sizeof *stumbles; i++) {
+		size_t bytes = strlen(stumbles[i]);
+		if (verdict->reason.bytes >= bytes && memcmp(verdict->reason.at, stumbles[i], bytes) == 0)
+			return false;
+	}
+	return !verdict->has_transaction;
+}
+
 static void set_word(struct settlement *settlement, struct span word)
 {
 	size_t bytes = word.bytes < sizeof settlement->word - 1 ? word.bytes : sizeof settlement->word - 1;
@@ -249,14 +282,6 @@ static void set_word(struct settlement *settlement, struct span word)
 		settlement->word[i] = word.at[i] >= 0x20 && word.at[i] < 0x7f ? (char)word.at[i] : '?';
 	settlement->word[bytes] = 0;
 }
-
-struct verdict {
-	bool has_success, success;
-	struct span reason;
-	uint8_t reason_bytes[256];
-	bool has_transaction;
-	struct word transaction;
-};
 
 /* False: not one JSON object with a boolean `success`. */
 static bool read_verdict(struct verdict *verdict, struct span body)
@@ -314,6 +339,6 @@ void settle_answer(struct settlement *settlement, long http_status, const char *
 		return;
 	}
 	set_word(settlement, verdict.reason.bytes > 0 ? verdict.reason : SPAN("unexpected_settle_error"));
-	if (!span_equal(verdict.reason, SPAN("settlement_pending")))
+	if (is_final(&verdict))
 		settlement->outcome = CLAIM_REFUSED;
 }

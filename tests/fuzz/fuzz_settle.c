@@ -31,7 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *at, size_t bytes)
 		break;
 	case CLAIM_REFUSED:
 		assert(status == 200 || (status >= 400 && status < 500));
-		assert(settlement.word[0] != 0);
+		assert(settlement.word[0] != 0 && !settlement.has_transaction);
 		break;
 	default:
 		assert(settlement.outcome == CLAIM_UNKNOWN && settlement.word[0] != 0);
