@@ -16,7 +16,8 @@
 #define IDLE_MS_MAX 60000 /* older ones may have been forgotten by what is between us without a word */
 #define RECEIVED_CNT 64	  /* buffers of the ring; each is given back at once */
 #define RECEIVED_BYTES 4096
-#define LENGTH_BYTES_MAX 32 /* "<digits>\r\n\r\n" */
+#define LENGTH_BYTES_MAX 48					    /* "Content-Length: <digits>\r\n\r\n" */
+#define LINE_BYTES_MAX (URL_BYTES_MAX + FETCH_BELOW_BYTES_MAX + 32) /* "POST <path> HTTP/1.1\r\n" */
 
 struct job {
 	struct fetch_job job;
@@ -50,8 +51,9 @@ struct post {
 	struct fetch_pool pool;
 	struct ring *ring;
 	struct url url;
-	char *head; /* of every request, up to the value of Content-Length, its last field */
-	size_t head_bytes;
+	char *fields; /* of every request, but for Content-Length */
+	size_t fields_bytes;
+	char path[URL_BYTES_MAX];
 	unsigned timeout_ms;
 	struct job *jobs;
 	struct line *lines, *unused, *idle;
@@ -301,7 +303,7 @@ static struct line *take_idle(struct post *post)
 
 static size_t request_bytes_max(const struct post *post, size_t body_bytes)
 {
-	return post->head_bytes + LENGTH_BYTES_MAX + body_bytes;
+	return LINE_BYTES_MAX + post->fields_bytes + LENGTH_BYTES_MAX + body_bytes;
 }
 
 static int connect_line(struct post *post, struct job *job, struct line *line)
@@ -321,17 +323,32 @@ static void reset_answer(struct http_answer *answer)
 	answer->head_bytes = answer->body_bytes = 0;
 }
 
+/* Returns its bytes, at most request_bytes_max. */
+static size_t write_request(const struct post *post, const struct job *job, char *at)
+{
+	const char *below = job->job.below;
+	const char *end = below != NULL ? below : post->path[0] == 0 ? "/" : "";
+	size_t bytes = (size_t)snprintf(at, LINE_BYTES_MAX, "%s %s%s HTTP/1.1\r\n", below != NULL ? "GET" : "POST",
+					post->path, end);
+
+	memcpy(at + bytes, post->fields, post->fields_bytes);
+	bytes += post->fields_bytes;
+	if (below != NULL) {
+		memcpy(at + bytes, "\r\n", 2);
+		return bytes + 2;
+	}
+	bytes += (size_t)snprintf(at + bytes, LENGTH_BYTES_MAX, "Content-Length: %zu\r\n\r\n", job->body_bytes);
+	memcpy(at + bytes, job->job.body, job->body_bytes);
+	return bytes + job->body_bytes;
+}
+
 static void put_on(struct post *post, struct job *job, struct line *line)
 {
 	struct conn *conn = &line->conn;
 	uint8_t *at = conn_reserve(conn, request_bytes_max(post, job->body_bytes));
 
 	ASSERT(at != NULL); /* an idle line has sent all, and its buffer holds the longest request */
-	memcpy(at, post->head, post->head_bytes);
-	size_t bytes = post->head_bytes;
-	bytes += (size_t)snprintf((char *)at + bytes, LENGTH_BYTES_MAX, "%zu\r\n\r\n", job->body_bytes);
-	memcpy(at + bytes, job->job.body, job->body_bytes);
-	conn_commit(conn, bytes + job->body_bytes);
+	conn_commit(conn, write_request(post, job, (char *)at));
 	line->job = job;
 	job->line = line;
 	job->sent_before = conn->sent_bytes;
@@ -457,7 +474,7 @@ static void close_pool(struct fetch_pool *pool)
 	if (post->ring != NULL)
 		ring_fini(post->ring);
 	lookup_drop(post->lookup);
-	free(post->head);
+	free(post->fields);
 	free(post->buffers);
 	free(post->lines);
 	free(post->jobs);
@@ -469,23 +486,21 @@ static const struct fetch_carrier carrier = {start, wait_some, cancel_all, close
 /* --- opening --- */
 
 /* The same for every request. */
-static int make_head(struct post *post, const struct fetch_pool_config *config)
+static int make_fields(struct post *post, const struct fetch_pool_config *config)
 {
 	size_t bytes;
-	FILE *out = open_memstream(&post->head, &bytes);
+	FILE *out = open_memstream(&post->fields, &bytes);
 
 	if (out == NULL)
 		return -ENOMEM;
-	fprintf(out, "POST %.*s HTTP/1.1\r\nHost: %.*s\r\nUser-Agent: tollbar\r\n",
-		post->url.path.bytes > 0 ? (int)post->url.path.bytes : 1,
-		post->url.path.bytes > 0 ? (const char *)post->url.path.at : "/", (int)post->url.authority.bytes,
+	snprintf(post->path, sizeof post->path, "%.*s", (int)post->url.path.bytes, (const char *)post->url.path.at);
+	fprintf(out, "Host: %.*s\r\nUser-Agent: tollbar\r\n", (int)post->url.authority.bytes,
 		(const char *)post->url.authority.at);
 	for (size_t i = 0; i < config->header_cnt; i++)
 		fprintf(out, "%s\r\n", config->headers[i]);
-	fprintf(out, "Content-Length: ");
 	if (fclose(out) != 0)
 		return -ENOMEM;
-	post->head_bytes = bytes;
+	post->fields_bytes = bytes;
 	return 0;
 }
 
@@ -535,7 +550,7 @@ static int open_post(struct post *post, const struct fetch_pool_config *config)
 				   .mailbox = config->box,
 				   .mail = on_mail,
 				   .round = on_round};
-	int error = make_head(post, config);
+	int error = make_fields(post, config);
 
 	if (error == 0)
 		error = make_lines(post, config);

@@ -147,6 +147,37 @@ TEST(connections_are_kept)
 	}
 }
 
+TEST(what_lies_below_is_got)
+{
+	for (size_t carrier = 0; carrier < CARRIERS; carrier++) {
+		if (!begin(carrier, "{}", 1, 3000))
+			continue;
+		for (int turn = 0; turn < 4; turn++) { /* in turns over one connection */
+			char below[FETCH_BELOW_BYTES_MAX];
+			bool get = turn % 2 == 1;
+			struct fetch_job *job = fetch_take(pool);
+			CHECK_NEED(job != NULL);
+			memset(below, 'j', sizeof below);
+			memcpy(below, "/", 1);
+			below[turn == 1 ? 3 : sizeof below - 1] = 0;
+			job->ctx = &url;
+			job->below = get ? below : NULL;
+			fetch_start(pool, job, get ? 0 : (size_t)snprintf(job->body, BODY_MAX, "{\"body\":1}"));
+			CHECK_NEED(wait_done() == job);
+			CHECK_ROW(job->error == 0 && job->status == 200 && job->answer_bytes == 2, carrier_name);
+			CHECK_ROW(job->below == NULL, carrier_name);
+			fetch_give(pool, job);
+			char line[128];
+			snprintf(line, sizeof line, "%s /path%s HTTP/1.1\r\n", get ? "GET" : "POST", get ? below : "");
+			CHECK_ROW(strncmp(http_last(), line, strlen(line)) == 0, carrier_name);
+			CHECK_ROW((strcasestr(http_last(), "\r\nContent-Length:") != NULL) == !get, carrier_name);
+			CHECK_ROW((strstr(http_last(), "{\"body\":1}") != NULL) == !get, carrier_name);
+		}
+		CHECK_ROW(http.connections == 1, carrier_name);
+		end();
+	}
+}
+
 TEST(a_body_is_sent_once)
 {
 	for (size_t c = 0; c < CARRIERS; c++) {

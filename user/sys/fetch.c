@@ -11,6 +11,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "limits.h"
 
 /* 16 KiB suffices for any head; curl's own limit is 100 KiB a line. */
 #define ANSWER_HEAD_BYTES_MAX 65536
@@ -268,6 +269,7 @@ struct curl_pool {
 	size_t slot_cnt;
 	char *buffers;
 	struct mailbox *box;
+	char *url;
 	int epoll_fd;
 	bool timer_set;
 	uint64_t timer_ms; /* when curl wants to be called without an event */
@@ -344,8 +346,6 @@ static int slot_init(struct curl_pool *curl, struct slot *slot, const struct fet
 	curl_easy_setopt(slot->easy, CURLOPT_WRITEFUNCTION, job_body);
 	curl_easy_setopt(slot->easy, CURLOPT_WRITEDATA, slot);
 	curl_easy_setopt(slot->easy, CURLOPT_PRIVATE, slot);
-	curl_easy_setopt(slot->easy, CURLOPT_POST, 1L);
-	curl_easy_setopt(slot->easy, CURLOPT_POSTFIELDS, buffer); /* head and body leave in one send */
 	curl_easy_setopt(slot->easy, CURLOPT_PREREQFUNCTION, before_sending);
 	curl_easy_setopt(slot->easy, CURLOPT_PREREQDATA, slot);
 	fetch_give(&curl->pool, &slot->job);
@@ -368,10 +368,12 @@ static int pool_init(struct curl_pool *curl, const struct fetch_pool_config *con
 	size_t bytes = config->body_bytes_max + config->answer_bytes_max;
 
 	curl->multi = curl_multi_init();
+	curl->url = strdup(config->url);
 	curl->headers = header_list(config->headers, config->header_cnt);
 	curl->slots = calloc(config->jobs_max, sizeof *curl->slots);
 	curl->buffers = calloc(config->jobs_max, bytes);
-	if (curl->multi == NULL || curl->headers == NULL || curl->slots == NULL || curl->buffers == NULL)
+	if (curl->multi == NULL || curl->url == NULL || curl->headers == NULL || curl->slots == NULL ||
+	    curl->buffers == NULL)
 		return -ENOMEM;
 	int err = watch_mail(curl, config->box);
 	if (err != 0)
@@ -403,6 +405,25 @@ static void finish(struct curl_pool *curl, struct slot *slot, int error)
 	fetch_finish(&curl->pool, &slot->job, error);
 }
 
+static CURLcode set_get(const struct curl_pool *curl, struct slot *slot)
+{
+	char url[URL_BYTES_MAX + FETCH_BELOW_BYTES_MAX + 16];
+	int bytes = snprintf(url, sizeof url, "%s%s", curl->url, slot->job.below);
+
+	if (bytes < 0 || (size_t)bytes >= sizeof url)
+		return CURLE_URL_MALFORMAT;
+	curl_easy_setopt(slot->easy, CURLOPT_HTTPGET, 1L);
+	return curl_easy_setopt(slot->easy, CURLOPT_URL, url);
+}
+
+static CURLcode set_post(const struct curl_pool *curl, struct slot *slot, size_t body_bytes)
+{
+	curl_easy_setopt(slot->easy, CURLOPT_POST, 1L);
+	curl_easy_setopt(slot->easy, CURLOPT_POSTFIELDS, slot->job.body); /* head and body leave in one send */
+	curl_easy_setopt(slot->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body_bytes);
+	return curl_easy_setopt(slot->easy, CURLOPT_URL, curl->url);
+}
+
 static void start(struct fetch_pool *pool, struct fetch_job *job, size_t body_bytes)
 {
 	struct curl_pool *curl = (struct curl_pool *)pool; /* its first member */
@@ -411,8 +432,10 @@ static void start(struct fetch_pool *pool, struct fetch_job *job, size_t body_by
 	slot->times_sent = 0;
 	slot->answer_bytes = 0;
 	slot->too_large = false;
-	curl_easy_setopt(slot->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body_bytes);
-	if (curl_multi_add_handle(curl->multi, slot->easy) != CURLM_OK)
+	CURLcode code = job->below != NULL ? set_get(curl, slot) : set_post(curl, slot, body_bytes);
+	if (code != CURLE_OK)
+		finish(curl, slot, error_of(slot->easy, code));
+	else if (curl_multi_add_handle(curl->multi, slot->easy) != CURLM_OK)
 		finish(curl, slot, -ENOMEM);
 }
 
@@ -506,6 +529,7 @@ static void close_pool(struct fetch_pool *pool)
 	curl_slist_free_all(curl->headers);
 	free(curl->buffers);
 	free(curl->slots);
+	free(curl->url);
 	free(curl);
 }
 

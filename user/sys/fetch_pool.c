@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sys/fetch_pool.h"
 
+#include <string.h>
+
 #include "base/assert.h"
 
 void fetch_pool_init(struct fetch_pool *pool, const struct fetch_carrier *carrier)
@@ -34,7 +36,7 @@ void fetch_give(struct fetch_pool *pool, struct fetch_job *job)
 
 void fetch_start(struct fetch_pool *pool, struct fetch_job *job, size_t body_bytes)
 {
-	ASSERT(!job->running);
+	ASSERT(!job->running && (job->below == NULL || strlen(job->below) < FETCH_BELOW_BYTES_MAX));
 	job->running = true;
 	pool->carrier->start(pool, job, body_bytes);
 }
@@ -48,6 +50,7 @@ void fetch_finish(struct fetch_pool *pool, struct fetch_job *job, int error)
 {
 	ASSERT(job->running);
 	job->running = false;
+	job->below = NULL;
 	job->error = error;
 	job->next = NULL;
 	*pool->done_last = job;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef TOLLBAR_SYS_FETCH_POOL_H
 #define TOLLBAR_SYS_FETCH_POOL_H
-/* fetch_pool.h: many POSTs to one URL at a time, over kept connections.  How they get there is a carrier's matter: libcurl
- * (fetch.h) where TLS or a proxy is asked for, a ring of our own (post.h) where not.  What holds for both:
+/* fetch_pool.h: many POSTs to one URL, and GETs of what lies below it, over kept connections.  How they get there is a
+ * carrier's matter: libcurl (fetch.h) where TLS or a proxy is asked for, a ring of our own (post.h) where not.  What holds
+ * for both:
  *
  * A body is written at most once.  A kept connection that is found closed before a byte of it was written is replaced;
  * one that breaks later ends the job, because a second "settle" may be answered differently from the first.  Bounded
@@ -14,10 +15,14 @@
 
 #include "base/mailbox.h"
 
+#define FETCH_BELOW_BYTES_MAX 64 /* with the final zero */
+
 struct fetch_job {
 	void *ctx; /* the caller's */
 	/* in */
 	char *body; /* config.body_bytes_max to write to, until start */
+	const char *
+		below; /* NULL: POST the body; else GET the URL with this behind it.  Kept until done; NULL again then */
 	/* out */
 	int error;   /* 0: an answer came, whole */
 	bool sent;   /* the request was written, or begun: the server may have acted on it; it is never written twice */
@@ -59,7 +64,7 @@ void fetch_pool_close(struct fetch_pool *pool);
 
 /* NULL when all jobs are in use. */
 struct fetch_job *fetch_take(struct fetch_pool *pool);
-/* body_bytes of job->body are sent.  A job that cannot start is done, with its error. */
+/* body_bytes of job->body are sent (none with `below`).  A job that cannot start is done, with its error. */
 void fetch_start(struct fetch_pool *pool, struct fetch_job *job, size_t body_bytes);
 /* Moves every transfer on, then waits for one to move, for mail, or timeout_ms. */
 void fetch_wait(struct fetch_pool *pool, unsigned timeout_ms);
