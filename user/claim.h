@@ -93,8 +93,9 @@ void claim_release(struct ledger *ledger, struct claim *claim);
  * or -EBADMSG.  Any number may wait. */
 void claim_forward(struct ledger *ledger, struct claim *claim, const struct word *amount_due,
 		   struct claim_wait *durable);
-/* The amount is due.  settled (NULL: nobody waits) is mailed with the first outcome; the ledger goes on with an unknown
- * one by itself.  Zero settles nothing and is final: outcome CLAIM_SETTLED without a transaction.  The claim is gone
+/* The amount is due.  settled (NULL: nobody waits) is mailed with the first outcome that is not pending (the facilitator
+ * is at it, and will know soon); the ledger goes on with an unknown one by itself.  Zero settles nothing and is final:
+ * outcome CLAIM_SETTLED without a transaction.  The claim is gone
  * for the caller.
  * durable (NULL: nobody waits) is mailed when the debt is on disk: error 0, or -errno of a claim that never became
  * durable, or -EBADMSG.  While the store is down it waits.  Only for claims whose wait from claim_take has come back;

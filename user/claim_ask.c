@@ -18,6 +18,7 @@
 #include "limits.h"
 
 #define TICKS_PER_BACKOFF 4
+#define PENDING_STEPS_MAX 8		 /* quarters */
 #define LAST_ASK_S (SETTLE_MARGIN_S + 2) /* before the deadline: facilitators refuse later ones */
 
 unsigned ledger_backoff_ms = 1000;
@@ -117,6 +118,7 @@ void ask_fill(struct claim *claim, const struct record *record)
 		.attempts = record->attempts,
 		.in_doubt = record->in_doubt,
 	};
+	memcpy(settlement->job, record->job, sizeof settlement->job);
 }
 
 void ask_give(struct ledger *ledger, struct claim *claim)
@@ -147,6 +149,7 @@ void ask_submit(struct ledger *ledger, struct claim *claim)
 		return;
 	slot->settlement.outcome = CLAIM_UNKNOWN;
 	slot->settlement.not_sent = true;
+	slot->settlement.pending = false;
 	ask_answered(ledger, slot);
 }
 
@@ -195,7 +198,9 @@ static bool refusal_is_plain(const char *word)
 	return false;
 }
 
-/* A refusal of a claim in doubt proves nothing unless it is plain: the claim stays unknown, with the word. */
+/* A refusal of a claim in doubt proves nothing unless it is plain: the claim stays unknown, with the word.  A job is no
+ * doubt: it is the one attempt there was, it is asked after by GET, and what it says is about itself.  When it is lost the
+ * attempt is one that was never answered. */
 static enum claim_state judge(struct claim *claim, const struct settlement *settlement)
 {
 	switch (settlement->outcome) {
@@ -205,7 +210,7 @@ static enum claim_state judge(struct claim *claim, const struct settlement *sett
 		return !claim->in_doubt || refusal_is_plain(settlement->word) ? CLAIM_REFUSED : CLAIM_UNKNOWN;
 	default:
 		ASSERT(settlement->outcome == CLAIM_UNKNOWN);
-		if (!settlement->not_sent)
+		if (!settlement->not_sent && settlement->job[0] == 0)
 			claim->in_doubt = true;
 		return CLAIM_UNKNOWN;
 	}
@@ -219,6 +224,8 @@ void ask_answered(struct ledger *ledger, struct slot *slot)
 	slot->lent = false;
 	slot->answered = true;
 	settlement->word[sizeof settlement->word - 1] = 0;
+	slot->claim->has_job = settlement->job[0] != 0;
+	slot->claim->pending = settlement->outcome == CLAIM_UNKNOWN && settlement->pending;
 	claim_set_state(ledger, slot->claim, judge(slot->claim, settlement));
 	ledger_work(ledger, slot->claim);
 }
@@ -231,14 +238,20 @@ static void count_outcome(struct ledger *ledger, enum claim_state outcome)
 		count(outcome == CLAIM_REFUSED ? &ledger->counts.refused : &ledger->counts.unknown);
 }
 
-void ask_done(struct ledger *ledger, struct claim *claim, enum claim_state outcome)
+static void tell_settled(struct claim *claim, enum claim_state outcome)
 {
 	struct claim_wait *settled = claim->settled;
 
-	count_outcome(ledger, outcome);
 	claim->settled = NULL;
 	if (settled != NULL)
 		ledger_mail(settled, 0, outcome, claim->slot != NULL ? &claim->slot->settlement : NULL);
+}
+
+void ask_done(struct ledger *ledger, struct claim *claim, enum claim_state outcome)
+{
+	count_outcome(ledger, outcome);
+	if (outcome != CLAIM_UNKNOWN || !claim->pending)
+		tell_settled(claim, outcome);
 	ask_give(ledger, claim);
 	if (outcome == CLAIM_UNKNOWN)
 		ask_later(ledger, claim, clock_unix_s());
@@ -286,28 +299,37 @@ void ask_keep(struct ledger *ledger, struct claim *claim, uint64_t now_s)
 void ask_give_up(struct ledger *ledger, struct claim *claim)
 {
 	claim->given_up = true;
+	tell_settled(claim, CLAIM_UNKNOWN);
 	count(&ledger->counts.unknown_expired);
 	log_warn("event=settlement_unknown claim=%llu attempts=%u", (unsigned long long)claim->id, claim->attempts);
 }
 
-/* 1, 2, 4 .. 60 steps, and up to a quarter more so that claims that failed together do not come back together. */
+/* 1, 2, 4 .. 60 steps, and up to a quarter more so that claims that failed together do not come back together.  What the
+ * facilitator is at is asked about in quarters of a step, 1, 2, 4, 8: somebody may be waiting. */
 static uint64_t backoff_ms(const struct ledger *ledger, const struct claim *claim)
 {
 	unsigned doublings = claim->attempts > 6 ? 6 : claim->attempts > 0 ? claim->attempts - 1 : 0;
+	unsigned steps_max = claim->pending ? PENDING_STEPS_MAX : BACKOFF_STEPS_MAX;
 	uint64_t steps = UINT64_C(1) << doublings;
 	uint64_t seed[2] = {claim->id, claim->attempts};
 
-	if (steps > BACKOFF_STEPS_MAX)
-		steps = BACKOFF_STEPS_MAX;
-	uint64_t delay_ms = steps * ledger_backoff_ms;
+	if (steps > steps_max)
+		steps = steps_max;
+	uint64_t delay_ms = steps * ledger_backoff_ms / (claim->pending ? TICKS_PER_BACKOFF : 1);
 	return delay_ms + siphash(ledger->table.hash_key, seed, sizeof seed) % (delay_ms / 4 + 1);
+}
+
+/* A job that was begun in time may end later. */
+static uint64_t ask_until_s(const struct claim *claim)
+{
+	return claim->deadline_s + (claim->has_job ? CLAIM_MARGIN_S : 0);
 }
 
 void ask_later(struct ledger *ledger, struct claim *claim, uint64_t now_s)
 {
 	uint64_t delay_ms = backoff_ms(ledger, claim);
 
-	if (now_s > claim->deadline_s) {
+	if (now_s > ask_until_s(claim)) {
 		ask_give_up(ledger, claim);
 		return;
 	}
@@ -322,7 +344,7 @@ void ask_later(struct ledger *ledger, struct claim *claim, uint64_t now_s)
 
 static void due(struct ledger *ledger, struct claim *claim, uint64_t now_s)
 {
-	if (claim->state == CLAIM_UNKNOWN && now_s > claim->deadline_s) {
+	if (claim->state == CLAIM_UNKNOWN && now_s > ask_until_s(claim)) {
 		ask_give_up(ledger, claim);
 	} else if (claim->state == CLAIM_UNKNOWN) {
 		fifo_push(&ledger->table, &ledger->again, claim);

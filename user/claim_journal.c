@@ -23,7 +23,10 @@
 #define PRESSED_EIGHTHS 6
 #define FULL_EIGHTHS 7
 
-static const uint8_t header[16] = {'t', 'o', 'l', 'l', 'b', 'a', 'r', ' ', 'l', 'e', 'd', 'g', 'e', 'r', 1, 0};
+/* With the version of the records that may be in it: a program that knows version 1 alone must not take the others for
+ * damaged, and forget them. */
+static const uint8_t header[16] = {'t', 'o', 'l', 'l', 'b', 'a', 'r', ' ', 'l', 'e', 'd', 'g', 'e', 'r', 2, 0};
+static const uint8_t header_v1[16] = {'t', 'o', 'l', 'l', 'b', 'a', 'r', ' ', 'l', 'e', 'd', 'g', 'e', 'r', 1, 0};
 
 int journal_probe(struct ledger *ledger)
 {
@@ -82,6 +85,7 @@ int journal_write(struct ledger *ledger, struct claim *claim, struct record *rec
 			record->transaction = settlement->transaction;
 		}
 		memcpy(record->word, settlement->word, sizeof record->word);
+		memcpy(record->job, settlement->job, sizeof record->job);
 	}
 	record_encode(bytes, record);
 	return fresh ? store_append(ledger->store, claim->id, bytes, sizeof bytes)
@@ -169,7 +173,7 @@ static void resolve(struct record *record)
 		break;
 	case CLAIM_SETTLING:
 		record->state = CLAIM_UNKNOWN;
-		record->in_doubt = true;
+		record->in_doubt |= record->job[0] == 0; /* else it was only asked how its job does */
 		break;
 	default:
 		break;
@@ -188,6 +192,7 @@ static struct claim *rebuild(struct ledger *ledger, const struct record *record)
 	claim->amount_due = record->amount_due;
 	claim->attempts = record->attempts;
 	claim->in_doubt = record->in_doubt;
+	claim->has_job = record->job[0] != 0;
 	claim_set_state(ledger, claim, record->state);
 	if (record->state != CLAIM_RELEASED)
 		table_link(&ledger->table, claim);
@@ -257,6 +262,8 @@ static int check_header(struct ledger *ledger)
 		return journal_probe(ledger);
 	if (err == 0 && span_equal(stored, span_of(header, sizeof header)))
 		return 0;
+	if (err == 0 && span_equal(stored, span_of(header_v1, sizeof header_v1)))
+		return journal_probe(ledger);
 	log_error("event=journal_foreign directory=%s", ledger->config.directory);
 	return err != 0 && err != -ENOENT ? err : -EPROTO;
 }

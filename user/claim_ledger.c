@@ -146,12 +146,12 @@ static void lose(struct ledger *ledger, struct claim *claim)
 	count(&ledger->counts.corrupt);
 	ask_give(ledger, claim);
 	claim_set_state(ledger, claim, CLAIM_UNKNOWN);
-	ask_give_up(ledger, claim);
 	if (claim->settled != NULL)
 		ledger_mail(claim->settled, -EBADMSG, CLAIM_UNKNOWN, NULL);
 	if (claim->durable != NULL)
 		ledger_mail(claim->durable, -EBADMSG, CLAIM_UNKNOWN, NULL);
 	claim->settled = claim->durable = NULL;
+	ask_give_up(ledger, claim);
 }
 
 /* Writes one claim into the running transaction. */

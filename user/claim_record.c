@@ -10,6 +10,7 @@ struct codec {
 	uint8_t *at, *end;
 	bool decode;
 	bool bad;
+	uint64_t version;
 };
 
 static void bytes(struct codec *codec, void *field, size_t cnt)
@@ -127,24 +128,31 @@ static void record_fields(struct codec *codec, struct record *record)
 	text(codec, record->word, sizeof record->word);
 	payment_fields(codec, &record->payment);
 	offer_fields(codec, &record->offer);
+	if (codec->version == 1)
+		return;
+	number64(codec, &record->facilitator);
+	text(codec, record->job, sizeof record->job);
 }
 
 /* version 2, bytes 2, checksum 8; then the fields, which with the id are what the checksum is of */
 #define HEAD_BYTES 12
 
-static uint64_t checksum(uint64_t id, const uint8_t *record)
+static uint64_t checksum(uint64_t id, const uint8_t *record, size_t record_bytes)
 {
 	/* A constant: whoever reads the journal elsewhere needs it. */
 	uint8_t key[16] = "tollbar claim";
 
 	for (unsigned i = 0; i < 8; i++)
 		key[8 + i] ^= (uint8_t)(id >> 8 * i);
-	return siphash(key, record + HEAD_BYTES, RECORD_BYTES - HEAD_BYTES);
+	return siphash(key, record + HEAD_BYTES, record_bytes - HEAD_BYTES);
 }
 
-static struct codec head(uint8_t *record, bool decode)
+static struct codec head(uint8_t *record, size_t record_bytes, bool decode)
 {
-	return (struct codec){.at = record, .end = record + RECORD_BYTES, .decode = decode};
+	return (struct codec){.at = record,
+			      .end = record + record_bytes,
+			      .decode = decode,
+			      .version = record_bytes == RECORD_V1_BYTES ? 1 : RECORD_VERSION};
 }
 
 /* What permit and claim saw to when the record was made. */
@@ -160,34 +168,34 @@ static bool coherent(const struct record *record)
 	       deadline_s == record->deadline_s && record->key.chain_id == offer->chain_id &&
 	       memcmp(&record->key.from, &payment->from, sizeof payment->from) == 0 &&
 	       memcmp(&record->key.nonce, &payment->nonce, sizeof payment->nonce) == 0 &&
-	       u256_compare(record->amount_due.at, offer->amount.at) <= 0;
+	       u256_compare(record->amount_due.at, offer->amount.at) <= 0 && settlement_job_good(record->job);
 }
 
 void record_encode(uint8_t out[RECORD_BYTES], const struct record *record)
 {
 	struct record copy = *record; /* the walk writes back what it reads */
-	struct codec codec = head(out, false);
+	struct codec codec = head(out, RECORD_BYTES, false);
 
 	ASSERT(coherent(record));
 	codec.at += HEAD_BYTES;
 	record_fields(&codec, &copy);
 	ASSERT(codec.at == codec.end);
-	codec = head(out, false);
+	codec = head(out, RECORD_BYTES, false);
 	number(&codec, RECORD_VERSION, 2);
 	number(&codec, RECORD_BYTES, 2);
-	number(&codec, checksum(record->id, out), 8);
+	number(&codec, checksum(record->id, out, RECORD_BYTES), 8);
 }
 
 bool record_decode(struct record *record, uint64_t id, struct span stored)
 {
 	uint8_t copy[RECORD_BYTES];
 
-	if (stored.bytes != RECORD_BYTES)
+	if (stored.bytes != RECORD_BYTES && stored.bytes != RECORD_V1_BYTES)
 		return false;
-	memcpy(copy, stored.at, RECORD_BYTES);
-	struct codec codec = head(copy, true);
-	if (number(&codec, 0, 2) != RECORD_VERSION || number(&codec, 0, 2) != RECORD_BYTES ||
-	    number(&codec, 0, 8) != checksum(id, copy))
+	memcpy(copy, stored.at, stored.bytes);
+	struct codec codec = head(copy, stored.bytes, true);
+	if (number(&codec, 0, 2) != codec.version || number(&codec, 0, 2) != stored.bytes ||
+	    number(&codec, 0, 8) != checksum(id, copy, stored.bytes))
 		return false;
 	memset(record, 0, sizeof *record);
 	record->id = id;

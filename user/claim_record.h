@@ -11,8 +11,9 @@
 #include "payment.h"
 #include "settlement.h"
 
-#define RECORD_VERSION 1
-#define RECORD_BYTES 943 /* four to an LMDB page; counted by record_encode */
+#define RECORD_VERSION 2
+#define RECORD_BYTES 999    /* four to an LMDB page; counted by record_encode */
+#define RECORD_V1_BYTES 943 /* what version 1 had, which ends before `facilitator` */
 
 struct record {
 	uint64_t id;
@@ -27,11 +28,14 @@ struct record {
 	char word[SETTLE_WORD_BYTES_MAX];
 	struct payment payment; /* all but `accepted`, which was never a value */
 	struct offer offer;	/* as it was when the claim was taken */
+	/* From version 2 on; zero in records of version 1, which are read too. */
+	uint64_t facilitator; /* who was asked, see settle.h; 0: nobody yet */
+	char job[SETTLE_JOB_BYTES_MAX];
 };
 
 void record_encode(uint8_t out[RECORD_BYTES], const struct record *record);
 
-/* False: wrong length, version or checksum, not the record of this id, or fields that contradict each other.  Nothing
+/* Also records of version 1.  False: wrong length, version or checksum, not the record of this id, or fields that contradict each other.  Nothing
  * of *record may then be used. */
 bool record_decode(struct record *record, uint64_t id, struct span stored) __attribute__((warn_unused_result));
 

@@ -43,6 +43,8 @@ struct claim {
 	bool queued;	     /* (lock) */
 	bool linked;	     /* (lock) in its chain: the key is taken */
 	bool in_doubt;	     /* (ledger) an attempt to settle may have gone through without our knowing */
+	bool has_job;	     /* (ledger) the facilitator works on it, and can be asked how far it is */
+	bool pending;	     /* (ledger) its last answer said that the outcome will be known soon */
 	bool given_up;	     /* (ledger) unknown past its deadline: not asked again */
 };
 

@@ -57,6 +57,7 @@ static void give_back_unknown(struct settler *settler, struct settlement *settle
 {
 	settlement->outcome = CLAIM_UNKNOWN;
 	settlement->not_sent = !sent;
+	settlement->pending = false;
 	settlement->has_transaction = false;
 	snprintf(settlement->word, sizeof settlement->word, "%s", word);
 	give_back(settler, settlement);
@@ -99,11 +100,25 @@ static void finish(struct settler *settler, struct fetch_job *job)
 		give_back_unknown(settler, settlement, sent, error_word(error));
 		return;
 	}
-	settle_answer(settlement, job->status, job->answer, job->answer_bytes);
+	if (settlement->job[0] != 0)
+		settle_job_answer(settlement, job->status, job->answer, job->answer_bytes);
+	else
+		settle_answer(settlement, job->status, job->answer, job->answer_bytes);
 	if (says_nothing(settlement))
 		count(&settler->facilitator_errors);
 	fetch_give(settler->pool, job);
 	give_back(settler, settlement);
+}
+
+/* The facilitator has it in line already. */
+static void ask_after(struct settler *settler, struct settlement *settlement, struct fetch_job *job)
+{
+	_Static_assert(1 + SETTLE_JOB_BYTES_MAX <= FETCH_BELOW_BYTES_MAX, "a job's name fits behind the URL");
+	snprintf(job->body, BODY_BYTES_MAX, "/%s", settlement->job);
+	job->below = job->body;
+	job->ctx = settlement;
+	count(&settler->asked);
+	fetch_start(settler->pool, job, 0);
 }
 
 static void ask(struct settler *settler, struct settlement *settlement, struct fetch_job *job)
@@ -149,7 +164,11 @@ static void start_waiting(struct settler *settler)
 		struct fetch_job *job = fetch_take(settler->pool);
 		if (job == NULL)
 			return;
-		ask(settler, next_waiting(settler), job);
+		struct settlement *settlement = next_waiting(settler);
+		if (settlement->job[0] != 0)
+			ask_after(settler, settlement, job);
+		else
+			ask(settler, settlement, job);
 	}
 }
 

@@ -2,7 +2,13 @@
 #ifndef TOLLBAR_SETTLE_H
 #define TOLLBAR_SETTLE_H
 /* settle.h: owed claims → facilitator.  One thread, many requests at a time.  A timeout is not a failure, a 202 is not a
- * success, and a body without a boolean `success` is neither. */
+ * success, and a body without a boolean `success` is neither.
+ *
+ * A facilitator says what became of a settlement at once (200), or that it has a transaction on the way
+ * (settlement_pending: asked again with the identical body, for which the reference looks up that same transaction), or
+ * that it has put it in line (202 with a job: asked after by GET URL/settle/JOB until it ends; OpenGradient's does so).  A
+ * job that failed, or that nobody knows any more, is an attempt without an answer.
+ * Source: @x402/evm 2.27.0; OpenGradient/inference-facilitator all_networks.ts @015ceb56. */
 #include <stddef.h>
 
 #include "settlement.h"
@@ -37,5 +43,7 @@ size_t settle_body(char *out, size_t out_bytes, const struct settlement *settlem
 /* settle_answer: HTTP status and body → outcome, transaction, word.  A refusal that names a transaction, or a word for the
  * facilitator's own trouble, is not taken for the last one: unknown.  Pure. */
 void settle_answer(struct settlement *settlement, long http_status, const char *body, size_t body_bytes);
+/* settle_job_answer: the same of what GET says of settlement->job, which goes when there is nothing to ask after. */
+void settle_job_answer(struct settlement *settlement, long http_status, const char *body, size_t body_bytes);
 
 #endif

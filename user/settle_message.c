@@ -224,6 +224,8 @@ size_t settle_body(char *out, size_t out_bytes, const struct settlement *settlem
 
 /* --- answer --- */
 
+#define PENDING "settlement_pending"
+
 /* Statuses that say something of us or of the moment, never of the payment, whatever the body says. */
 static bool is_verdict(long http_status)
 {
@@ -255,7 +257,7 @@ struct verdict {
 static bool is_final(const struct verdict *verdict)
 {
 	static const char *const stumbles[] = {
-		"settlement_pending",
+		PENDING,
 		"unexpected_", /* settle_error, verify_error, error */
 		"invalid_exact_evm_transaction_failed",
 		"invalid_upto_evm_transaction_failed",
@@ -311,34 +313,151 @@ static bool read_verdict(struct verdict *verdict, struct span body)
 	return json_end(&json) && verdict->has_success;
 }
 
-void settle_answer(struct settlement *settlement, long http_status, const char *body, size_t body_bytes)
+/* Nothing is known yet; the word stays if nothing better is found. */
+static void begin_answer(struct settlement *settlement, long http_status)
 {
-	struct verdict verdict;
-
 	settlement->outcome = CLAIM_UNKNOWN;
-	settlement->not_sent = false;
+	settlement->not_sent = settlement->pending = false;
 	settlement->has_transaction = false;
 	memset(&settlement->transaction, 0, sizeof settlement->transaction);
 	snprintf(settlement->word, sizeof settlement->word, "facilitator_status_%ld", http_status);
-	if (!is_verdict(http_status))
-		return;
-	if (!read_verdict(&verdict, span_of(body, body_bytes))) {
-		if (http_status == 200)
-			set_word(settlement, SPAN("facilitator_answer_bad"));
-		return;
-	}
-	if (verdict.has_transaction) {
+}
+
+static void set_pending(struct settlement *settlement)
+{
+	settlement->pending = true;
+	set_word(settlement, SPAN(PENDING));
+}
+
+/* good: it may settle; else it contradicts the status it came with. */
+static void take_verdict(struct settlement *settlement, const struct verdict *verdict, bool good)
+{
+	if (verdict->has_transaction) {
 		settlement->has_transaction = true;
-		settlement->transaction = verdict.transaction;
+		settlement->transaction = verdict->transaction;
 	}
-	if (verdict.success) {
-		if (http_status != 200)
-			return; /* it contradicts itself */
+	if (verdict->success) {
+		if (!good)
+			return;
 		settlement->outcome = CLAIM_SETTLED;
 		settlement->word[0] = 0;
 		return;
 	}
-	set_word(settlement, verdict.reason.bytes > 0 ? verdict.reason : SPAN("unexpected_settle_error"));
-	if (is_final(&verdict))
+	set_word(settlement, verdict->reason.bytes > 0 ? verdict->reason : SPAN("unexpected_settle_error"));
+	settlement->pending = span_equal(verdict->reason, SPAN(PENDING));
+	if (is_final(verdict))
 		settlement->outcome = CLAIM_REFUSED;
+}
+
+/* --- jobs --- */
+
+struct report {
+	char job[SETTLE_JOB_BYTES_MAX]; /* empty: none, or not one that can be asked after */
+	bool ended, failed;
+	struct json_value result;
+};
+
+static void read_job_name(char job[SETTLE_JOB_BYTES_MAX], const struct json_value *value)
+{
+	struct span name;
+	uint8_t bytes[SETTLE_JOB_BYTES_MAX];
+	uint64_t number;
+
+	memset(job, 0, SETTLE_JOB_BYTES_MAX);
+	if (json_u64(value, &number))
+		snprintf(job, SETTLE_JOB_BYTES_MAX, "%llu", (unsigned long long)number);
+	else if (json_text(value, &name, bytes, sizeof bytes) && name.bytes < SETTLE_JOB_BYTES_MAX &&
+		 memchr(name.at, 0, name.bytes) == NULL)
+		memcpy(job, name.at, name.bytes);
+	if (!settlement_job_good(job))
+		memset(job, 0, SETTLE_JOB_BYTES_MAX);
+}
+
+/* {"jobId", "status", "result"}; false: not one JSON object. */
+static bool read_report(struct report *report, struct span body)
+{
+	struct json json;
+	struct json_value name, value;
+
+	*report = (struct report){.ended = false};
+	json_init(&json, body, JSON_NESTING_MAX, JSON_ENTERED);
+	if (!json_enter(&json, JSON_OBJECT))
+		return false;
+	while (json_next(&json, &name)) {
+		if (!json_read(&json, &value))
+			break;
+		if (json_equals(&name, SPAN("jobId"))) {
+			read_job_name(report->job, &value);
+		} else if (json_equals(&name, SPAN("status"))) {
+			report->failed = json_equals(&value, SPAN("failed"));
+			report->ended =
+				json_equals(&value, SPAN("succeeded")) || json_equals(&value, SPAN("completed"));
+		} else if (json_equals(&name, SPAN("result"))) {
+			report->result = value;
+		}
+	}
+	return json_end(&json);
+}
+
+/* {"paymentJob": a report}. */
+static void take_job(struct settlement *settlement, struct span body)
+{
+	struct json json;
+	struct json_value name, value = {0};
+	struct report report;
+
+	json_init(&json, body, JSON_NESTING_MAX, JSON_ENTERED);
+	if (!json_enter(&json, JSON_OBJECT))
+		return;
+	while (json_next(&json, &name))
+		if (json_equals(&name, SPAN("paymentJob")))
+			(void)json_read(&json, &value);
+	if (!json_end(&json) || value.type != JSON_OBJECT || !read_report(&report, value.text) || report.job[0] == 0)
+		return;
+	memcpy(settlement->job, report.job, sizeof settlement->job);
+	set_pending(settlement);
+}
+
+/* The next question is by POST again. */
+static void lose_job(struct settlement *settlement, const char *word)
+{
+	memset(settlement->job, 0, sizeof settlement->job);
+	snprintf(settlement->word, sizeof settlement->word, "%s", word);
+}
+
+void settle_job_answer(struct settlement *settlement, long http_status, const char *body, size_t body_bytes)
+{
+	struct report report;
+	struct verdict verdict;
+
+	begin_answer(settlement, http_status);
+	if (http_status == 404 || http_status == 410) {
+		lose_job(settlement, "facilitator_job_gone");
+		return;
+	}
+	if (http_status != 200)
+		return;
+	set_word(settlement, SPAN("facilitator_answer_bad"));
+	if (!read_report(&report, span_of(body, body_bytes)) || strcmp(report.job, settlement->job) != 0)
+		return;
+	if (report.failed)
+		lose_job(settlement, "facilitator_job_failed");
+	else if (!report.ended)
+		set_pending(settlement);
+	else if (report.result.type == JSON_OBJECT && read_verdict(&verdict, report.result.text))
+		take_verdict(settlement, &verdict, true);
+}
+
+void settle_answer(struct settlement *settlement, long http_status, const char *body, size_t body_bytes)
+{
+	struct verdict verdict;
+
+	begin_answer(settlement, http_status);
+	memset(settlement->job, 0, sizeof settlement->job);
+	if (http_status == 202)
+		take_job(settlement, span_of(body, body_bytes));
+	else if (is_verdict(http_status) && read_verdict(&verdict, span_of(body, body_bytes)))
+		take_verdict(settlement, &verdict, http_status == 200);
+	else if (http_status == 200)
+		set_word(settlement, SPAN("facilitator_answer_bad"));
 }

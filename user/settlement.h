@@ -3,6 +3,8 @@
 #define TOLLBAR_SETTLEMENT_H
 /* settlement.h: the noun that goes between the ledger thread (claim) and the settlement thread (settle), and the state
  * words of a claim.  A settlement is lent to settle by claim and comes back with an outcome; neither includes the other. */
+#include <string.h>
+
 #include "base/mailbox.h"
 #include "payment.h"
 
@@ -19,22 +21,34 @@ enum claim_state {
 };
 
 #define SETTLE_WORD_BYTES_MAX 96 /* errorReason, zero-terminated, printable ASCII */
+#define SETTLE_JOB_BYTES_MAX 48	 /* a facilitator's name for what it works on, zero-terminated, fit for a path */
 
 struct settlement {
 	struct mail mail;
 	/* in: set by claim */
 	uint64_t claim_id;
 	struct payment payment;
-	struct offer offer;	/* as it was when the claim was taken */
-	struct word amount_due; /* atomic units, at most offer.amount */
-	unsigned attempts;	/* asked so far, counting restarts */
-	bool in_doubt;		/* an earlier attempt may have gone through */
+	struct offer offer;		/* as it was when the claim was taken */
+	struct word amount_due;		/* atomic units, at most offer.amount */
+	unsigned attempts;		/* asked so far, counting restarts */
+	bool in_doubt;			/* an earlier attempt may have gone through */
+	char job[SETTLE_JOB_BYTES_MAX]; /* in and out: what the facilitator made of it; empty: to be asked by POST */
 	/* out: set by settle */
 	enum claim_state outcome; /* CLAIM_SETTLED, CLAIM_REFUSED or CLAIM_UNKNOWN */
 	bool not_sent;		  /* with CLAIM_UNKNOWN: for certain the facilitator never saw this attempt */
+	bool pending;		  /* with CLAIM_UNKNOWN: it is at it, and will know soon */
 	bool has_transaction;
 	struct word transaction;	  /* hash of the settling transaction */
 	char word[SETTLE_WORD_BYTES_MAX]; /* facilitator's errorReason, or ours when it gave none */
 };
+
+/* A job's name goes into a path: nothing in it but what stands for itself, and no dot segment.  Empty is good: no job. */
+static inline bool settlement_job_good(const char job[SETTLE_JOB_BYTES_MAX])
+{
+	static const char good[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.:";
+	size_t bytes = strnlen(job, SETTLE_JOB_BYTES_MAX);
+
+	return bytes < SETTLE_JOB_BYTES_MAX && strspn(job, good) == bytes && job[0] != '.';
+}
 
 #endif

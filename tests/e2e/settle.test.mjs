@@ -137,6 +137,49 @@ test('what is unknown survives a restart', async () => {
 	await refused(world, 'replayed', () => askPaid(chat(), made));
 });
 
+for (const method of ['eip3009', 'upto'])
+	test(`put in line, carried out later, served then: ${method}`, async () => {
+		const { payer, made } = await fresh(method);
+		await under(faults.inLine(600), async () => {
+			const answer = await askPaid(chat(), made);
+			assert.equal(answer.status, 200, answer.text);
+			const receipt = receiptOf(answer);
+			assert.equal(receipt.success, true);
+			assert.match(receipt.transaction, /^0x[0-9a-f]{64}$/);
+		});
+		assert.ok((await charged(payer)) > 0n);
+		assert.equal(settlesOf(made).length, 1, 'asked once, asked after since');
+	});
+
+test('a restart goes on asking after the job', async () => {
+	const { payer, made } = await fresh('upto');
+	await under(faults.inLine(4000), async () => {
+		assert.equal((await askPaid(chat(), made, { body: BODY_STREAM })).status, 200);
+		const asked = world.facilitator.polls.size;
+		await until('the job', 5000, () => world.facilitator.polls.size > asked);
+		await world.gate.stop('SIGKILL');
+	});
+	const [id] = [...world.facilitator.polls.keys()].slice(-1);
+	await world.gate.start();
+	await until('its end to be heard', 20_000, () => world.facilitator.polls.get(id).ended > 0);
+	await sleep(2500);
+	assert.equal(world.facilitator.polls.get(id).ended, 1, 'nothing is asked after the answer');
+	assert.equal(await charged(payer), USED);
+	assert.equal(settlesOf(made).length, 1);
+});
+
+test('a job that nobody knows any more is asked for anew, and pays once', async () => {
+	const { payer, made } = await fresh('upto');
+	await under(faults.inLine(60_000), async () => {
+		assert.equal((await askPaid(chat(), made, { body: BODY_STREAM })).status, 200);
+		await until('the job', 5000, () => settlesOf(made).length > 0);
+	});
+	world.facilitator.jobs.clear();
+	await until('the settlement', RESOLVE_MS, async () => (await charged(payer)) > 0n);
+	assert.equal(await charged(payer), USED);
+	assert.equal(settlesOf(made).length, 2);
+});
+
 test('upto asks for what was used, not for what was signed', async () => {
 	const { payer, made } = await fresh('upto');
 	assert.equal((await askPaid(chat(), made)).status, 200);

@@ -2,6 +2,7 @@
 // The npm x402 facilitator behind a small HTTP server, with a switch in front of it that lets a test make /settle fail
 // in every way a network can.
 import './node18.mjs';
+import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import { x402Facilitator } from '@x402/core/facilitator';
 import { toFacilitatorEvmSigner } from '@x402/evm';
@@ -11,7 +12,7 @@ import { UptoEvmScheme } from '@x402/evm/upto/facilitator';
 import { NETWORK, NETWORK_V1 } from './chain.mjs';
 import { sleep } from './wait.mjs';
 
-/* What a fault is given: settle() asks the real facilitator and gives its answer; reply(status, text) answers;
+/* What a fault is given: jobs, by id, which GET /settle/ID shows; settle() asks the real facilitator and gives its answer; reply(status, text) answers;
  * socket may be destroyed; returning without an answer hangs. */
 export const faults = {
 	status:
@@ -26,6 +27,20 @@ export const faults = {
 		() =>
 		({ reply }) =>
 			reply(202, '{"paymentJob":{"jobId":"1","status":"queued"}}'),
+	/* As OpenGradient's does: every settlement becomes a job, carried out `ms` later, asked after by its id. */
+	inLine:
+		(ms = 0) =>
+		({ settle, reply, jobs }) => {
+			const job = { jobId: `payment-${randomUUID()}`, queue: 'x402-settle-payment-queue', status: 'queued' };
+			jobs.set(job.jobId, job);
+			sleep(ms)
+				.then(settle)
+				.then(
+					(result) => Object.assign(job, { status: 'succeeded', result }),
+					(error) => Object.assign(job, { status: 'failed', error: error.message }),
+				);
+			reply(202, JSON.stringify({ paymentJob: job }));
+		},
 	noBoolean:
 		() =>
 		({ reply }) =>
@@ -113,11 +128,11 @@ async function readJson(request) {
 }
 
 /* startFacilitator: → { url, fault, settles, verifies, stop() }.
- * settles: every /settle asked, in order: { body, answer (undefined until known), at }.  Set `fault` to one of faults
+ * polls: how often each job was asked after, by id: { open, ended }.  settles: every /settle asked, in order: { body, answer (undefined until known), at }.  Set `fault` to one of faults
  * (or to undefined); it takes part from the next /settle on.  stop() and start() again keep the port: "down, then back". */
 export async function startFacilitator(chain, { host = '127.0.0.1', port = 0 } = {}) {
 	const real = makeFacilitator(chain);
-	const self = { fault: undefined, settles: [], verifies: [] };
+	const self = { fault: undefined, settles: [], verifies: [], polls: new Map(), jobs: new Map() };
 
 	async function onSettle(request, response) {
 		const body = await readJson(request);
@@ -128,8 +143,17 @@ export async function startFacilitator(chain, { host = '127.0.0.1', port = 0 } =
 			entry.answer ??= { status, text };
 			response.writeHead(status, { 'content-type': 'application/json' }).end(text);
 		};
-		if (self.fault !== undefined) return self.fault({ body, settle, reply, socket: response.socket });
+		if (self.fault !== undefined) return self.fault({ body, settle, reply, socket: response.socket, jobs: self.jobs });
 		return reply(200, JSON.stringify(await settle()));
+	}
+
+	function onJob(id, response) {
+		const job = self.jobs.get(id);
+		const polls = self.polls.get(id) ?? { open: 0, ended: 0 };
+		polls[job?.status === 'succeeded' || job?.status === 'failed' ? 'ended' : 'open']++;
+		self.polls.set(id, polls);
+		response.writeHead(job ? 200 : 404, { 'content-type': 'application/json' });
+		response.end(JSON.stringify(job ?? { error: `Settlement job not found: ${id}` }));
 	}
 
 	async function onVerify(request, response) {
@@ -144,6 +168,8 @@ export async function startFacilitator(chain, { host = '127.0.0.1', port = 0 } =
 		const answered =
 			route === 'POST /settle'
 				? onSettle(request, response)
+				: route.startsWith('GET /settle/')
+					? onJob(request.url.slice('/settle/'.length), response)
 				: route === 'POST /verify'
 					? onVerify(request, response)
 					: route === 'GET /supported'
