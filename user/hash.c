@@ -6,6 +6,7 @@
 #include "base/keccak.h"
 #include "base/span.h"
 #include "base/u256.h"
+#include "contracts.h"
 
 /* keccak256 of the type strings; tests/unit/test_hash.c computes each from its string. */
 
@@ -53,12 +54,6 @@ static const struct word upto_permit_type = {{
 static const struct word permit2_name = {{
 	0x9a, 0xc9, 0x97, 0x41, 0x6e, 0x8f, 0xf9, 0xd2, 0xff, 0x6b, 0xeb, 0xeb, 0x71, 0x49, 0xf6, 0x5c,
 	0xda, 0xe5, 0xe3, 0x2e, 0x2b, 0x90, 0x44, 0x0b, 0x56, 0x6b, 0xb3, 0x04, 0x40, 0x41, 0xd3, 0x6a,
-}};
-
-/* Permit2, at the same address on every chain. */
-static const struct address permit2_contract = {{
-	0x00, 0x00, 0x00, 0x00, 0x00, 0x22, 0xd4, 0x73, 0x03, 0x0f,
-	0x11, 0x6d, 0xde, 0xe9, 0xf6, 0xb4, 0x3a, 0xc7, 0x8b, 0xa3,
 }};
 
 /* An EIP-712 struct being encoded: words one after another. */
@@ -122,7 +117,7 @@ void hash_domain(struct word *separator, const struct offer *offer)
 	}
 	u256_from_u64(chain_id.at, offer->chain_id);
 	add_word(&encoding, &chain_id);
-	add_address(&encoding, token ? &offer->asset : &permit2_contract);
+	add_address(&encoding, token ? &offer->asset : &contract_permit2);
 	*separator = hash_encoding(&encoding);
 }
 

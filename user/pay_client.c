@@ -9,18 +9,13 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/u256.h"
+#include "contracts.h"
 #include "hash.h"
 #include "network.h"
 #include "sign.h"
 
 /* Both SDKs date a payment back this far, for servers whose clock is behind. */
 enum { VALID_SINCE_S = 600 };
-
-/* Spenders the two Permit2 methods sign for, the same on every chain.  Source: @x402/evm 2.27.0, constants. */
-static const struct address exact_proxy = {{0x40, 0x20, 0x85, 0xc2, 0x48, 0xee, 0xa2, 0x7d, 0x92, 0xe8,
-					    0xb3, 0x0b, 0x2c, 0x58, 0xed, 0x07, 0xf9, 0xe2, 0x00, 0x01}};
-static const struct address upto_proxy = {{0x40, 0x20, 0xa4, 0xf3, 0xb7, 0xb9, 0x0c, 0xca, 0x42, 0x3b,
-					   0x9f, 0xab, 0xcc, 0x0c, 0xe5, 0x7c, 0x6c, 0x24, 0x00, 0x02}};
 
 /* Members of one `accepts` entry; v1 and v2 differ in the name of the amount and in how a network is named. */
 struct entry {
@@ -219,7 +214,7 @@ void pay_fill(struct payment *payment, const struct pay_offer *offer, const stru
 	if (terms->method == METHOD_EIP3009)
 		return;
 	payment->token = terms->asset;
-	payment->spender = terms->method == METHOD_UPTO ? upto_proxy : exact_proxy;
+	payment->spender = terms->method == METHOD_UPTO ? contract_upto_proxy : contract_exact_proxy;
 	payment->facilitator = terms->facilitator; /* zero but for upto */
 }
 

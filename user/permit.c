@@ -5,17 +5,8 @@
 
 #include "base/assert.h"
 #include "base/u256.h"
+#include "contracts.h"
 
-/* x402ExactPermit2Proxy and x402UptoPermit2Proxy, at the same addresses on every chain.
- * Source: @x402/evm 2.27.0 constants. */
-static const struct address exact_proxy = {{
-	0x40, 0x20, 0x85, 0xc2, 0x48, 0xee, 0xa2, 0x7d, 0x92, 0xe8,
-	0xb3, 0x0b, 0x2c, 0x58, 0xed, 0x07, 0xf9, 0xe2, 0x00, 0x01,
-}};
-static const struct address upto_proxy = {{
-	0x40, 0x20, 0xa4, 0xf3, 0xb7, 0xb9, 0x0c, 0xca, 0x42, 0x3b,
-	0x9f, 0xab, 0xcc, 0x0c, 0xe5, 0x7c, 0x6c, 0x24, 0x00, 0x02,
-}};
 static const struct address no_address;
 
 static bool same_address(const struct address *a, const struct address *b)
@@ -96,7 +87,8 @@ static enum reason check_spender(const struct payment *payment, const struct off
 {
 	if (offer->method == METHOD_EIP3009)
 		return REASON_OK;
-	return same_address(&payment->spender, offer->method == METHOD_UPTO ? &upto_proxy : &exact_proxy)
+	return same_address(&payment->spender,
+			    offer->method == METHOD_UPTO ? &contract_upto_proxy : &contract_exact_proxy)
 		       ? REASON_OK
 		       : SPENDER_WRONG;
 }

@@ -70,7 +70,7 @@ static struct payment payment_of(const struct offer *offer)
 
 	if (offer->method != METHOD_EIP3009) {
 		payment.token = offer->asset;
-		payment.spender = offer->method == METHOD_UPTO ? upto_proxy : exact_proxy;
+		payment.spender = offer->method == METHOD_UPTO ? contract_upto_proxy : contract_exact_proxy;
 		payment.facilitator = offer->facilitator;
 	}
 	return payment;
@@ -253,10 +253,10 @@ TEST(proxies_are_not_exchanged)
 	struct offer exact = offer_of(METHOD_PERMIT2), upto = offer_of(METHOD_UPTO);
 	struct payment payment = payment_of(&exact);
 
-	payment.spender = upto_proxy;
+	payment.spender = contract_upto_proxy;
 	CHECK_EQ(judge(&payment, &exact), SPENDER_WRONG);
 	payment = payment_of(&upto);
-	payment.spender = exact_proxy;
+	payment.spender = contract_exact_proxy;
 	CHECK_EQ(judge(&payment, &upto), SPENDER_WRONG);
 }
 
@@ -380,9 +380,9 @@ TEST(proxy_addresses)
 	struct address address = {{0}};
 
 	CHECK(hex_decode(address.at, 20, SPAN("0x402085c248EeA27D92E8b30b2C58ed07f9E20001")));
-	CHECK(same_address(&address, &exact_proxy));
+	CHECK(same_address(&address, &contract_exact_proxy));
 	CHECK(hex_decode(address.at, 20, SPAN("0x4020A4f3b7b90ccA423B9fabCc0CE57C6C240002")));
-	CHECK(same_address(&address, &upto_proxy));
+	CHECK(same_address(&address, &contract_upto_proxy));
 }
 
 CHECK_MAIN
