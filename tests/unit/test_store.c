@@ -249,24 +249,39 @@ TEST(store_full_table_is_enospc_and_loses_nothing)
 	remove_directory();
 }
 
+/* A small disk with a ballast on it, in a mount namespace of our own: it goes with the process, however that ends. */
+static bool mount_small(int *ballast_fd)
+{
+	char ballast[128];
+
+	make_directory();
+	CHECK_EQ(mkdir(directory, 0700), 0);
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("tollbar-store", directory, "tmpfs", 0, "size=512k") < 0) {
+		remove_directory();
+		return false;
+	}
+	snprintf(ballast, sizeof ballast, "%s/ballast", directory);
+	*ballast_fd = open(ballast, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	CHECK(*ballast_fd >= 0 && posix_fallocate(*ballast_fd, 0, 150000) == 0);
+	return true;
+}
+
+static void unmount_small(int ballast_fd)
+{
+	close(ballast_fd);
+	CHECK_EQ(umount(directory), 0);
+	remove_directory();
+}
+
 TEST(store_full_disk_is_enospc_and_goes_on_when_there_is_room)
 {
 	struct store *store;
 	uint64_t key = 0;
-	char mountpoint[64], ballast[128];
+	int fd;
 
-	make_directory();
-	snprintf(mountpoint, sizeof mountpoint, "%s", directory);
-	CHECK_EQ(mkdir(mountpoint, 0700), 0);
-	/* In a mount namespace of our own: it goes with the process, however that ends. */
-	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-	    mount("tollbar-store", mountpoint, "tmpfs", 0, "size=512k") < 0) {
-		remove_directory();
+	if (!mount_small(&fd))
 		CHECK_SKIP("needs root to mount a small tmpfs");
-	}
-	snprintf(ballast, sizeof ballast, "%s/ballast", mountpoint);
-	int fd = open(ballast, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
-	CHECK(fd >= 0 && posix_fallocate(fd, 0, 150000) == 0);
 	CHECK_NEED(store_open(&store, directory, 2 << 20) == 0);
 	CHECK_EQ(fill(store, &key), -ENOSPC);
 	uint64_t before = key;
@@ -277,10 +292,56 @@ TEST(store_full_disk_is_enospc_and_goes_on_when_there_is_room)
 	CHECK_EQ(fill(store, &key), -ENOSPC);
 	CHECK(key > before + 20);
 	CHECK_EQ(count(store), key - 1);
-	close(fd);
 	store_close(store);
-	CHECK_EQ(umount(mountpoint), 0);
-	remove_directory();
+	unmount_small(fd);
+}
+
+/* A child fills the disk and dies; → what was committed. */
+static uint64_t fill_and_die(void)
+{
+	uint64_t key = 0;
+	int fds[2], status;
+
+	CHECK_EQ(pipe(fds), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		struct store *store;
+		if (store_open(&store, directory, 2 << 20) != 0 || fill(store, &key) != -ENOSPC ||
+		    write(fds[1], &key, sizeof key) != sizeof key)
+			_exit(1);
+		kill(getpid(), SIGKILL);
+	}
+	close(fds[1]);
+	CHECK_EQ(read(fds[0], &key, sizeof key), sizeof key);
+	close(fds[0]);
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK(WIFSIGNALED(status));
+	return key;
+}
+
+TEST(store_starts_on_a_disk_that_is_full)
+{
+	struct store *store;
+	int fd;
+
+	if (!mount_small(&fd))
+		CHECK_SKIP("needs root to mount a small tmpfs");
+	uint64_t key = fill_and_die(), cnt = key, before;
+	CHECK(key > 20);
+	for (int start = 0; start < 4; start++) {
+		if (start == 3) /* now there is room */
+			CHECK_EQ(ftruncate(fd, 0), 0);
+		CHECK_NEED(store_open(&store, directory, 2 << 20) == 0);
+		CHECK_EQ(store_damage(store), 0);
+		CHECK_EQ(count(store), cnt);
+		before = ++key;
+		CHECK_EQ(fill(store, &key), -ENOSPC);
+		cnt += key - before;
+		CHECK_EQ(count(store), cnt);
+		store_close(store);
+	}
+	CHECK(key > before + 20);
+	unmount_small(fd);
 }
 
 /* A child commits numbers and says so over a pipe; killed at any time, everything it said must be there, and nothing

@@ -351,6 +351,51 @@ TEST(crash_after_a_commit_larger_than_the_log_keeps_it)
 	cleanup(store);
 }
 
+/* The files as they stand, under a new process. */
+static struct store *crash(struct store *store)
+{
+	struct image image = take();
+
+	store_close(store);
+	remove_files(live);
+	CHECK_NEED(mkdir(live, 0700) == 0);
+	write_file(live, "wal", image.log.at, image.log.bytes);
+	write_file(live, "data.mdb", image.table.at, image.table.bytes);
+	drop(&image);
+	CHECK_NEED(store_open(&store, live, BYTES_MAX) == 0);
+	return store;
+}
+
+/* A start goes on in the log where it found its end: over what was torn, and with what was written but not said. */
+TEST(crash_after_crash_keeps_what_all_of_them_committed)
+{
+	static const enum fault faults[] = {FAULT_NONE, FAULT_BEFORE, FAULT_HALF, FAULT_AFTER};
+	struct store *store = setup();
+	unsigned seed = (unsigned)getpid();
+	uint64_t last = 0, behind_front = 0;
+
+	printf("seed %u\n", seed);
+	for (unsigned round = 0; round < 60; round++) {
+		for (int cnt = rand_r(&seed) % 4; cnt > 0; cnt--)
+			CHECK_EQ(commit(store, ++last, 1, 64), 0);
+		enum fault fault = faults[rand_r(&seed) % 4];
+		size_t writes = log_writes, cnt = 1 + (size_t)rand_r(&seed) % 24;
+		log_fault = fault;
+		int err = commit(store, last + 1, cnt, 400);
+		bool in_log = log_writes > writes; /* else it was a checkpoint */
+		log_fault = FAULT_NONE;
+		CHECK_EQ(err, in_log && fault != FAULT_NONE ? -EIO : 0);
+		if (err == 0 || fault == FAULT_AFTER)
+			last += cnt;
+		store = crash(store);
+		CHECK_EQ(store_damage(store), 0);
+		CHECK(holds(store, last, 0));
+		behind_front += store->wal.end > WAL_PAGE_BYTES;
+	}
+	CHECK(behind_front > 40);
+	cleanup(store);
+}
+
 /* --- a disk that forgets --- */
 
 TEST(damage_is_said_and_everything_else_is_kept)

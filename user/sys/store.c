@@ -4,7 +4,8 @@
  * One LMDB transaction stays open over many of ours.  Changes go into it at once and into the log's record beside; a
  * commit writes that record, one write and one flush.  When the log has no room for a record, and at the end, comes a
  * checkpoint: LMDB's own commit, which also holds the number of the newest commit in it, and the log starts over.  A
- * replay applies, in order, what the log has above the number that the table has.
+ * replay applies, in order, what the log has above the number that the table has; a start goes on behind that, so it
+ * writes nothing and a full disk does not keep it from happening.
  *
  * Whatever a crash cuts short, a commit that came back with 0 is found again:
  *
@@ -276,12 +277,12 @@ static int apply(struct store *store, const struct wal_op *op)
 }
 
 /* As a commit did it, but for a table that has some of it already, or lacks what was before: what it came to counts. */
-static int apply_again(struct store *store, struct span changes)
+static int apply_again(struct store *store, struct span changes, size_t *op_cnt)
 {
 	struct wal_op op;
 	int err = 0;
 
-	while (err == 0 && wal_next_op(&changes, &op)) {
+	for (; err == 0 && wal_next_op(&changes, &op); ++*op_cnt) {
 		err = apply(store, &op);
 		if (err == -EEXIST)
 			err = apply_put(store, &op, 0);
@@ -292,8 +293,8 @@ static int apply_again(struct store *store, struct span changes)
 }
 
 /* Applies the records of the log's first `until` bytes that the table does not have.  Out: *reader, as wal_read left
- * it. */
-static int replay(struct store *store, size_t until, struct wal_reader *reader, size_t *record_cnt)
+ * it, and how many changes they were. */
+static int replay(struct store *store, size_t until, struct wal_reader *reader, size_t *op_cnt)
 {
 	struct span changes;
 	uint64_t newest;
@@ -304,23 +305,20 @@ static int replay(struct store *store, size_t until, struct wal_reader *reader, 
 	if (err != 0)
 		return err;
 	reader->last = newest;
-	for (*record_cnt = 0; wal_read(reader, &changes); ++*record_cnt) {
-		err = apply_again(store, changes);
-		if (err != 0)
-			return err;
-	}
-	return 0;
+	for (*op_cnt = 0; err == 0 && wal_read(reader, &changes);)
+		err = apply_again(store, changes, op_cnt);
+	return err;
 }
 
 /* LMDB's transaction was given up, or ended: a new one with all that is committed. */
 static int recover_once(struct store *store)
 {
 	struct wal_reader reader;
-	size_t record_cnt;
+	size_t op_cnt;
 	int err = txn_begin(store);
 
 	if (err == 0)
-		err = replay(store, store->wal.end, &reader, &record_cnt);
+		err = replay(store, store->wal.end, &reader, &op_cnt);
 	if (err == 0 && reader.last < store->wal.last)
 		err = -EBADMSG; /* what the disk took it does not give back */
 	if (err != 0)
@@ -343,23 +341,19 @@ static int recover(struct store *store)
 
 /* --- open and close --- */
 
-/* What the last process left in the log goes into the table. */
+/* Goes on in the log where the last process stopped: a start needs no room on the disk. */
 static int replay_found(struct store *store)
 {
 	struct wal_reader reader;
-	size_t record_cnt;
+	size_t op_cnt;
 	int err = txn_begin(store);
 
 	if (err == 0)
-		err = replay(store, store->wal.bytes, &reader, &record_cnt);
+		err = replay(store, store->wal.bytes, &reader, &op_cnt);
 	if (err == 0) {
-		store->wal.number = reader.last;
-		wal_restart(&store->wal, reader.last);
+		wal_resume(&store->wal, &reader, op_cnt);
 		store->damage_cnt = reader.holes;
-		if (record_cnt > 0)
-			err = checkpoint(store);
 	}
-	txn_drop(store);
 	return err;
 }
 
@@ -375,8 +369,15 @@ static int note_missing(struct store *store)
 		store->wal.number = store->wal.last = newest;
 		store->damage_cnt = newest > 0;
 	}
-	txn_drop(store);
 	return err;
+}
+
+/* What the old log holds goes into the table first. */
+static int make_log(struct store *store, size_t bytes, bool keep)
+{
+	int err = store->wal.op_cnt > 0 ? checkpoint(store) : 0;
+
+	return err == 0 ? wal_make(&store->wal, bytes, keep) : err;
 }
 
 static int open_log(struct store *store)
@@ -397,9 +398,11 @@ static int open_log(struct store *store)
 			  store->damage_cnt);
 	bool sized = store->wal.bytes >= bytes && store->wal.bytes <= log_bytes(store->bytes_max);
 	if (err == 0 && (found != WAL_FOUND || store->damage_cnt > 0 || !sized))
-		err = wal_make(&store->wal, bytes, found != WAL_MISSING && store->damage_cnt > 0);
+		err = make_log(store, bytes, found != WAL_MISSING && store->damage_cnt > 0);
+	if (err == -ENOSPC && found == WAL_FOUND)
+		err = 0;			/* the old one does until there is room */
 	if (err == 0 && store->wal.last == 0) { /* from now on a log that is missing is a loss */
-		err = txn_begin(store);
+		err = store->txn == NULL ? txn_begin(store) : 0;
 		if (err == 0)
 			err = checkpoint(store);
 	}

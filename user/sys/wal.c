@@ -91,20 +91,20 @@ static int write_whole(int fd, const uint8_t *at, size_t bytes)
 {
 	for (size_t have = 0; have < bytes;) {
 		ssize_t put = pwrite(fd, at + have, bytes - have, (off_t)have);
-		if (put < 0)
-			return -errno;
+		if (put <= 0)
+			return put < 0 ? -errno : -EIO;
 		have += (size_t)put;
 	}
 	return fsync(fd) < 0 ? -errno : 0;
 }
 
 /* The buffer is zeros but for the front: it is the new file. */
-static int make_file(struct wal *wal, int fd, bool keep)
+static int make_file(struct wal *wal, bool keep)
 {
 	if (getrandom(wal->key, sizeof wal->key, 0) != (ssize_t)sizeof wal->key)
 		return -EIO;
 	wal_encode_front(wal->buffer, wal->key);
-	int err = write_whole(fd, wal->buffer, wal->bytes);
+	int err = write_whole(wal->fd, wal->buffer, wal->bytes);
 	if (err != 0)
 		return err;
 	if (keep) { /* for whoever looks into it: a file system without links must not keep the rest from starting */
@@ -113,21 +113,27 @@ static int make_file(struct wal *wal, int fd, bool keep)
 	}
 	if (renameat(wal->directory_fd, NAME_NEW, wal->directory_fd, NAME) < 0)
 		return -errno;
-	return fsync(wal->directory_fd) < 0 ? -errno : 0;
+	return fsync(wal->directory_fd) < 0 ? -EIO : 0; /* and nothing else: the old one has no name any more */
 }
 
 int wal_make(struct wal *wal, size_t bytes, bool keep)
 {
+	struct wal made = {.directory_fd = wal->directory_fd,
+			   .bytes = bytes,
+			   .last = wal->last,
+			   .number = wal->number,
+			   .end = WAL_PAGE_BYTES};
+
 	ASSERT(bytes >= WAL_BYTES_MIN && bytes <= WAL_BYTES_MAX && bytes % WAL_PAGE_BYTES == 0);
-	if (wal->fd >= 0)
-		close(wal->fd);
-	wal->bytes = bytes;
-	wal->fd = open_file(wal->directory_fd, NAME_NEW, O_CREAT | O_TRUNC);
-	int err = wal->fd < 0 ? -errno : map_buffer(wal, bytes);
+	made.fd = open_file(wal->directory_fd, NAME_NEW, O_CREAT | O_TRUNC);
+	int err = made.fd < 0 ? -errno : map_buffer(&made, bytes);
 	if (err == 0)
-		err = make_file(wal, wal->fd, keep);
+		err = make_file(&made, keep);
 	if (err != 0)
 		unlinkat(wal->directory_fd, NAME_NEW, 0);
+	wal_close(err == 0 ? wal : &made);
+	if (err == 0)
+		*wal = made;
 	return err;
 }
 
@@ -148,6 +154,15 @@ void wal_restart(struct wal *wal, uint64_t number)
 	wal->op_cnt = 0;
 	wal_clear(wal);
 	madvise(wal->buffer, wal->buffer_bytes, MADV_DONTNEED); /* what a replay or a large commit touched */
+}
+
+void wal_resume(struct wal *wal, const struct wal_reader *reader, size_t op_cnt)
+{
+	wal_restart(wal, reader->last);
+	wal->number = reader->last;
+	wal->op_cnt = op_cnt;
+	if (reader->end > 0)
+		wal->end = reader->end * WAL_PAGE_BYTES;
 }
 
 void wal_clear(struct wal *wal)

@@ -42,12 +42,15 @@ int wal_open(struct wal *wal, int directory_fd, enum wal_found *found);
 void wal_close(struct wal *wal);
 
 /* Makes the file anew, with nothing in it; there is never a moment without the one or the other.  keep: the old one
- * stays as "wal.damaged".  Nothing in the old one may be needed any more.  0 or -errno. */
+ * stays as "wal.damaged".  Nothing in the old one may be needed any more.  0 or -errno; after -ENOSPC the old one, if it was
+ * open, still is. */
 int wal_make(struct wal *wal, size_t bytes, bool keep);
 /* Reads the file's pages up to offset `until` for wal_read.  They stand in the buffer: the record being made is gone. */
 int wal_load(struct wal *wal, size_t until, struct wal_reader *reader);
 /* The table holds everything up to this commit: records start at the front again. */
 void wal_restart(struct wal *wal, uint64_t number);
+/* Records go on behind the last that `reader` found, which made so many changes. */
+void wal_resume(struct wal *wal, const struct wal_reader *reader, size_t op_cnt);
 
 /* Adds a change to the record being made, or only counts it when there is no room. */
 void wal_add(struct wal *wal, const struct wal_op *op);

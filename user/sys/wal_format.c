@@ -131,6 +131,7 @@ bool wal_read(struct wal_reader *reader, struct span *changes)
 		reader->holes += head.previous > reader->last;
 		reader->last = head.number;
 		reader->page += wal_pages_of(head.bytes) / WAL_PAGE_BYTES;
+		reader->end = reader->page;
 		return true;
 	}
 	return false;

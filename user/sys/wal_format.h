@@ -53,6 +53,7 @@ struct wal_reader {
 	uint8_t key[WAL_KEY_BYTES];
 	size_t page;   /* looked at next; begin with 1 */
 	uint64_t last; /* the newest commit known: in, what the table holds; then of the record read last */
+	size_t end;    /* the page behind the record read last; 0: none was */
 	size_t holes;  /* records read whose previous one was neither in the table nor in the log */
 };
 
