@@ -175,32 +175,31 @@ static void add_generator_part(struct jacobian8 *sum, const struct cold_vector *
 	sum->z = u256x8_select(vector->no_g, both.z, sum->z);
 }
 
-/* Keys as 64 bytes a lane, in words as they lie in memory, and their Keccak state. */
-static void hash_keys(u64x8 state[25], u64x8 key[8], const struct point8 *point)
+/* Keys as 64 bytes a lane, in words as they lie in memory, and their Keccak-256. */
+static void hash_keys(u64x8 hash[4], u64x8 key[8], const struct point8 *point)
 {
-	u64x8 words[8];
+	u64x8 words[8], state[25] = {{0}};
 
 	u256x8_to_words(words, field_canonical(point->x));
 	u256x8_to_words(words + 4, field_canonical(point->y));
-	memset(state, 0, 25 * sizeof(*state));
 	for (int i = 0; i < 4; i++) {
 		key[i] = state[i] = row_swap_bytes(words[3 - i]);
 		key[4 + i] = state[4 + i] = row_swap_bytes(words[7 - i]);
 	}
 	state[8] = vector_set(0x01); /* the padding's two ends, at bytes 64 and 135 */
 	state[16] = vector_set(UINT64_C(0x80) << 56);
-	keccak8_permute(state);
-	row_transpose(key);
+	keccak8_finish(hash, state);
+	vector_transpose(key);
 }
 
 static void give_verdicts(const struct cold_vector *vector, const struct point8 *sum, mask8 undecided)
 {
-	u64x8 state[25], key[8];
+	u64x8 hashes[4], key[8];
 
-	hash_keys(state, key, sum);
+	hash_keys(hashes, key, sum);
 	for (size_t i = 0; i < vector->cnt; i++) {
 		struct ec_item *item = vector->items[i];
-		uint64_t hash[4] = {state[0][i], state[1][i], state[2][i], state[3][i]};
+		uint64_t hash[4] = {hashes[0][i], hashes[1][i], hashes[2][i], hashes[3][i]};
 		item->verdict = EC_BAD;
 		if (!(vector->signature.formed >> i & 1))
 			continue;

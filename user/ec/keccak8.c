@@ -4,138 +4,178 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "ec/row.h"
+#include "base/keccak.h"
 
 #ifdef __x86_64__
+VECTOR_BEGIN_BASIC
 
-#define STATE_LANES 25 /* Keccak's lanes, each a register of eight */
-#define RATE_LANES 17
-#define RATE_BYTES 136
+typedef u64x8 keccak_word;
+#define KECCAK_INLINE VECTOR_INLINE
+/* Any function of three bits is one instruction. */
+#define KECCAK_XOR3(a, b, c) ((u64x8)_mm512_ternarylogic_epi64((__m512i)(a), (__m512i)(b), (__m512i)(c), 0x96))
+#define KECCAK_CHI(a, b, c) ((u64x8)_mm512_ternarylogic_epi64((__m512i)(a), (__m512i)(b), (__m512i)(c), 0xd2))
+#define KECCAK_ROTATE(a, bits) ((u64x8)_mm512_rol_epi64((__m512i)(a), (bits)))
 
-static const uint64_t round_constant[24] = {
-	0x0000000000000001, 0x0000000000008082, 0x800000000000808a, 0x8000000080008000, 0x000000000000808b,
-	0x0000000080000001, 0x8000000080008081, 0x8000000000008009, 0x000000000000008a, 0x0000000000000088,
-	0x0000000080008009, 0x000000008000000a, 0x000000008000808b, 0x800000000000008b, 0x8000000000008089,
-	0x8000000000008003, 0x8000000000008002, 0x8000000000000080, 0x000000000000800a, 0x800000008000000a,
-	0x8000000080008081, 0x8000000000008080, 0x0000000080000001, 0x8000000080008008,
+#include "base/keccak_rounds.h"
+
+/* The last round of a hash, as far as its first four words need it. */
+VECTOR_INLINE void round_last(u64x8 out[4], const u64x8 in[KECCAK_WORDS])
+{
+	u64x8 d[5], b[5];
+
+	keccak_theta(d, in);
+	KECCAK_FIRST_ROW(b);
+	KECCAK_MIX(0, b, 0);
+	KECCAK_MIX(0, b, 1);
+	KECCAK_MIX(0, b, 2);
+	KECCAK_MIX(0, b, 3);
+	out[0] ^= keccak_round_constant[23];
+}
+
+void keccak8_finish(u64x8 hash[4], const u64x8 state[KECCAK_WORDS])
+{
+	u64x8 a[KECCAK_WORDS], b[KECCAK_WORDS];
+
+	keccak_copy(a, state);
+	keccak_rounds(a, b, 22);
+	keccak_round(b, a, keccak_round_constant[22]);
+	round_last(hash, b);
+}
+
+static void permute(u64x8 state[KECCAK_WORDS])
+{
+	keccak_permute(state);
+}
+
+/* An input from its next block on. */
+struct rest {
+	const uint8_t *at;
+	size_t bytes;
 };
 
-VECTOR_BEGIN
-
-/* a ^ b ^ c, and a ^ (~b & c): any function of three bits is one instruction. */
-VECTOR_INLINE u64x8 xor3(u64x8 a, u64x8 b, u64x8 c)
+/* word_cnt words of each lane's block, from byte `first` of it.  Masked loads read no byte beyond the input, and the
+ * padding's first bit goes where the input ends.  Inputs are mostly of one length: masks change where the length does. */
+VECTOR_INLINE void absorb_part(u64x8 state[], const struct rest rest[LANES], size_t first, unsigned word_cnt)
 {
-	return (u64x8)_mm512_ternarylogic_epi64((__m512i)a, (__m512i)b, (__m512i)c, 0x96);
-}
+	const uint64_t all = UINT64_MAX >> (64 - 8 * word_cnt);
+	const __m512i pad = _mm512_set1_epi8(KECCAK_PAD_FIRST);
+	__mmask64 read = 0, end = 0;
+	u64x8 words[LANES];
 
-VECTOR_INLINE u64x8 chi(u64x8 a, u64x8 b, u64x8 c)
-{
-	return (u64x8)_mm512_ternarylogic_epi64((__m512i)a, (__m512i)b, (__m512i)c, 0xd2);
-}
-
-#define ROTATE(a, bits) ((u64x8)_mm512_rol_epi64((__m512i)(a), (bits)))
-
-VECTOR_INLINE u64x8 column(const u64x8 a[STATE_LANES], unsigned x)
-{
-	return xor3(xor3(a[x], a[x + 5], a[x + 10]), a[x + 15], a[x + 20]);
-}
-
-/* One row after rho, pi and chi; the sources and rotations are those of base/keccak.c. */
-#define ROW(out, y, in, s0, r0, s1, r1, s2, r2, s3, r3, s4, r4)                                        \
-	do {                                                                                           \
-		u64x8 b0 = ROTATE((in)[s0], r0), b1 = ROTATE((in)[s1], r1), b2 = ROTATE((in)[s2], r2); \
-		u64x8 b3 = ROTATE((in)[s3], r3), b4 = ROTATE((in)[s4], r4);                            \
-		(out)[5 * (y) + 0] = chi(b0, b1, b2);                                                  \
-		(out)[5 * (y) + 1] = chi(b1, b2, b3);                                                  \
-		(out)[5 * (y) + 2] = chi(b2, b3, b4);                                                  \
-		(out)[5 * (y) + 3] = chi(b3, b4, b0);                                                  \
-		(out)[5 * (y) + 4] = chi(b4, b0, b1);                                                  \
-	} while (0)
-
-/* theta goes first and in place: 25 lanes and five more fit the registers, which they would not with ten. */
-VECTOR_INLINE void keccak_round(u64x8 out[STATE_LANES], u64x8 in[STATE_LANES], uint64_t constant)
-{
-	u64x8 c0 = column(in, 0), c1 = column(in, 1), c2 = column(in, 2), c3 = column(in, 3), c4 = column(in, 4);
-	u64x8 d[5] = {c4 ^ ROTATE(c1, 1), c0 ^ ROTATE(c2, 1), c1 ^ ROTATE(c3, 1), c2 ^ ROTATE(c4, 1),
-		      c3 ^ ROTATE(c0, 1)};
-
-	for (int row = 0; row < STATE_LANES; row += 5)
-		for (int x = 0; x < 5; x++)
-			in[row + x] ^= d[x];
-	ROW(out, 0, in, 0, 0, 6, 44, 12, 43, 18, 21, 24, 14);
-	ROW(out, 1, in, 3, 28, 9, 20, 10, 3, 16, 45, 22, 61);
-	ROW(out, 2, in, 1, 1, 7, 6, 13, 25, 19, 8, 20, 18);
-	ROW(out, 3, in, 4, 27, 5, 36, 11, 10, 17, 15, 23, 56);
-	ROW(out, 4, in, 2, 62, 8, 55, 14, 39, 15, 41, 21, 2);
-	out[0] ^= constant;
-}
-
-void keccak8_permute(u64x8 state[STATE_LANES])
-{
-	u64x8 a[STATE_LANES], b[STATE_LANES];
-
-	memcpy(a, state, sizeof(a));
-	for (unsigned i = 0; i < 24; i += 2) {
-		keccak_round(b, a, round_constant[i]);
-		keccak_round(a, b, round_constant[i + 1]);
+	for (unsigned i = 0; i < LANES; i++) {
+		if (i == 0 || rest[i].bytes != rest[i - 1].bytes) {
+			size_t left = rest[i].bytes - first;
+			bool ends = rest[i].bytes >= first && left < 8 * word_cnt;
+			end = ends ? UINT64_C(1) << left : 0;
+			read = ends ? end - 1 : rest[i].bytes > first ? all : 0;
+		}
+		words[i] = (u64x8)_mm512_mask_mov_epi8(_mm512_maskz_loadu_epi8(read, rest[i].at + first), end, pad);
 	}
-	memcpy(state, a, sizeof(a));
+	vector_transpose(words);
+	for (unsigned i = 0; i < word_cnt; i++)
+		state[first / 8 + i] ^= words[i];
 }
 
-/* The next block of every lane: 8, 8 and 1 words. */
-static void absorb(u64x8 state[STATE_LANES], const uint8_t *const block[LANES])
+/* The next block of every lane.  Returns the lanes whose input ends in it. */
+VECTOR_INLINE mask8 absorb(u64x8 state[KECCAK_WORDS], const struct rest rest[LANES])
 {
-	for (unsigned first = 0; first < RATE_LANES; first += 8) {
-		unsigned cnt = RATE_LANES - first < 8 ? RATE_LANES - first : 8;
-		u64x8 words[8];
-		for (unsigned i = 0; i < LANES; i++)
-			words[i] = (u64x8)_mm512_maskz_loadu_epi64((__mmask8)((1U << cnt) - 1), block[i] + 8 * first);
-		row_transpose(words);
-		for (unsigned i = 0; i < cnt; i++)
-			state[first + i] ^= words[i];
+	const u64x8 last = vector_set((uint64_t)KECCAK_PAD_LAST << 56);
+	size_t longest = 0;
+	mask8 ends = 0;
+
+	for (unsigned i = 0; i < LANES; i++) {
+		longest = rest[i].bytes > longest ? rest[i].bytes : longest;
+		ends |= (mask8)((rest[i].bytes < KECCAK_RATE_BYTES) << i);
 	}
-	keccak8_permute(state);
+	absorb_part(state, rest, 0, 8);
+	if (longest < 72) /* most hashes: 66 bytes */
+		absorb_part(state, rest, 64, 1);
+	else
+		absorb_part(state, rest, 64, 8);
+	if (longest >= 128)
+		absorb_part(state, rest, 128, 1);
+	state[KECCAK_RATE_WORDS - 1] ^= vector_select(ends, vector_set(0), last);
+	return ends;
 }
 
-static void take(uint8_t out[32], const u64x8 state[STATE_LANES], unsigned lane)
+/* To the next block.  A lane whose input has ended goes on with its last one, and is not looked at again. */
+static void move_on(struct rest rest[LANES])
 {
-	for (unsigned i = 0; i < 4; i++) {
-		uint64_t word = state[i][lane];
-		memcpy(out + 8 * i, &word, 8);
+	for (unsigned i = 0; i < LANES; i++) {
+		if (rest[i].bytes >= KECCAK_RATE_BYTES) {
+			rest[i].at += KECCAK_RATE_BYTES;
+			rest[i].bytes -= KECCAK_RATE_BYTES;
+		}
 	}
 }
 
-void keccak256_x8(uint8_t (*out)[32], const void *const in[], const size_t bytes[], size_t cnt)
+/* Four words of each of these lanes to where its hash goes. */
+VECTOR_INLINE void give(const struct keccak8_item items[], size_t cnt, const u64x8 hash[4], mask8 lanes)
 {
-	uint8_t last[LANES][RATE_BYTES] = {{0}};
-	u64x8 state[STATE_LANES] = {{0}};
-	size_t blocks[LANES] = {0}, most = 1;
+	u64x8 low[2] = {vector_unpack_low(hash[0], hash[1]), vector_unpack_low(hash[2], hash[3])};
+	u64x8 high[2] = {vector_unpack_high(hash[0], hash[1]), vector_unpack_high(hash[2], hash[3])};
+	const __m512i first = _mm512_set_epi64(11, 10, 3, 2, 9, 8, 1, 0);
+	const __m512i second = _mm512_set_epi64(15, 14, 7, 6, 13, 12, 5, 4);
+	_Alignas(64) uint8_t out[4][2][32]; /* lanes 0 2, 1 3, 4 6, 5 7 */
 
-	ASSERT(cnt >= 1 && cnt <= LANES);
-	for (size_t i = 0; i < cnt; i++) {
-		size_t whole = bytes[i] / RATE_BYTES, rest = bytes[i] % RATE_BYTES;
-		blocks[i] = whole + 1;
-		most = blocks[i] > most ? blocks[i] : most;
-		memcpy(last[i], (const uint8_t *)in[i] + whole * RATE_BYTES, rest);
-		last[i][rest] = 0x01;
-		last[i][RATE_BYTES - 1] |= 0x80;
+	*(__m512i *)out[0] = _mm512_permutex2var_epi64((__m512i)low[0], first, (__m512i)low[1]);
+	*(__m512i *)out[1] = _mm512_permutex2var_epi64((__m512i)high[0], first, (__m512i)high[1]);
+	*(__m512i *)out[2] = _mm512_permutex2var_epi64((__m512i)low[0], second, (__m512i)low[1]);
+	*(__m512i *)out[3] = _mm512_permutex2var_epi64((__m512i)high[0], second, (__m512i)high[1]);
+	for (unsigned i = 0; i < cnt; i++)
+		if (lanes >> i & 1)
+			memcpy(items[i].out, out[i / 4 * 2 + i % 2][i / 2 % 2], 32);
+}
+
+/* 1 to 8 of them. */
+static void hash_group(const struct keccak8_item items[], size_t cnt)
+{
+	struct rest rest[LANES];
+	u64x8 state[KECCAK_WORDS], hash[4];
+	mask8 done = 0, ends;
+
+	keccak_clear(state);
+	for (size_t i = 0; i < LANES; i++) { /* lanes to spare have the first one's */
+		const struct keccak8_item *item = &items[i < cnt ? i : 0];
+		rest[i] = (struct rest){item->in, item->bytes};
 	}
-	for (size_t at = 0; at < most; at++) {
-		const uint8_t *block[LANES];
-		for (size_t i = 0; i < LANES; i++) /* a lane that is done, or has no input, goes on with anything */
-			block[i] = i < cnt && at + 1 < blocks[i] ? (const uint8_t *)in[i] + at * RATE_BYTES : last[i];
-		absorb(state, block);
-		for (unsigned i = 0; i < cnt; i++)
-			if (at + 1 == blocks[i])
-				take(out[i], state, i);
+	while ((ends = absorb(state, rest), done | ends) != 0xff) {
+		permute(state);
+		give(items, cnt, state, ends & (mask8)~done);
+		move_on(rest);
+		done |= ends;
 	}
+	keccak8_finish(hash, state);
+	give(items, cnt, hash, (mask8)~done);
 }
 
 VECTOR_END
 
-#else
-void keccak256_x8(uint8_t (*out)[32], const void *const in[], const size_t bytes[], size_t cnt)
+bool keccak8_supported(void)
 {
-	ASSERT(cnt == 0); /* nobody is without AVX-512 and here */
+	return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw");
+}
+#else
+bool keccak8_supported(void)
+{
+	return false;
+}
+
+static void hash_group(const struct keccak8_item items[], size_t cnt)
+{
+	ASSERT(false);
 }
 #endif
+
+void keccak8_many(const struct keccak8_item items[], size_t cnt)
+{
+	size_t at = 0;
+
+	while (cnt - at >= 2 && keccak8_supported()) {
+		size_t group = cnt - at < 8 ? cnt - at : 8;
+		hash_group(items + at, group);
+		at += group;
+	}
+	for (; at < cnt; at++)
+		keccak256(items[at].out, items[at].in, items[at].bytes);
+}

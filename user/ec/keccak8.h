@@ -1,21 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef TOLLBAR_EC_KECCAK8_H
 #define TOLLBAR_EC_KECCAK8_H
-/* keccak8.h: eight Keccak-256 hashes side by side (base/keccak.h says which Keccak), a state in each lane.
- * Needs ec_supported(). */
+/* keccak8.h: many Keccak-256 hashes (base/keccak.h says which Keccak), eight side by side where the CPU has AVX-512 F and BW, a
+ * state in each lane. */
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* out[i] = the hash of bytes[i] at in[i], cnt 1 to 8 of them.  It takes as long as the longest; in[i] is not NULL. */
-void keccak256_x8(uint8_t (*out)[32], const void *const in[], const size_t bytes[], size_t cnt);
+struct keccak8_item {
+	const void *in; /* not NULL */
+	size_t bytes;
+	uint8_t *out; /* 32 bytes; may be in its own input, in no other's */
+};
+
+/* Hashes all.  Eight take as long as the longest of them, which is less than two one by one. */
+void keccak8_many(const struct keccak8_item items[], size_t cnt);
+
+bool keccak8_supported(void);
 
 #ifdef __x86_64__
 #include "ec/vector.h"
 
-VECTOR_BEGIN
+VECTOR_BEGIN_BASIC
 
-/* The 24 rounds, in every lane. */
-void keccak8_permute(u64x8 state[25]);
+/* The permutation that ends a hash, in every lane.  Needs keccak8_supported(). */
+void keccak8_finish(u64x8 hash[4], const u64x8 state[25]);
 
 VECTOR_END
 #endif

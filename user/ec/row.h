@@ -19,37 +19,6 @@ struct point8 {
 
 VECTOR_BEGIN
 
-VECTOR_INLINE u64x8 row_unpack_low(u64x8 a, u64x8 b)
-{
-	return (u64x8)_mm512_unpacklo_epi64((__m512i)a, (__m512i)b);
-}
-
-VECTOR_INLINE u64x8 row_unpack_high(u64x8 a, u64x8 b)
-{
-	return (u64x8)_mm512_unpackhi_epi64((__m512i)a, (__m512i)b);
-}
-
-/* Words of lane i become lane i of words: 8 × 8, in three times eight exchanges. */
-VECTOR_INLINE void row_transpose(u64x8 w[8])
-{
-	u64x8 pair[8], quad[8];
-
-	for (int i = 0; i < 8; i += 2) {
-		pair[i] = row_unpack_low(w[i], w[i + 1]);
-		pair[i + 1] = row_unpack_high(w[i], w[i + 1]);
-	}
-	for (int i = 0; i < 8; i += 4)
-		for (int k = 0; k < 2; k++) {
-			quad[i + k] = (u64x8)_mm512_shuffle_i64x2((__m512i)pair[i + k], (__m512i)pair[i + k + 2], 0x88);
-			quad[i + k + 2] =
-				(u64x8)_mm512_shuffle_i64x2((__m512i)pair[i + k], (__m512i)pair[i + k + 2], 0xdd);
-		}
-	for (int i = 0; i < 4; i++) {
-		w[i] = (u64x8)_mm512_shuffle_i64x2((__m512i)quad[i], (__m512i)quad[i + 4], 0x88);
-		w[i + 4] = (u64x8)_mm512_shuffle_i64x2((__m512i)quad[i], (__m512i)quad[i + 4], 0xdd);
-	}
-}
-
 /* The rows at eight addresses; in negative lanes the negatives of the points.  x is canonical; y is loose there: p - y is
  * ~y - (C - 1), and limb 0 is left without its carry. */
 VECTOR_INLINE struct point8 row_load(const uint64_t address[LANES], mask8 negative)
@@ -59,7 +28,7 @@ VECTOR_INLINE struct point8 row_load(const uint64_t address[LANES], mask8 negati
 
 	for (int i = 0; i < LANES; i++)
 		w[i] = *(const u64x8 *)address[i];
-	row_transpose(w);
+	vector_transpose(w);
 	for (int i = 4; i < 8; i++)
 		w[i] = (u64x8)_mm512_mask_xor_epi64((__m512i)w[i], negative, (__m512i)w[i],
 						    (__m512i)vector_set(UINT64_MAX));
@@ -77,7 +46,7 @@ VECTOR_INLINE void row_store(const uint64_t address[LANES], struct u256x8 x, str
 
 	u256x8_to_words(w, x);
 	u256x8_to_words(w + 4, y);
-	row_transpose(w);
+	vector_transpose(w);
 	for (int i = 0; i < LANES; i++)
 		*(u64x8 *)address[i] = w[i];
 }
@@ -111,7 +80,7 @@ VECTOR_INLINE void row_load_bytes(u64x8 w[8], const uint8_t *const at[LANES], un
 
 	for (int i = 0; i < LANES; i++)
 		w[i] = row_swap_bytes((u64x8)_mm512_maskz_loadu_epi64(words, at[i]));
-	row_transpose(w);
+	vector_transpose(w);
 }
 
 /* Four words, most significant first, as a number. */
