@@ -197,7 +197,7 @@ TEST(every_402_reason_and_method_has_its_challenge)
 			json_decref(v1);
 			json_decref(v2);
 		}
-	CHECK_EQ(cnt, 23 * 4);
+	CHECK_EQ(cnt, 26 * 4);
 	CHECK(reply_challenge(reply, 1, REPLAYED, METHOD_UPTO).at ==
 	      reply_challenge(reply, 1, REPLAYED, METHOD_PERMIT2).at);
 	CHECK(reply_challenge(reply, 1, REPLAYED, METHOD_NONE).at ==
