@@ -29,14 +29,17 @@ static unsigned long namespace_of(int pid, const char *kind)
 
 static int parent_of(int pid)
 {
-	char path[64];
+	char path[64], line[512];
 	int parent = 0;
 
 	snprintf(path, sizeof path, "/proc/%d/stat", pid);
 	FILE *file = fopen(path, "re");
 	if (file == NULL)
 		return 0;
-	if (fscanf(file, "%*d (%*[^)]) %*c %d", &parent) != 1)
+	/* "PID (NAME) STATE PARENT ...": a name may hold anything, parentheses too */
+	line[fread(line, 1, sizeof line - 1, file)] = '\0';
+	const char *name_end = strrchr(line, ')');
+	if (name_end == NULL || sscanf(name_end, ") %*c %d", &parent) != 1)
 		parent = 0;
 	fclose(file);
 	return parent;
