@@ -9,9 +9,12 @@ set -eu
 iface=$1 seconds=${2:-5}
 
 # alone on the interface its id is there; behind libxdp's dispatcher every program of this name counts
-id=$(ip -d link show dev "$iface" | sed -n 's/.*prog\/xdp id \([0-9]*\) name tollbar_gate.*/\1/p')
-which="name tollbar_gate"
-[ -z "$id" ] || which="id $id"
+program=$(ip -d link show dev "$iface" | sed -n 's/.*prog\/xdp id \([0-9]*\) name \([a-z_]*\) .*/\1 \2/p')
+case $program in
+*" tollbar_gate" | *" tollbar_frags") which="id ${program% *}" ;;
+*" xdp_dispatcher") which="name tollbar_gate" ;;
+*) echo "filter-ns.sh: $iface has no filter" >&2; exit 1 ;;
+esac
 # shellcheck disable=SC2086 # two words
 look() { bpftool prog show $which | awk '{for (i = 1; i < NF; i++) {if ($i == "run_time_ns") ns += $(i + 1); if ($i == "run_cnt") runs += $(i + 1)}} END {print ns + 0, runs + 0}'; }
 

@@ -107,6 +107,13 @@ filter_ns() {
 	recipe 10 packets scripts/trace/filter-ns.sh node0 2
 	has "filter: packets and nanoseconds" '^node0: [1-9][0-9]* packets in 2 s, [0-9]+ a second, [1-9][0-9]* ns each$'
 	ok "filter: counting is as it was" "$(cat /proc/sys/kernel/bpf_stats_enabled)" "$was"
+	node scripts/trace/filter-ns.sh lo 1 >"$DIR/out" 2>"$DIR/err"
+	ok "filter: an interface without one" "$? $(cat "$DIR/out" "$DIR/err")" "1 filter-ns.sh: lo has no filter"
+	node ip link set dev lo xdpgeneric obj build/gate.bpf.o sec xdp.frags
+	node ping -q -c 2 -i 0.2 127.0.0.1 >/dev/null &
+	node scripts/trace/filter-ns.sh lo 1 >"$DIR/out"
+	has "filter: its other program" '^lo: [1-9][0-9]* packets in 1 s'
+	node ip link set dev lo xdpgeneric off
 }
 
 usages() {
