@@ -42,25 +42,19 @@ void keccak8_finish(u64x8 hash[4], const u64x8 state[KECCAK_WORDS])
 	round_last(hash, b);
 }
 
-static void permute(u64x8 state[KECCAK_WORDS])
-{
-	keccak_permute(state);
-}
-
 /* An input from its next block on. */
 struct rest {
 	const uint8_t *at;
 	size_t bytes;
 };
 
-/* word_cnt words of each lane's block, from byte `first` of it.  Masked loads read no byte beyond the input, and the
- * padding's first bit goes where the input ends.  Inputs are mostly of one length: masks change where the length does. */
-VECTOR_INLINE void absorb_part(u64x8 state[], const struct rest rest[LANES], size_t first, unsigned word_cnt)
+/* word_cnt words of each lane's block, from byte `first` of it, where some inputs end.  Masked loads read no byte beyond an
+ * input, and the padding's first bit goes where it ends.  Most inputs are of one length: masks change where it does. */
+VECTOR_INLINE void load_ends(u64x8 words[LANES], const struct rest rest[LANES], size_t first, unsigned word_cnt)
 {
 	const uint64_t all = UINT64_MAX >> (64 - 8 * word_cnt);
 	const __m512i pad = _mm512_set1_epi8(KECCAK_PAD_FIRST);
 	__mmask64 read = 0, end = 0;
-	u64x8 words[LANES];
 
 	for (unsigned i = 0; i < LANES; i++) {
 		if (i == 0 || rest[i].bytes != rest[i - 1].bytes) {
@@ -71,29 +65,56 @@ VECTOR_INLINE void absorb_part(u64x8 state[], const struct rest rest[LANES], siz
 		}
 		words[i] = (u64x8)_mm512_mask_mov_epi8(_mm512_maskz_loadu_epi8(read, rest[i].at + first), end, pad);
 	}
+}
+
+VECTOR_INLINE void absorb_words(u64x8 state[], u64x8 words[LANES], unsigned word_cnt)
+{
 	vector_transpose(words);
 	for (unsigned i = 0; i < word_cnt; i++)
-		state[first / 8 + i] ^= words[i];
+		state[i] ^= words[i];
+}
+
+/* 64 bytes of each lane's block. */
+VECTOR_INLINE void absorb_part(u64x8 state[], const struct rest rest[LANES], size_t first, size_t shortest)
+{
+	u64x8 words[LANES];
+
+	if (shortest >= first + 64)
+		for (unsigned i = 0; i < LANES; i++)
+			words[i] = (u64x8)_mm512_loadu_si512(rest[i].at + first);
+	else
+		load_ends(words, rest, first, 8);
+	absorb_words(state + first / 8, words, 8);
+}
+
+/* The first word of the third or second part: the rest of a whole block, or of a short input. */
+VECTOR_INLINE void absorb_word(u64x8 state[], const struct rest rest[LANES], size_t first)
+{
+	u64x8 words[LANES];
+
+	load_ends(words, rest, first, 1);
+	absorb_words(state + first / 8, words, 1);
 }
 
 /* The next block of every lane.  Returns the lanes whose input ends in it. */
 VECTOR_INLINE mask8 absorb(u64x8 state[KECCAK_WORDS], const struct rest rest[LANES])
 {
 	const u64x8 last = vector_set((uint64_t)KECCAK_PAD_LAST << 56);
-	size_t longest = 0;
+	size_t longest = 0, shortest = SIZE_MAX;
 	mask8 ends = 0;
 
 	for (unsigned i = 0; i < LANES; i++) {
 		longest = rest[i].bytes > longest ? rest[i].bytes : longest;
+		shortest = rest[i].bytes < shortest ? rest[i].bytes : shortest;
 		ends |= (mask8)((rest[i].bytes < KECCAK_RATE_BYTES) << i);
 	}
-	absorb_part(state, rest, 0, 8);
-	if (longest < 72) /* most hashes: 66 bytes */
-		absorb_part(state, rest, 64, 1);
+	absorb_part(state, rest, 0, shortest);
+	if (longest < 72) /* what is signed: 66 bytes */
+		absorb_word(state, rest, 64);
 	else
-		absorb_part(state, rest, 64, 8);
+		absorb_part(state, rest, 64, shortest);
 	if (longest >= 128)
-		absorb_part(state, rest, 128, 1);
+		absorb_word(state, rest, 128);
 	state[KECCAK_RATE_WORDS - 1] ^= vector_select(ends, vector_set(0), last);
 	return ends;
 }
@@ -127,25 +148,30 @@ VECTOR_INLINE void give(const struct keccak8_item items[], size_t cnt, const u64
 			memcpy(items[i].out, out[i / 4 * 2 + i % 2][i / 2 % 2], 32);
 }
 
-/* 1 to 8 of them. */
+/* 1 to 8 of them.  The states stay in registers, as far as those go, so everything is part of this function. */
 static void hash_group(const struct keccak8_item items[], size_t cnt)
 {
 	struct rest rest[LANES];
-	u64x8 state[KECCAK_WORDS], hash[4];
+	u64x8 a[KECCAK_WORDS], b[KECCAK_WORDS], hash[4];
 	mask8 done = 0, ends;
 
-	keccak_clear(state);
+	keccak_clear(a);
 	for (size_t i = 0; i < LANES; i++) { /* lanes to spare have the first one's */
 		const struct keccak8_item *item = &items[i < cnt ? i : 0];
 		rest[i] = (struct rest){item->in, item->bytes};
 	}
-	while ((ends = absorb(state, rest), done | ends) != 0xff) {
-		permute(state);
-		give(items, cnt, state, ends & (mask8)~done);
+	for (;;) {
+		ends = absorb(a, rest);
+		keccak_rounds(a, b, 22);
+		keccak_round(b, a, keccak_round_constant[22]);
+		if ((done | ends) == 0xff)
+			break;
+		keccak_round(a, b, keccak_round_constant[23]);
+		give(items, cnt, a, ends & (mask8)~done);
 		move_on(rest);
 		done |= ends;
 	}
-	keccak8_finish(hash, state);
+	round_last(hash, b);
 	give(items, cnt, hash, (mask8)~done);
 }
 
