@@ -19,7 +19,7 @@ static const char *const step_words[STEP_CNT] = {
 static const char *const claim_words[] = {
 	[CLAIM_TAKEN] = "taken",       [CLAIM_FORWARDED] = "forwarded", [CLAIM_OWED] = "owed",
 	[CLAIM_SETTLING] = "settling", [CLAIM_SETTLED] = "settled",	[CLAIM_REFUSED] = "refused",
-	[CLAIM_UNKNOWN] = "unknown",   [CLAIM_RELEASED] = "released",
+	[CLAIM_UNKNOWN] = "unknown",   [CLAIM_RELEASED] = "released",	[CLAIM_EXPIRED] = "expired",
 };
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -191,7 +191,8 @@ static void put_ledger(struct text *text, const struct ledger_stats *ledger)
 		 "tollbar_claims_ended_total{outcome=\"unknown\"} %" PRIu64 "\n"
 		 "tollbar_claims_ended_total{outcome=\"released\"} %" PRIu64 "\n",
 		 ledger->settled, ledger->refused, ledger->unknown, ledger->released);
-	put_gauge(text, "claims_unknown_expired", "Unknown claims past their deadline: somebody must look.",
+	put_gauge(text, "claims_unknown_expired",
+		  "Claims on disk whose deadline passed without an answer: somebody must look.",
 		  ledger->unknown_expired);
 	put_counter(text, "ledger_commits_total", "Group commits of the journal.", ledger->commits);
 	put_counter(text, "ledger_commit_errors_total", "Group commits that failed.", ledger->commit_errors);

@@ -9,7 +9,8 @@
  *   forwarded              owed, with the amount recorded last
  *   owed                   asked
  *   settling, unknown      unknown, in doubt: asked again with the identical body
- *   settled and refused    final */
+ *   settled, refused,      final
+ *   expired */
 #include "claim.h"
 
 #include <errno.h>
@@ -27,7 +28,7 @@ static int ledger_init(struct ledger *ledger)
 
 	ledger->work_last = &ledger->work;
 	ledger->batch_max = BATCH_MAX;
-	ledger->owed = ledger->again = FIFO_EMPTY;
+	ledger->owed = ledger->again = ledger->late = CLAIM_NONE;
 	ledger->asking = true;
 	ledger->changed.event_fd = ledger->outcomes.event_fd = -1;
 	pthread_mutex_init(&ledger->ask_lock, NULL);
@@ -115,12 +116,9 @@ void ledger_stats(struct ledger *ledger, struct ledger_stats *stats)
 
 size_t ledger_unsettled(struct ledger *ledger)
 {
-	uint64_t cnt = atomic_load(&ledger->counts.by_state[CLAIM_OWED]) +
-		       atomic_load(&ledger->counts.by_state[CLAIM_SETTLING]) +
-		       atomic_load(&ledger->counts.by_state[CLAIM_UNKNOWN]);
-	uint64_t given_up = atomic_load(&ledger->counts.unknown_expired);
-
-	return cnt > given_up ? (size_t)(cnt - given_up) : 0;
+	return (size_t)(atomic_load(&ledger->counts.by_state[CLAIM_OWED]) +
+			atomic_load(&ledger->counts.by_state[CLAIM_SETTLING]) +
+			atomic_load(&ledger->counts.by_state[CLAIM_UNKNOWN]));
 }
 
 /* Under the claim's lock.  Mailed inside it, so that the mails of two claims to one key arrive in their order. */

@@ -51,11 +51,11 @@ struct ledger_config {
 	void *recovered_ctx;
 };
 
-struct ledger_stats {	      /* monotonic counts but for the gauges */
-	uint64_t by_state[9]; /* gauge: claims in each state, indexed by enum claim_state */
+struct ledger_stats {			    /* monotonic counts but for the gauges */
+	uint64_t by_state[CLAIM_STATE_CNT]; /* gauge: claims in each state, indexed by enum claim_state */
 	uint64_t commits, commit_errors, records;
 	uint64_t settled, refused, unknown, released;
-	uint64_t unknown_expired; /* gauge: past their deadline and still without an answer: an operator must look */
+	uint64_t unknown_expired; /* gauge: expired ones on disk: an operator must look (tollbar ledger) */
 	uint64_t corrupt;	  /* records not trusted, places where commits were lost: an operator must look */
 	bool store_down;	  /* the last commit failed */
 	bool journal_full;	  /* no room for new claims until old records may go */
@@ -72,7 +72,7 @@ void ledger_stop_asking(struct ledger *ledger);
  * back after this. */
 void ledger_close(struct ledger *ledger);
 void ledger_stats(struct ledger *ledger, struct ledger_stats *stats);
-/* Claims owed, settling or unknown, but for unknown ones past their deadline: what a drain waits for. */
+/* Claims owed, settling or unknown: what a drain waits for. */
 size_t ledger_unsettled(struct ledger *ledger);
 
 /* Read-only and cheap: is this key taken?  For the early out before verify; the answer that counts is claim_take's. */

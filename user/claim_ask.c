@@ -2,8 +2,12 @@
 /* claim_ask.c: what happens to a claim after claim_owe.
  *
  *   owed ──► settling ──► settled
- *    no slot: FIFO  │ ├──► refused
- *                   │ └──► unknown ──► wheel ──► FIFO ──► settling again, until the deadline has passed
+ *    no slot: line  │ ├──► refused
+ *                   │ └──► unknown ──► wheel ──► line ──► settling again, until the deadline has passed: expired
+ *
+ * A slot goes to who is nearest to his deadline: to those never asked and those asked before by turns, but to whoever has
+ * less than URGENT_S left before all others.  Past the deadline no facilitator can say yes to a new attempt, so those come
+ * last; they are asked once for what it may remember, then they end as expired.
  *
  * `settling` is on disk before the facilitator can have heard of it, the outcome before anybody is told. */
 #include "claim_ledger.h"
@@ -19,6 +23,7 @@
 
 #define TICKS_PER_BACKOFF 4
 #define PENDING_STEPS_MAX 8		 /* quarters */
+#define URGENT_S 15			 /* a call may take ten, and facilitators want SETTLE_MARGIN_S */
 #define LAST_ASK_S (SETTLE_MARGIN_S + 2) /* before the deadline: facilitators refuse later ones */
 
 unsigned ledger_backoff_ms = 1000;
@@ -68,7 +73,7 @@ static void begin(struct ledger *ledger, struct claim *claim)
 bool ask_begin(struct ledger *ledger, struct claim *claim)
 {
 	/* Nobody overtakes those who wait. */
-	if (ledger->slot_free == NULL || ledger->owed.first != CLAIM_NONE || !may_ask(ledger))
+	if (ledger->slot_free == NULL || ledger->owed != CLAIM_NONE || !may_ask(ledger))
 		return false;
 	begin(ledger, claim);
 	return true;
@@ -76,23 +81,50 @@ bool ask_begin(struct ledger *ledger, struct claim *claim)
 
 void ask_wait(struct ledger *ledger, struct claim *claim)
 {
-	fifo_push(&ledger->table, &ledger->owed, claim);
+	table_line_push(&ledger->table, &ledger->owed, claim);
+}
+
+void ask_again(struct ledger *ledger, struct claim *claim)
+{
+	table_line_push(&ledger->table, &ledger->again, claim);
+}
+
+/* But for those with a job: it goes on. */
+static void move_late(struct ledger *ledger, uint32_t *line, uint64_t now_s)
+{
+	for (struct claim *claim; (claim = table_line_first(&ledger->table, *line)) != NULL;) {
+		if (claim->deadline_s >= now_s || claim->has_job)
+			return;
+		table_line_push(&ledger->table, &ledger->late, table_line_pop(&ledger->table, line));
+	}
 }
 
 /* By turns: a client may be waiting for a first answer, and an unknown one runs towards its deadline. */
 static struct claim *next_waiting(struct ledger *ledger)
 {
-	struct fifo *first = ledger->again_next ? &ledger->again : &ledger->owed;
-	struct fifo *second = ledger->again_next ? &ledger->owed : &ledger->again;
-	struct claim *claim = fifo_pop(&ledger->table, first);
+	struct table *table = &ledger->table;
+	uint64_t now_s = clock_unix_s();
 
-	ledger->again_next = !ledger->again_next;
-	return claim != NULL ? claim : fifo_pop(&ledger->table, second);
+	move_late(ledger, &ledger->owed, now_s);
+	move_late(ledger, &ledger->again, now_s);
+	const struct claim *owed = table_line_first(table, ledger->owed),
+			   *again = table_line_first(table, ledger->again);
+	if (owed == NULL && again == NULL)
+		return table_line_pop(table, &ledger->late);
+	bool take_again = owed == NULL || (again != NULL && ledger->again_next);
+	if (owed != NULL && again != NULL) {
+		bool again_sooner = again->deadline_s < owed->deadline_s;
+		uint64_t sooner_s = again_sooner ? again->deadline_s : owed->deadline_s;
+		if (sooner_s < now_s + URGENT_S)
+			take_again = again_sooner;
+	}
+	ledger->again_next = !take_again;
+	return table_line_pop(table, take_again ? &ledger->again : &ledger->owed);
 }
 
 bool ask_ready(struct ledger *ledger)
 {
-	bool wait = ledger->owed.first != CLAIM_NONE || ledger->again.first != CLAIM_NONE;
+	bool wait = ledger->owed != CLAIM_NONE || ledger->again != CLAIM_NONE || ledger->late != CLAIM_NONE;
 
 	return wait && ledger->slot_free != NULL && may_ask(ledger);
 }
@@ -232,10 +264,19 @@ void ask_answered(struct ledger *ledger, struct slot *slot)
 
 static void count_outcome(struct ledger *ledger, enum claim_state outcome)
 {
-	if (outcome == CLAIM_SETTLED)
+	switch (outcome) {
+	case CLAIM_SETTLED:
 		count(&ledger->counts.settled);
-	else
-		count(outcome == CLAIM_REFUSED ? &ledger->counts.refused : &ledger->counts.unknown);
+		break;
+	case CLAIM_REFUSED:
+		count(&ledger->counts.refused);
+		break;
+	case CLAIM_EXPIRED:
+		count(&ledger->counts.unknown_expired);
+		break;
+	default:
+		count(&ledger->counts.unknown);
+	}
 }
 
 static void tell_settled(struct claim *claim, enum claim_state outcome)
@@ -251,7 +292,7 @@ void ask_done(struct ledger *ledger, struct claim *claim, enum claim_state outco
 {
 	count_outcome(ledger, outcome);
 	if (outcome != CLAIM_UNKNOWN || !claim->pending)
-		tell_settled(claim, outcome);
+		tell_settled(claim, outcome == CLAIM_EXPIRED ? CLAIM_UNKNOWN : outcome);
 	ask_give(ledger, claim);
 	if (outcome == CLAIM_UNKNOWN)
 		ask_later(ledger, claim, clock_unix_s());
@@ -296,12 +337,12 @@ void ask_keep(struct ledger *ledger, struct claim *claim, uint64_t now_s)
 	wheel_arm(ledger, claim, until_s > now_s ? (until_s - now_s) * 1000 : 0);
 }
 
-void ask_give_up(struct ledger *ledger, struct claim *claim)
+static void expire(struct ledger *ledger, struct claim *claim)
 {
-	claim->given_up = true;
-	tell_settled(claim, CLAIM_UNKNOWN);
-	count(&ledger->counts.unknown_expired);
-	log_warn("event=settlement_unknown claim=%llu attempts=%u", (unsigned long long)claim->id, claim->attempts);
+	log_warn("event=claim_expired claim=%llu attempts=%u in_doubt=%s", (unsigned long long)claim->id,
+		 claim->attempts, claim->in_doubt ? "yes" : "no");
+	claim_set_state(ledger, claim, CLAIM_EXPIRED);
+	ledger_work(ledger, claim);
 }
 
 /* 1, 2, 4 .. 60 steps, and up to a quarter more so that claims that failed together do not come back together.  What the
@@ -330,7 +371,7 @@ void ask_later(struct ledger *ledger, struct claim *claim, uint64_t now_s)
 	uint64_t delay_ms = backoff_ms(ledger, claim);
 
 	if (now_s > ask_until_s(claim)) {
-		ask_give_up(ledger, claim);
+		expire(ledger, claim);
 		return;
 	}
 	/* One last question while a facilitator can still say yes. */
@@ -345,9 +386,9 @@ void ask_later(struct ledger *ledger, struct claim *claim, uint64_t now_s)
 static void due(struct ledger *ledger, struct claim *claim, uint64_t now_s)
 {
 	if (claim->state == CLAIM_UNKNOWN && now_s > ask_until_s(claim)) {
-		ask_give_up(ledger, claim);
+		expire(ledger, claim);
 	} else if (claim->state == CLAIM_UNKNOWN) {
-		fifo_push(&ledger->table, &ledger->again, claim);
+		ask_again(ledger, claim);
 	} else if (now_s <= claim->deadline_s + CLAIM_MARGIN_S) {
 		ask_keep(ledger, claim, now_s); /* the clock was set back */
 	} else {

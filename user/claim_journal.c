@@ -98,14 +98,22 @@ int journal_write(struct ledger *ledger, struct claim *claim, struct record *rec
 static uint64_t stays_until_s(const struct ledger *ledger, const struct record *record)
 {
 	uint64_t keep_s = ledger->config.keep_s;
+	bool pressed =
+		ledger->pressed && record->state != CLAIM_EXPIRED; /* whether that was paid is still to be found out */
 
-	if (ledger->pressed || keep_s < CLAIM_MARGIN_S)
+	if (pressed || keep_s < CLAIM_MARGIN_S)
 		keep_s = CLAIM_MARGIN_S;
 	return record->deadline_s + keep_s;
 }
 
-/* A pass goes from the first record to the first final one that must stay: deadlines follow ids closely. */
-int journal_trim(struct ledger *ledger, uint64_t now_s, size_t *deleted)
+static bool ends_pass(const struct ledger *ledger, const struct record *record, uint64_t now_s)
+{
+	return record_final(record->state) && record->state != CLAIM_EXPIRED && stays_until_s(ledger, record) >= now_s;
+}
+
+/* A pass goes from the first record to the first final one that must stay: deadlines follow ids closely.  Expired ones
+ * are rare and may stay longer than what comes after them. */
+int journal_trim(struct ledger *ledger, uint64_t now_s, struct trimmed *trimmed)
 {
 	uint64_t id = ledger->trim_id;
 
@@ -118,18 +126,19 @@ int journal_trim(struct ledger *ledger, uint64_t now_s, size_t *deleted)
 		if (err != 0 && err != -ENOENT)
 			return err;
 		bool good = err == 0 && record_decode(&record, id, stored);
-		if (err == -ENOENT || (good && record_final(record.state) && stays_until_s(ledger, &record) >= now_s)) {
+		if (err == -ENOENT || (good && ends_pass(ledger, &record, now_s))) {
 			ledger->trim_id = 0;
 			ledger->trim_due_s = now_s + (ledger->pressed ? TRIM_PAUSE_PRESSED_S : TRIM_PAUSE_S);
 			ledger->trim_more = false;
 			return 0;
 		}
-		if (!good || !record_final(record.state))
+		if (!good || !record_final(record.state) || stays_until_s(ledger, &record) >= now_s)
 			continue;
 		err = store_del(ledger->store, id);
 		if (err != 0)
 			return err;
-		++*deleted;
+		trimmed->records++;
+		trimmed->expired += record.state == CLAIM_EXPIRED;
 	}
 	ledger->trim_id = id;
 	ledger->trim_more = true;
@@ -209,6 +218,8 @@ static int recover(struct ledger *ledger, struct record *record, uint64_t now_s)
 		ledger->config.recovered(ledger->config.recovered_ctx, &record->payment, &record->offer, record->state,
 					 &record->amount_due, record->taken_s);
 	bool changed = record->state != before;
+	if (record->state == CLAIM_EXPIRED)
+		count(&ledger->counts.unknown_expired);
 	if (record_final(record->state) && !changed &&
 	    (record->state == CLAIM_RELEASED || record->deadline_s + CLAIM_MARGIN_S < now_s))
 		return 0;
@@ -218,7 +229,7 @@ static int recover(struct ledger *ledger, struct record *record, uint64_t now_s)
 		return -ENOBUFS;
 	}
 	if (record->state == CLAIM_UNKNOWN) /* asked at once, even past its deadline: the facilitator may remember */
-		fifo_push(&ledger->table, &ledger->again, claim);
+		ask_again(ledger, claim);
 	else if (record->state == CLAIM_OWED && !changed)
 		ask_wait(ledger, claim);
 	else if (changed)

@@ -139,19 +139,20 @@ static void drop_fresh(struct ledger *ledger, const struct batch_item *item)
 	ledger_mail_all(item->drawn, 0, CLAIM_RELEASED);
 }
 
-/* Its record cannot be read back, so nothing can be written or asked with it.  The key stays taken. */
+/* Its record cannot be read back, so nothing can be written or asked with it.  The key stays taken while the payment could
+ * be presented again. */
 static void lose(struct ledger *ledger, struct claim *claim)
 {
 	log_error("event=claim_record_bad claim=%llu state=%u", (unsigned long long)claim->id, claim->state);
 	count(&ledger->counts.corrupt);
 	ask_give(ledger, claim);
-	claim_set_state(ledger, claim, CLAIM_UNKNOWN);
+	claim_set_state(ledger, claim, CLAIM_EXPIRED);
 	if (claim->settled != NULL)
 		ledger_mail(claim->settled, -EBADMSG, CLAIM_UNKNOWN, NULL);
 	if (claim->durable != NULL)
 		ledger_mail(claim->durable, -EBADMSG, CLAIM_UNKNOWN, NULL);
 	claim->settled = claim->durable = NULL;
-	ask_give_up(ledger, claim);
+	ask_keep(ledger, claim, clock_unix_s());
 }
 
 /* Writes one claim into the running transaction. */
@@ -231,6 +232,7 @@ static void act(struct ledger *ledger, const struct batch_item *item)
 	case CLAIM_SETTLED:
 	case CLAIM_REFUSED:
 	case CLAIM_UNKNOWN:
+	case CLAIM_EXPIRED:
 		ask_done(ledger, claim, item->state);
 		break;
 	}
@@ -299,22 +301,21 @@ static void fail(struct ledger *ledger, int error)
 }
 
 /* Everything between begin and commit.  *written: there is something to commit. */
-static int fill_transaction(struct ledger *ledger, bool *written)
+static int fill_transaction(struct ledger *ledger, struct trimmed *trimmed, bool *written)
 {
 	uint64_t now_s = clock_unix_s();
-	size_t trimmed = 0;
 	int err = 0;
 
 	while (err == 0 && ledger->work != NULL && ledger->batch_cnt < ledger->batch_max)
 		err = write_one(ledger, work_pop(ledger), now_s);
 	if (err == 0 && now_s >= ledger->trim_due_s)
-		err = journal_trim(ledger, now_s, &trimmed);
-	bool probe = atomic_load(&ledger->store_down) && ledger->batch_cnt == 0 && trimmed == 0;
+		err = journal_trim(ledger, now_s, trimmed);
+	bool probe = atomic_load(&ledger->store_down) && ledger->batch_cnt == 0 && trimmed->records == 0;
 	if (err == 0 && probe)
 		err = journal_probe(ledger);
 	if (err == 0)
 		err = journal_room(ledger);
-	*written = ledger->batch_cnt > 0 || trimmed > 0 || probe;
+	*written = ledger->batch_cnt > 0 || trimmed->records > 0 || probe;
 	return err;
 }
 
@@ -322,6 +323,7 @@ static int fill_transaction(struct ledger *ledger, bool *written)
 static void cycle(struct ledger *ledger)
 {
 	bool down = atomic_load(&ledger->store_down), written = false;
+	struct trimmed trimmed = {0};
 
 	ask_assign(ledger);
 	if (ledger->work == NULL && !down && clock_unix_s() < ledger->trim_due_s)
@@ -331,16 +333,18 @@ static void cycle(struct ledger *ledger)
 	ledger->batch_cnt = 0;
 	int err = store_begin(ledger->store);
 	if (err == 0) {
-		err = fill_transaction(ledger, &written);
+		err = fill_transaction(ledger, &trimmed, &written);
 		if (err != 0 || !written)
 			store_abort(ledger->store);
 		else
 			err = store_commit(ledger->store);
 	}
-	if (err == 0)
-		succeed(ledger, written);
-	else
+	if (err != 0) {
 		fail(ledger, err);
+		return;
+	}
+	atomic_fetch_sub(&ledger->counts.unknown_expired, trimmed.expired);
+	succeed(ledger, written);
 }
 
 static void take_mail(struct ledger *ledger)

@@ -67,7 +67,7 @@ struct ledger { /* NOLINT(clang-analyzer-optin.performance.Padding): shard locks
 	pthread_mutex_t ask_lock; /* held around config.submit */
 	bool asking;		  /* under ask_lock: config.submit may be called */
 	struct {
-		_Atomic uint64_t by_state[9], commits, commit_errors, records;
+		_Atomic uint64_t by_state[CLAIM_STATE_CNT], commits, commit_errors, records;
 		_Atomic uint64_t settled, refused, unknown, released, unknown_expired, corrupt;
 	} counts;
 
@@ -77,8 +77,9 @@ struct ledger { /* NOLINT(clang-analyzer-optin.performance.Padding): shard locks
 	size_t batch_cnt, batch_max;
 	uint64_t next_id;
 	struct slot *slots, *slot_free;
-	struct fifo owed, again; /* waiting for a slot: never asked, and to be asked again */
-	bool again_next;	 /* whose turn it is when both wait */
+	/* Lines for a slot (table_line_push): never asked; to be asked again; past their deadline. */
+	uint32_t owed, again, late;
+	bool again_next; /* whose turn it is when both wait */
 	struct wheel wheel;
 	int store_error;
 	uint64_t store_retry_ns;
@@ -140,16 +141,20 @@ void ask_answered(struct ledger *ledger, struct slot *slot);
 void ask_done(struct ledger *ledger, struct claim *claim, enum claim_state outcome);
 /* The claim will not be asked about with this slot. */
 void ask_give(struct ledger *ledger, struct claim *claim);
-/* An unknown claim: asks again later, or gives up past its deadline. */
+/* Recovered as unknown: asked again as soon as there is a slot. */
+void ask_again(struct ledger *ledger, struct claim *claim);
+/* An unknown claim: asks again later, or expires. */
 void ask_later(struct ledger *ledger, struct claim *claim, uint64_t now_s);
 /* Keeps the entry until its payment has expired for certain. */
 void ask_keep(struct ledger *ledger, struct claim *claim, uint64_t now_s);
-void ask_give_up(struct ledger *ledger, struct claim *claim);
 /* Everything in the wheel that is due. */
 void ask_timers(struct ledger *ledger);
 unsigned ask_tick_ms(void);
 
 /* claim_journal.c */
+struct trimmed {
+	size_t records, expired; /* of these */
+};
 int journal_open(struct ledger *ledger);
 /* In a transaction: the claim's newest state, as snapshot by the caller; *record is what was written.  -EBADMSG: its
  * record on disk is no longer good. */
@@ -157,8 +162,8 @@ int journal_write(struct ledger *ledger, struct claim *claim, struct record *rec
 		  const struct word *amount_due, uint64_t now_s);
 /* In a transaction: writes something small, to learn whether the store works. */
 int journal_probe(struct ledger *ledger);
-/* In a transaction: deletes a bounded number of records whose time is over; *deleted of them. */
-int journal_trim(struct ledger *ledger, uint64_t now_s, size_t *deleted);
+/* In a transaction: deletes a bounded number of records whose time is over, and adds them up. */
+int journal_trim(struct ledger *ledger, uint64_t now_s, struct trimmed *trimmed);
 /* In a transaction: is there room for more claims? */
 int journal_room(struct ledger *ledger);
 

@@ -162,7 +162,7 @@ static bool coherent(const struct record *record)
 	const struct offer *offer = &record->offer;
 	uint64_t deadline_s;
 
-	return record->state >= CLAIM_TAKEN && record->state <= CLAIM_RELEASED && payment->version >= 1 &&
+	return record->state >= CLAIM_TAKEN && record->state <= CLAIM_EXPIRED && payment->version >= 1 &&
 	       payment->version <= 2 && payment->method >= METHOD_EIP3009 && payment->method <= METHOD_UPTO &&
 	       payment->method == offer->method && u256_to_u64(&deadline_s, payment->deadline.at) &&
 	       deadline_s == record->deadline_s && record->key.chain_id == offer->chain_id &&

@@ -42,7 +42,7 @@ bool record_decode(struct record *record, uint64_t id, struct span stored) __att
 /* Nothing will change any more. */
 static inline bool record_final(enum claim_state state)
 {
-	return state == CLAIM_SETTLED || state == CLAIM_REFUSED || state == CLAIM_RELEASED;
+	return state == CLAIM_SETTLED || state == CLAIM_REFUSED || state == CLAIM_RELEASED || state == CLAIM_EXPIRED;
 }
 
 #endif

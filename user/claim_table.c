@@ -163,26 +163,61 @@ void table_free(struct table *table, struct claim *claim)
 	pthread_mutex_unlock(&table->free_lock);
 }
 
-void fifo_push(struct table *table, struct fifo *fifo, struct claim *claim)
+/* --- lines --- */
+
+/* Two heaps, none of them empty, become one: the later becomes a child of the earlier. */
+static uint32_t meld(struct table *table, uint32_t a, uint32_t b)
+{
+	const struct claim *x = &table->claims[a], *y = &table->claims[b];
+	bool in_order = x->deadline_s != y->deadline_s ? x->deadline_s < y->deadline_s : x->id < y->id;
+	uint32_t first = in_order ? a : b, second = in_order ? b : a;
+
+	table->claims[second].list_next = table->claims[first].line_child;
+	table->claims[first].line_child = second;
+	return first;
+}
+
+void table_line_push(struct table *table, uint32_t *line, struct claim *claim)
 {
 	uint32_t index = table_index(table, claim);
 
-	claim->list_next = CLAIM_NONE;
-	if (fifo->last == CLAIM_NONE)
-		fifo->first = index;
-	else
-		table->claims[fifo->last].list_next = index;
-	fifo->last = index;
+	claim->list_next = claim->line_child = CLAIM_NONE;
+	*line = *line == CLAIM_NONE ? index : meld(table, *line, index);
 }
 
-struct claim *fifo_pop(struct table *table, struct fifo *fifo)
+struct claim *table_line_first(const struct table *table, uint32_t line)
 {
-	if (fifo->first == CLAIM_NONE)
+	return line == CLAIM_NONE ? NULL : &table->claims[line];
+}
+
+/* Siblings, from the front in pairs; the pairs come out in reverse. */
+static uint32_t meld_pairs(struct table *table, uint32_t index)
+{
+	uint32_t pairs = CLAIM_NONE;
+
+	while (index != CLAIM_NONE) {
+		uint32_t a = index, b = table->claims[a].list_next;
+		index = b != CLAIM_NONE ? table->claims[b].list_next : CLAIM_NONE;
+		uint32_t pair = b != CLAIM_NONE ? meld(table, a, b) : a;
+		table->claims[pair].list_next = pairs;
+		pairs = pair;
+	}
+	return pairs;
+}
+
+struct claim *table_line_pop(struct table *table, uint32_t *line)
+{
+	struct claim *claim = table_line_first(table, *line);
+
+	if (claim == NULL)
 		return NULL;
-	struct claim *claim = &table->claims[fifo->first];
-	fifo->first = claim->list_next;
-	if (fifo->first == CLAIM_NONE)
-		fifo->last = CLAIM_NONE;
-	claim->list_next = CLAIM_NONE;
+	uint32_t index = meld_pairs(table, claim->line_child);
+	*line = CLAIM_NONE;
+	while (index != CLAIM_NONE) {
+		uint32_t next = table->claims[index].list_next;
+		*line = *line == CLAIM_NONE ? index : meld(table, *line, index);
+		index = next;
+	}
+	claim->list_next = claim->line_child = CLAIM_NONE;
 	return claim;
 }

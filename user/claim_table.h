@@ -37,7 +37,8 @@ struct claim {
 	uint32_t staged;     /* (ledger) its payment in the pool, CLAIM_NONE once it is on disk */
 	uint32_t attempts;   /* (ledger) */
 	uint32_t chain_next; /* (lock) */
-	uint32_t list_next;  /* (ledger) wheel or FIFO; free list */
+	uint32_t list_next;  /* (ledger) wheel or line; free list */
+	uint32_t line_child; /* (ledger) line */
 	int error;	     /* (lock) -errno of the commit that should have made it durable; it is released */
 	uint8_t state;	     /* (lock) enum claim_state, 0 when free */
 	bool queued;	     /* (lock) */
@@ -45,7 +46,6 @@ struct claim {
 	bool in_doubt;	     /* (ledger) an attempt to settle may have gone through without our knowing */
 	bool has_job;	     /* (ledger) the facilitator works on it, and can be asked how far it is */
 	bool pending;	     /* (ledger) its last answer said that the outcome will be known soon */
-	bool given_up;	     /* (ledger) unknown past its deadline: not asked again */
 };
 
 struct staged {
@@ -98,14 +98,10 @@ static inline uint32_t table_index(const struct table *table, const struct claim
 	return (uint32_t)(claim - table->claims);
 }
 
-/* Entries linked by list_next, first in, first out.  Ledger thread only. */
-struct fifo {
-	uint32_t first, last;
-};
-
-#define FIFO_EMPTY ((struct fifo){CLAIM_NONE, CLAIM_NONE})
-
-void fifo_push(struct table *table, struct fifo *fifo, struct claim *claim);
-struct claim *fifo_pop(struct table *table, struct fifo *fifo); /* NULL when empty */
+/* A line: entries by deadline, the nearest first; of two with one deadline the older claim (a pairing heap, linked by
+ * list_next and line_child).  *line is its first, CLAIM_NONE when it is empty.  Ledger thread only. */
+void table_line_push(struct table *table, uint32_t *line, struct claim *claim);
+struct claim *table_line_first(const struct table *table, uint32_t line); /* NULL when empty */
+struct claim *table_line_pop(struct table *table, uint32_t *line);	  /* the same, and it leaves */
 
 #endif

@@ -18,7 +18,12 @@ enum claim_state {
 	CLAIM_REFUSED = 6,  /* the facilitator said no; kept, with its words */
 	CLAIM_UNKNOWN = 7,  /* asked, no answer: asked again, never assumed */
 	CLAIM_RELEASED = 8, /* nothing served, nothing charged; the payment may be used again */
+	CLAIM_EXPIRED =
+		9, /* its deadline passed without an answer: no facilitator can settle it any more, and whether one
+			     * did only the chain knows, unless it was never in doubt */
 };
+
+#define CLAIM_STATE_CNT 10
 
 #define SETTLE_WORD_BYTES_MAX 96 /* errorReason, zero-terminated, printable ASCII */
 #define SETTLE_JOB_BYTES_MAX 48	 /* a facilitator's name for what it works on, zero-terminated, fit for a path */

@@ -13,7 +13,7 @@ static void check_accepted(const struct record *record, const uint8_t stored[REC
 {
 	uint8_t again[RECORD_BYTES];
 
-	assert(record->state >= CLAIM_TAKEN && record->state <= CLAIM_RELEASED);
+	assert(record->state >= CLAIM_TAKEN && record->state <= CLAIM_EXPIRED);
 	assert(strnlen(record->word, sizeof record->word) < sizeof record->word);
 	assert(strnlen(record->offer.name, NAME_BYTES_MAX) < NAME_BYTES_MAX);
 	assert(strnlen(record->offer.token_name, NAME_BYTES_MAX) < NAME_BYTES_MAX);

@@ -436,7 +436,7 @@ TEST(claim_unknown_is_asked_again_with_growing_pauses)
 	cleanup();
 }
 
-TEST(claim_unknown_past_its_deadline_is_kept_for_an_operator)
+TEST(claim_unknown_past_its_deadline_expires_and_is_kept_for_an_operator)
 {
 	struct sale sale;
 	struct ledger_stats stats;
@@ -451,13 +451,16 @@ TEST(claim_unknown_past_its_deadline_is_kept_for_an_operator)
 		answer(settlement, CLAIM_UNKNOWN, "timeout");
 	ledger_stats(ledger, &stats);
 	CHECK_EQ(stats.unknown_expired, 1);
-	CHECK_EQ(stats.by_state[CLAIM_UNKNOWN], 1);
+	CHECK_EQ(stats.by_state[CLAIM_EXPIRED], 1);
 	CHECK(stats.unknown > 2);
 	CHECK_EQ(ledger_unsettled(ledger), 0);
 	CHECK_EQ(take_sale(&sale), REPLAYED);
 	restart();
-	CHECK_EQ(seen[9].state, CLAIM_UNKNOWN);
-	CHECK(next_asked(5000) != NULL); /* one more question after a start */
+	CHECK_EQ(seen[9].state, CLAIM_EXPIRED);
+	CHECK(next_asked(100) == NULL);
+	ledger_stats(ledger, &stats);
+	CHECK_EQ(stats.unknown_expired, 1);
+	CHECK_EQ(take_sale(&sale), REPLAYED);
 	stop();
 	cleanup();
 }

@@ -3,6 +3,151 @@
 #include "../../user/claim_ask.c"
 
 #include "claim_fixture.h"
+#include "random.h"
+
+/* --- who is next --- */
+
+TEST(claim_line_gives_the_nearest_deadline)
+{
+	enum { CNT = 500 };
+	struct table table = {0};
+	uint32_t line = CLAIM_NONE;
+	size_t in_line = 0;
+
+	random_start("line");
+	CHECK_EQ(table_init(&table, CNT, 1), 0);
+	CHECK(table_line_pop(&table, &line) == NULL && table_line_first(&table, line) == NULL);
+	struct claim *claims[CNT];
+	bool waits[CNT] = {false};
+	for (size_t i = 0; i < CNT; i++) {
+		struct claim_key key = {.chain_id = i};
+		claims[i] = table_claim(&table, &key, table_hash(&table, &key), NULL);
+		CHECK_NEED(claims[i] != NULL);
+		claims[i]->id = i + 1;
+	}
+	for (int turn = 0; turn < 20000; turn++) {
+		size_t which = random_below(CNT);
+		if (!waits[which] && random_below(2) == 0) {
+			claims[which]->deadline_s = random_below(40);
+			table_line_push(&table, &line, claims[which]);
+			waits[which] = true;
+			in_line++;
+			continue;
+		}
+		size_t best = CNT;
+		for (size_t i = 0; i < CNT; i++)
+			if (waits[i] && (best == CNT || claims[i]->deadline_s < claims[best]->deadline_s))
+				best = i; /* of equal ones the first: the smaller id */
+		CHECK(table_line_first(&table, line) == (best == CNT ? NULL : claims[best]));
+		CHECK(table_line_pop(&table, &line) == (best == CNT ? NULL : claims[best]));
+		if (best != CNT) {
+			waits[best] = false;
+			in_line--;
+		}
+	}
+	while (table_line_pop(&table, &line) != NULL)
+		in_line--;
+	CHECK(in_line == 0 && line == CLAIM_NONE);
+	table_fini(&table);
+}
+
+/* A slot is taken until everybody is in line; then it goes from one to the next.  Returns the order. */
+static void order_of(struct sale *sales, size_t cnt, uint64_t order[])
+{
+	struct sale first;
+
+	config.settlements_max = 1;
+	start();
+	sale_init(&first, METHOD_EIP3009, 1000, 60);
+	take_durably(&first);
+	owe(&first, 1000);
+	struct settlement *settlement = must_ask();
+	for (size_t i = 0; i < cnt; i++) {
+		take_durably(&sales[i]);
+		owe(&sales[i], 1000);
+	}
+	CHECK(comes_to(CLAIM_OWED, cnt));
+	answer(settlement, CLAIM_SETTLED, "");
+	for (size_t i = 0; i < cnt; i++) {
+		settlement = must_ask();
+		order[i] = sale_number(&settlement->payment);
+		answer(settlement, CLAIM_SETTLED, "");
+	}
+}
+
+TEST(claim_nearest_deadline_is_asked_first_and_late_ones_last)
+{
+	static const struct {
+		uint64_t number;
+		int64_t expires_in_s;
+	} rows[] = {{1, 300}, {2, -60}, {3, 40}, {4, 200}, {5, 40}, {6, -90}, {7, 30}};
+	static const uint64_t want[] = {7, 3, 5, 4, 1, 6, 2};
+	enum { CNT = sizeof rows / sizeof *rows };
+	struct sale sales[CNT];
+	uint64_t order[CNT];
+
+	setup();
+	for (size_t i = 0; i < CNT; i++)
+		sale_init(&sales[i], METHOD_EIP3009, rows[i].number, rows[i].expires_in_s);
+	order_of(sales, CNT, order);
+	for (size_t i = 0; i < CNT; i++)
+		CHECK_EQ(order[i], want[i]);
+	stop();
+	cleanup();
+}
+
+/* Nobody waits for how it is settled. */
+static void sell(struct sale *sale)
+{
+	struct word due = word_of(1000);
+
+	take_durably(sale);
+	claim_owe(ledger, sale->durable.claim, &due, NULL, NULL);
+}
+
+/* Those asked before and those never asked: by turns, however near the deadline of one kind, until it is urgent. */
+TEST(claim_lines_take_turns_until_it_is_urgent)
+{
+	struct sale old[3], new[3];
+
+	for (int urgent = 0; urgent < 2; urgent++) {
+		setup();
+		ledger_backoff_ms = 20;
+		config.settlements_max = 3;
+		start();
+		for (uint64_t i = 0; i < 3; i++) {
+			sale_init(&old[i], METHOD_EIP3009, i, urgent ? URGENT_S - 5 : 60);
+			sell(&old[i]);
+		}
+		struct settlement *lent[3];
+		for (int i = 0; i < 3; i++)
+			lent[i] = must_ask();
+		for (uint64_t i = 0; i < 3; i++) { /* they wait while all slots are taken */
+			sale_init(&new[i], METHOD_EIP3009, 10 + i, 300);
+			sell(&new[i]);
+		}
+		CHECK(comes_to(CLAIM_OWED, 3));
+		for (int i = 0; i < 3; i++)
+			answer(lent[i], CLAIM_UNKNOWN, "timeout");
+		for (int i = 0; i < 3; i++)
+			lent[i] = must_ask(); /* the new ones: the old ones sleep */
+		usleep(100000);		      /* now they do not */
+		for (uint64_t i = 3; i < 6; i++) {
+			sale_init(&new[i - 3], METHOD_EIP3009, 10 + i, 300);
+			sell(&new[i - 3]);
+		}
+		CHECK(comes_to(CLAIM_OWED, 3));
+		int old_in_first_three = 0;
+		for (int i = 0; i < 6; i++) {
+			answer(lent[i % 3], CLAIM_SETTLED, "");
+			lent[i % 3] = must_ask();
+			old_in_first_three += i < 3 && sale_number(&lent[i % 3]->payment) < 10;
+		}
+		CHECK(urgent ? old_in_first_three == 3 : old_in_first_three == 1 || old_in_first_three == 2);
+		stop();
+		cleanup();
+	}
+}
 
 /* --- jobs --- */
 

@@ -51,6 +51,9 @@ TEST(claim_recovery_table)
 		{"unknown", METHOD_UPTO, CLAIM_UNKNOWN, 44, 60, CLAIM_UNKNOWN, true, true, false},
 		{"settled", METHOD_EIP3009, CLAIM_SETTLED, 1000, 60, CLAIM_SETTLED, true, false, false},
 		{"settled expired", METHOD_EIP3009, CLAIM_SETTLED, 1000, -600, CLAIM_SETTLED, false, false, false},
+		{"unknown expired", METHOD_UPTO, CLAIM_UNKNOWN, 44, -600, CLAIM_UNKNOWN, true, true, false},
+		{"expired", METHOD_EIP3009, CLAIM_EXPIRED, 1000, -60, CLAIM_EXPIRED, true, false, false},
+		{"expired long ago", METHOD_EIP3009, CLAIM_EXPIRED, 1000, -600, CLAIM_EXPIRED, false, false, false},
 		{"refused", METHOD_PERMIT2, CLAIM_REFUSED, 1000, 60, CLAIM_REFUSED, true, false, false},
 		{"released", METHOD_EIP3009, CLAIM_RELEASED, 0, 60, CLAIM_RELEASED, false, false, false},
 	};
@@ -72,7 +75,7 @@ TEST(claim_recovery_table)
 	CHECK_EQ(store_commit(store), 0);
 	store_close(store);
 	start();
-	for (int i = 0; i < 5; i++)
+	for (int i = 0; i < 6; i++)
 		CHECK(next_asked(5000) != NULL);
 	restart(); /* a second time: recovery changes nothing it has decided */
 	CHECK_EQ(seen_cnt, cnt);
@@ -366,6 +369,51 @@ TEST(claim_old_records_are_trimmed_but_never_open_ones)
 	CHECK_EQ(store_begin(store), 0);
 	for (uint64_t id = 1; id <= 1000; id++)
 		CHECK_EQ(store_get(store, id, &value), id > 900 || id % 100 == 0 ? 0 : -ENOENT);
+	store_abort(store);
+	store_close(store);
+	cleanup();
+}
+
+/* Room is made from what is over; whether an expired one was paid somebody may still want to know. */
+TEST(claim_expired_records_stay_also_when_room_is_short)
+{
+	struct ledger_stats stats;
+	struct store *store;
+	struct sale sale;
+	struct span value;
+	uint8_t bytes[RECORD_BYTES];
+
+	setup();
+	config.map_bytes_max = 512 << 10; /* more than three quarters are used */
+	config.keep_s = 86400;
+	start();
+	stop();
+	CHECK_NEED(store_open(&store, directory, config.map_bytes_max) == 0);
+	CHECK_EQ(store_begin(store), 0);
+	for (uint64_t id = 1; id <= 420; id++) {
+		sale_init(&sale, METHOD_EIP3009, id, id == 2 ? -100000 : -1000);
+		struct record record = record_of(&sale, id, id <= 4 ? CLAIM_EXPIRED : CLAIM_SETTLED, 1000);
+		record_encode(bytes, &record);
+		CHECK_EQ(store_append(store, id, bytes, sizeof bytes), 0); /* pages are full, as in life */
+	}
+	CHECK_EQ(store_commit(store), 0);
+	store_close(store);
+	expect_errors();
+	start();
+	for (int i = 0; i < 3000; i++) {
+		ledger_stats(ledger, &stats);
+		if (stats.unknown_expired == 3 && !stats.journal_full)
+			break;
+		usleep(1000);
+	}
+	CHECK_EQ(stats.unknown_expired, 3); /* one had been kept long enough */
+	usleep(100000);
+	stop();
+	CHECK_NEED(store_open(&store, directory, config.map_bytes_max) == 0);
+	CHECK_EQ(store_begin(store), 0);
+	for (uint64_t id = 1; id <= 4; id++)
+		CHECK_EQ(store_get(store, id, &value), id == 2 ? -ENOENT : 0);
+	CHECK_EQ(store_get(store, 100, &value), -ENOENT);
 	store_abort(store);
 	store_close(store);
 	cleanup();
