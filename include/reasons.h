@@ -109,6 +109,7 @@
 	R(112, PAYER_RATE, "payer_rate", 429, 0, 0, 0)                                                                \
 	R(113, PAYER_BUSY, "payer_busy", 429, 0, 0, 0)                                                                \
 	R(114, PAYER_SPEND, "payer_spend", 429, 0, 0, 0)                                                              \
+	R(117, PAYER_UNSETTLED, "payer_unsettled", 429, 0, 0, 0)                                                      \
 	/* the node */                                                                                                \
 	R(120, QUEUE_FULL, "queue_full", 503, 0, 0, 0)                                                                \
 	R(121, QUEUE_TIMEOUT, "queue_timeout", 503, 0, 0, 0)                                                          \
@@ -122,6 +123,7 @@
 	R(129, UPSTREAM_FAILED, "upstream_failed", 502, 0, 0, 0)                                                      \
 	R(130, UPSTREAM_SLOW, "upstream_slow", 504, 0, 0, 0)                                                          \
 	R(131, INTERNAL, "internal", 500, 0, 0, 0)                                                                    \
+	R(137, UNSETTLED, "unsettled", 503, 0, 0, 0)                                                                  \
 	/* the settlement */                                                                                          \
 	R(140, SETTLE_REFUSED, "settle_refused", 402, "unexpected_settle_error", "unexpected_settle_error",           \
 	  "unexpected_settle_error")                                                                                  \

@@ -6,8 +6,10 @@
 #include <string.h>
 
 #include "admin.h"
+#include "base/hex.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "base/u256.h"
 #include "reason.h"
 
 static const char *const step_words[STEP_CNT] = {
@@ -194,6 +196,14 @@ static void put_ledger(struct text *text, const struct ledger_stats *ledger)
 	put_gauge(text, "claims_unknown_expired",
 		  "Claims on disk whose deadline passed without an answer: somebody must look.",
 		  ledger->unknown_expired);
+	put_family(text, "unsettled", "gauge", "Taken or owed and not settled yet, in atomic units of the asset.");
+	for (size_t i = 0; i < ledger->asset_cnt; i++) {
+		char asset[HEX_BYTES(sizeof(struct address)) + 1], amount[U256_DECIMAL_BYTES];
+		hex_encode(asset, ledger->assets[i].asset.at, sizeof(struct address));
+		u256_print(amount, ledger->assets[i].unsettled.at);
+		text_put(text, "tollbar_unsettled{network=\"eip155:%" PRIu64 "\",asset=\"%s\"} %s\n",
+			 ledger->assets[i].chain_id, asset, amount);
+	}
 	put_counter(text, "ledger_commits_total", "Group commits of the journal.", ledger->commits);
 	put_counter(text, "ledger_commit_errors_total", "Group commits that failed.", ledger->commit_errors);
 	put_counter(text, "ledger_records_total", "Records written in group commits.", ledger->records);
@@ -388,6 +398,20 @@ static void write_verify(struct json_writer *json, const struct admin_view *view
 	json_write(json, "}");
 }
 
+/* Amounts as strings: JSON's numbers end at 2^53 for many readers. */
+static void write_unsettled(struct json_writer *json, const struct ledger_stats *ledger, size_t i)
+{
+	char asset[HEX_BYTES(sizeof(struct address)) + 1], amount[U256_DECIMAL_BYTES], network[32];
+
+	hex_encode(asset, ledger->assets[i].asset.at, sizeof(struct address));
+	u256_print(amount, ledger->assets[i].unsettled.at);
+	snprintf(network, sizeof network, "eip155:%" PRIu64, ledger->assets[i].chain_id);
+	write_string(json, i == 0 ? "{\"network\":" : ",{\"network\":", network);
+	write_string(json, ",\"asset\":", asset);
+	write_string(json, ",\"amount\":", amount);
+	json_write(json, "}");
+}
+
 static void write_ledger(struct json_writer *json, const struct admin_view *view)
 {
 	const struct ledger_stats *ledger = &view->ledger;
@@ -398,7 +422,10 @@ static void write_ledger(struct json_writer *json, const struct admin_view *view
 		write_count(json, ":", ledger->by_state[state]);
 	}
 	write_count(json, ",\"unknown_expired\":", ledger->unknown_expired);
-	write_count(json, "},\"ledger\":{\"settled\":", ledger->settled);
+	json_write(json, ",\"unsettled\":[");
+	for (size_t i = 0; i < ledger->asset_cnt; i++)
+		write_unsettled(json, ledger, i);
+	write_count(json, "]},\"ledger\":{\"settled\":", ledger->settled);
 	write_count(json, ",\"refused\":", ledger->refused);
 	write_count(json, ",\"unknown\":", ledger->unknown);
 	write_count(json, ",\"released\":", ledger->released);

@@ -33,6 +33,9 @@ static int ledger_init(struct ledger *ledger)
 	ledger->changed.event_fd = ledger->outcomes.event_fd = -1;
 	pthread_mutex_init(&ledger->ask_lock, NULL);
 	int err = table_init(&ledger->table, ledger->config.claims_max, staged_max);
+	ledger->exposure = exposure_init(ledger->config.offers, ledger->config.offer_cnt, ledger->config.claims_max);
+	if (err == 0 && ledger->exposure == NULL)
+		err = -ENOMEM;
 	if (err == 0)
 		err = mailbox_init(&ledger->changed);
 	if (err == 0)
@@ -49,6 +52,7 @@ static void ledger_fini(struct ledger *ledger)
 	mailbox_fini(&ledger->changed);
 	mailbox_fini(&ledger->outcomes);
 	pthread_mutex_destroy(&ledger->ask_lock);
+	exposure_fini(ledger->exposure);
 	table_fini(&ledger->table);
 	free(ledger);
 }
@@ -112,6 +116,7 @@ void ledger_stats(struct ledger *ledger, struct ledger_stats *stats)
 	};
 	for (size_t i = 0; i < sizeof stats->by_state / sizeof *stats->by_state; i++)
 		stats->by_state[i] = atomic_load(&ledger->counts.by_state[i]);
+	exposure_stats(ledger->exposure, stats);
 }
 
 size_t ledger_unsettled(struct ledger *ledger)
@@ -140,15 +145,37 @@ bool claim_seen(struct ledger *ledger, const struct claim_key *key)
 	return found;
 }
 
+void claim_change_exposure(struct ledger *ledger, const struct claim *claim, enum claim_state state)
+{
+	static const struct word zero;
+	const struct word *before = claim_exposed(claim, (enum claim_state)claim->state);
+	const struct word *after = claim_exposed(claim, state);
+	struct word less;
+
+	if (before == NULL || before == after)
+		return;
+	u256_sub(less.at, before->at,
+		 after != NULL ? after->at : zero.at); /* nothing grows: due is at most the offer's */
+	if (after == NULL || u256_compare(less.at, zero.at) != 0)
+		exposure_drop(ledger->exposure, claim->asset, &claim->key.from, &less, after == NULL);
+}
+
 /* Under the lock of the key's shard. */
 static enum reason take(struct ledger *ledger, const struct permit *permit, uint64_t hash,
 			const struct payment *payment, struct claim_wait *durable)
 {
 	if (table_find(&ledger->table, &permit->key, hash))
 		return REPLAYED;
+	uint8_t asset = exposure_asset(ledger->exposure, permit->offer);
+	enum reason reason = exposure_take(ledger->exposure, asset, permit->offer, &permit->key.from);
+	if (reason != REASON_OK)
+		return reason;
 	struct claim *claim = table_claim(&ledger->table, &permit->key, hash, payment);
-	if (claim == NULL)
+	if (claim == NULL) {
+		exposure_drop(ledger->exposure, asset, &permit->key.from, &permit->offer->amount, true);
 		return LEDGER_FULL;
+	}
+	claim->asset = asset;
 	claim->deadline_s = permit->deadline_s;
 	claim->offer = permit->offer;
 	claim->durable = durable;
@@ -240,8 +267,8 @@ void claim_owe(struct ledger *ledger, struct claim *claim, const struct word *am
 		assert_open(claim);
 		assert_amount(claim, amount_due);
 		bool free_of_charge = u256_compare(amount_due->at, zero.at) == 0;
-		claim_set_state(ledger, claim, free_of_charge ? CLAIM_SETTLED : CLAIM_OWED);
 		claim->amount_due = *amount_due;
+		claim_set_state(ledger, claim, free_of_charge ? CLAIM_SETTLED : CLAIM_OWED);
 		claim->settled = settled;
 		if (durable != NULL) {
 			ASSERT(claim->durable == NULL);

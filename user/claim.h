@@ -13,6 +13,7 @@
 #include "base/mailbox.h"
 #include "payment.h"
 #include "reasons.h"
+#include "limits.h"
 #include "settlement.h"
 
 struct ledger;
@@ -43,6 +44,8 @@ struct ledger_config {
 	 * journal is three quarters full, but never while the payment could be presented again. */
 	uint64_t keep_s;
 	/* Takes a settlement for the settlement thread; it comes back by ledger_settled. */
+	const struct offer *offers; /* the configured ones: their assets and limits */
+	size_t offer_cnt;
 	void (*submit)(void *submit_ctx, struct settlement *settlement);
 	void *submit_ctx;
 	/* At start, once per record that is still on disk: lets the caller rebuild per-payer spend.  May be NULL. */
@@ -59,6 +62,12 @@ struct ledger_stats {			    /* monotonic counts but for the gauges */
 	uint64_t corrupt;	  /* records not trusted, places where commits were lost: an operator must look */
 	bool store_down;	  /* the last commit failed */
 	bool journal_full;	  /* no room for new claims until old records may go */
+	struct {
+		uint64_t chain_id;
+		struct address asset;
+		struct word unsettled; /* gauge: taken or owed, and not settled yet; atomic units */
+	} assets[OFFERS_MAX];
+	size_t asset_cnt;
 };
 
 /* ledger_open: opens the journal, rebuilds the table, resolves what a crash left (see claim.c), starts the thread.
@@ -81,7 +90,7 @@ bool claim_seen(struct ledger *ledger, const struct claim_key *key);
 /* claim_take: atomic over all threads; of two calls with one key exactly one gets REASON_OK.
  * Out: durable->claim, and durable will be mailed once (error 0 or -errno), also when the claim is released before.
  * The permit's offer must live as long as the claim has a user.
- * Refuses: REPLAYED, LEDGER_FULL, STORE_DOWN (the last commit failed; tried again by the ledger thread itself). */
+ * Refuses: REPLAYED, LEDGER_FULL, PAYER_UNSETTLED, UNSETTLED (the offer's limits), STORE_DOWN (the last commit failed; tried again by the ledger thread itself). */
 enum reason claim_take(struct ledger *ledger, const struct permit *permit, const struct payment *payment,
 		       struct claim_wait *durable) __attribute__((warn_unused_result));
 

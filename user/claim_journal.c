@@ -202,6 +202,10 @@ static struct claim *rebuild(struct ledger *ledger, const struct record *record)
 	claim->attempts = record->attempts;
 	claim->in_doubt = record->in_doubt;
 	claim->has_job = record->job[0] != 0;
+	claim->asset = exposure_asset(ledger->exposure, &record->offer);
+	const struct word *exposed = claim_exposed(claim, record->state);
+	if (exposed != NULL)
+		exposure_add(ledger->exposure, claim->asset, &claim->key.from, exposed);
 	claim_set_state(ledger, claim, record->state);
 	if (record->state != CLAIM_RELEASED)
 		table_link(&ledger->table, claim);

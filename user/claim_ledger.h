@@ -9,6 +9,7 @@
  *   claim_journal.c  records: written, rebuilt from at start, trimmed
  *   claim_record.c   a record's bytes
  *   claim_table.c    the entries
+ *   claim_exposure.c sums of what is not settled yet, and their limits
  *
  * A claim's way: a worker changes its state under its shard lock and mails it to `changed` unless it is there already
  * (`queued`).  The ledger thread writes the newest state of everything that came, commits, and only then acts on it:
@@ -18,6 +19,7 @@
 #include <stdatomic.h>
 
 #include "claim.h"
+#include "claim_exposure.h"
 #include "claim_record.h"
 #include "claim_table.h"
 #include "sys/store.h"
@@ -56,6 +58,7 @@ struct wheel {
 
 struct ledger { /* NOLINT(clang-analyzer-optin.performance.Padding): shard locks have a cache line each */
 	struct table table;
+	struct exposure *exposure;
 	struct ledger_config config;
 	struct store *store;
 	struct mailbox changed;	 /* struct claim */
@@ -94,9 +97,31 @@ static inline struct claim *claim_of_mail(struct mail *mail)
 	return (struct claim *)mail; /* its first member */
 }
 
-/* Moves the claim from one gauge to the other.  Under the lock while a request still knows the claim. */
+/* What it counts for in the sums of the unsettled, in this state; NULL: nothing. */
+static inline const struct word *claim_exposed(const struct claim *claim, enum claim_state state)
+{
+	switch (state) {
+	case CLAIM_TAKEN:
+	case CLAIM_FORWARDED:
+		return &claim->offer->amount;
+	case CLAIM_OWED:
+	case CLAIM_SETTLING:
+	case CLAIM_UNKNOWN:
+		return &claim->amount_due;
+	default:
+		return NULL;
+	}
+}
+
+/* claim.c */
+void claim_change_exposure(struct ledger *ledger, const struct claim *claim, enum claim_state state);
+
+/* Moves the claim from one gauge to the other; amount_due must be that of the new state already.  Under the lock while a
+ * request still knows the claim.  A claim that is new (state 0) is added to the sums of the unsettled by who makes it. */
 static inline void claim_set_state(struct ledger *ledger, struct claim *claim, enum claim_state state)
 {
+	if (claim->state != 0)
+		claim_change_exposure(ledger, claim, state);
 	if (claim->state != 0)
 		atomic_fetch_sub_explicit(&ledger->counts.by_state[claim->state], 1, memory_order_relaxed);
 	if (state != 0)

@@ -41,6 +41,7 @@ struct claim {
 	uint32_t line_child; /* (ledger) line */
 	int error;	     /* (lock) -errno of the commit that should have made it durable; it is released */
 	uint8_t state;	     /* (lock) enum claim_state, 0 when free */
+	uint8_t asset;	     /* whose sums it is counted in: claim_exposure.h */
 	bool queued;	     /* (lock) */
 	bool linked;	     /* (lock) in its chain: the key is taken */
 	bool in_doubt;	     /* (ledger) an attempt to settle may have gone through without our knowing */

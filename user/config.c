@@ -107,6 +107,8 @@ static const struct setting offer_settings[] = {
 	{"asset", config_set_address, OFFER(asset), .required = true},
 	{"pay_to", config_set_address, OFFER(pay_to), .required = true},
 	{"amount", config_set_amount, OFFER(amount), .required = true},
+	{"unsettled_max", config_set_limit, OFFER(unsettled_max)},
+	{"payer_unsettled_max", config_set_limit, OFFER(payer_unsettled_max)},
 	{"max_timeout_s", config_set_number, OFFER(max_timeout_s), .min = SETTLE_MARGIN_S + 1, .max = 86400},
 	{"token_name", config_set_text, OFFER(token_name)},
 	{"token_version", config_set_text, OFFER(token_version)},

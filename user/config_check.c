@@ -98,11 +98,23 @@ static void check_price(struct reader *reader, const struct section *section)
 					"model: [price %s] has the same", other->name);
 }
 
+/* A limit below one request would refuse every one. */
+static void check_unsettled(struct reader *reader, const struct section *section, const char *key,
+			    const struct offer *offer, const struct word *max)
+{
+	static const struct word none;
+
+	if (memcmp(max, &none, sizeof none) != 0 && memcmp(max, &offer->amount, sizeof *max) < 0)
+		mistake_at_key(reader, section, key, "smaller than amount: every request would be refused");
+}
+
 static void check_offer(struct reader *reader, const struct section *section)
 {
 	const struct offer *offer = section->target;
 
 	check_required(reader, section, "offer", offer->name);
+	check_unsettled(reader, section, "unsettled_max", offer, &offer->unsettled_max);
+	check_unsettled(reader, section, "payer_unsettled_max", offer, &offer->payer_unsettled_max);
 	if (offer->method == METHOD_NONE) /* missing or wrong: nothing can be said of the rest */
 		return;
 	check_offer_method(reader, section, offer);

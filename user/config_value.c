@@ -248,6 +248,17 @@ void config_set_amount(struct reader *reader, const struct setting *setting, voi
 		memcpy(field, &amount, sizeof amount);
 }
 
+void config_set_limit(struct reader *reader, const struct setting *setting, void *field, const char *value)
+{
+	struct word limit;
+
+	if (!u256_decimal(limit.at, span_str(value)))
+		config_value_mistake(reader, value,
+				     "must be a whole number of atomic units from 0 (no limit) to 2^256 - 1");
+	else
+		memcpy(field, &limit, sizeof limit);
+}
+
 void config_set_price(struct reader *reader, const struct setting *setting, void *field, const char *value)
 {
 	struct word word;

@@ -120,6 +120,8 @@ static int open_money(struct node *node)
 				       .map_bytes_max = config->ledger_bytes,
 				       .settlements_max = config->facilitator.in_flight,
 				       .keep_s = config->keep_s,
+				       .offers = config->offers,
+				       .offer_cnt = config->offer_cnt,
 				       .submit = settle_submit,
 				       .submit_ctx = node->settler,
 				       .recovered = recovered,

@@ -73,6 +73,9 @@ struct offer {
 	 * atomic units; 0: the offer does not go by model */
 	unsigned __int128 token_usd; /* USD_UNITs */
 	uint8_t token_decimals;
+	/* Limits in the offer's asset on what is taken or owed and not yet settled, over all offers that have the asset; zero:
+	 * none.  Not in the ledger: a record has no use for them. */
+	struct word unsettled_max, payer_unsettled_max;
 	struct word domain_separator; /* of the token (EIP-3009) or of Permit2 on that chain, made once at start */
 };
 

@@ -2,6 +2,7 @@
 // The payer list and the node's own bounds: refused now, told when to come back, and never charged for it.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { NETWORK } from './lib/chain.mjs';
 import { assert, run, test } from './lib/check.mjs';
 import { headersOf, payment } from './lib/payment.mjs';
 import { scratch } from './lib/process.mjs';
@@ -208,6 +209,36 @@ test('a drain lets streams finish', async () => {
 	const { code } = await gate.stop();
 	assert.equal(code, 0);
 	assert.ok((await charged(payer)) > 0n, 'and what is owed is settled');
+});
+
+/* The facilitator is silent, so nothing is settled: what is owed adds up, and outlives the daemon. */
+test('what is owed and not settled is bounded, in all and by payer', async () => {
+	const limits = { unsettled_max: 30_000, payer_unsettled_max: 20_000 };
+	const gate = await startTollbar({
+		...world,
+		facilitator: { url: 'http://127.0.0.1:1' },
+		more: { 'offer eip3009': limits, 'offer permit2': limits, 'offer upto': limits },
+	});
+	const own = { ...world, gate };
+	const owed = () => gate.metric(`tollbar_unsettled{network="${NETWORK}",asset="${world.chain.token.toLowerCase()}"}`);
+	try {
+		const [first, second, third] = [await world.chain.payer(), await world.chain.payer(), await world.chain.payer()];
+		const streamed = { body: BODY_STREAM, headers: { 'x-usage': '5000,0' } }; /* all that was signed */
+		const buy = async (payer) => askPaid(gate.chat, await made(payer, 'upto'), streamed);
+		assert.equal((await buy(first)).status, 200);
+		assert.equal((await buy(first)).status, 200);
+		retryAfter(await refused(own, 'payer_unsettled', () => buy(first)));
+		assert.equal((await buy(second)).status, 200);
+		assert.equal(await owed(), 30_000);
+		retryAfter(await refused(own, 'unsettled', () => buy(third)));
+		await gate.stop('SIGKILL');
+		await gate.start();
+		assert.equal(await owed(), 30_000);
+		await refused(own, 'unsettled', () => buy(third), { label: 'after a kill' });
+		await refused(own, 'payer_unsettled', () => buy(first), { label: 'after a kill' });
+	} finally {
+		await gate.stop('SIGKILL');
+	}
 });
 
 test('only one daemon has the ledger', async () => {

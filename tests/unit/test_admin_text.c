@@ -66,7 +66,7 @@ static void fill_view(void)
 		histogram_add(&view.total.first_token, 35100000);
 	}
 	view.has_ledger = true;
-	for (unsigned state = CLAIM_TAKEN; state <= CLAIM_RELEASED; state++)
+	for (unsigned state = CLAIM_TAKEN; state <= CLAIM_EXPIRED; state++)
 		view.ledger.by_state[state] = 3000 + state;
 	view.ledger.settled = 3101;
 	view.ledger.refused = 3102;
@@ -77,6 +77,10 @@ static void fill_view(void)
 	view.ledger.records = 3107;
 	view.ledger.corrupt = 3108;
 	view.ledger.unknown_expired = 3109;
+	view.ledger.asset_cnt = 1;
+	view.ledger.assets[0].chain_id = 8453;
+	memset(view.ledger.assets[0].asset.at, 0xab, 20);
+	memset(view.ledger.assets[0].unsettled.at, 0xff, 32);
 	view.settle = (struct settle_stats){
 		.asked = 3201, .settled = 3202, .refused = 3203, .unknown = 3204, .facilitator_errors = 3205};
 	view.queue_requests = 4001;
@@ -137,6 +141,8 @@ TEST(metrics_hold_every_number_of_a_view)
 		"tollbar_ledger_records_total 3107",
 		"tollbar_ledger_corrupt_total 3108",
 		"tollbar_claims_unknown_expired 3109",
+		"tollbar_unsettled{network=\"eip155:8453\",asset=\"0xabababababababababababababababababababab\"} "
+		"115792089237316195423570985008687907853269984665640564039457584007913129639935",
 		"tollbar_ledger_up 1",
 		"tollbar_ledger_full 0",
 		"tollbar_facilitator_calls_total 3201",
@@ -315,6 +321,7 @@ TEST(status_holds_every_number_of_a_view)
 		{"claims.refused", 3006},
 		{"claims.unknown", 3007},
 		{"claims.released", 3008},
+		{"claims.expired", 3009},
 		{"claims.unknown_expired", 3109},
 		{"ledger.settled", 3101},
 		{"ledger.refused", 3102},

@@ -302,6 +302,10 @@ static const struct {
 	{WHOLE PRICE_PART("m") PRICE_PART("n") "model = m\n", "f:27: model: [price m] has the same\n"},
 	{WHOLE "[price m]\nmodel =\n",
 	 "f:21: [price m]: input_usd_per_mtok is missing\nf:21: [price m]: output_usd_per_mtok is missing\n"},
+	{WHOLE OFFER_PART("p") "unsettled_max = 9\npayer_unsettled_max = 1e3\n",
+	 "f:30: payer_unsettled_max = 1e3: must be a whole number of atomic units from 0 (no limit) to 2^256 - 1\n"
+	 "f:29: unsettled_max: smaller than amount: every request would be refused\n"},
+	{WHOLE OFFER_PART("p") "unsettled_max = 10\npayer_unsettled_max = 0\n", ""},
 	{WHOLE "[offer p]\nmethod = erc20\n",
 	 "f:22: method = erc20: must be eip3009 or permit2 or upto\nf:21: [offer p]: network is missing\n"
 	 "f:21: [offer p]: asset is missing\nf:21: [offer p]: pay_to is missing\nf:21: [offer p]: amount is missing\n"},

@@ -108,6 +108,50 @@ TEST(random_numbers_equal_openssl)
 	}
 }
 
+static void of_bignum(uint8_t out[32], BIGNUM *number, const BIGNUM *range)
+{
+	BN_CTX *ctx = BN_CTX_new();
+
+	BN_nnmod(number, number, range, ctx);
+	BN_bn2binpad(number, out, 32);
+	BN_CTX_free(ctx);
+}
+
+TEST(sums_equal_openssl)
+{
+	BIGNUM *range = BN_new(), *result = BN_new();
+
+	random_start("sums");
+	BN_one(range);
+	BN_lshift(range, range, 256);
+	for (int round = 0; round < 20000; round++) {
+		uint8_t a[32], b[32], want[32], got[32];
+		random_bytes(a, 32);
+		random_bytes(b, 32);
+		for (size_t i = 0; i < 32; i++) { /* runs that carry from end to end */
+			if (random_below(4) == 0)
+				a[i] = 0xff;
+			if (random_below(4) == 0)
+				b[i] = random_below(2) == 0 ? 0 : 0xff;
+		}
+		BIGNUM *x = BN_bin2bn(a, 32, NULL), *y = BN_bin2bn(b, 32, NULL);
+		BN_add(result, x, y);
+		bool over = BN_cmp(result, range) >= 0;
+		of_bignum(want, result, range);
+		CHECK_EQ(u256_add(got, a, b), over);
+		CHECK_BYTES(got, want, 32);
+		BN_sub(result, x, y);
+		of_bignum(want, result, range);
+		memcpy(got, a, 32);
+		u256_sub(got, got, b); /* in place */
+		CHECK_BYTES(got, want, 32);
+		BN_free(x);
+		BN_free(y);
+	}
+	BN_free(range);
+	BN_free(result);
+}
+
 TEST(narrow)
 {
 	uint8_t word[32];

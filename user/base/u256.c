@@ -111,6 +111,37 @@ bool u256_to_u128(unsigned __int128 *out, const uint8_t number[32])
 	return (limb[2] | limb[3]) == 0;
 }
 
+bool u256_add(uint8_t out[32], const uint8_t a[32], const uint8_t b[32])
+{
+	uint64_t x[LIMBS], y[LIMBS];
+	unsigned __int128 carry = 0;
+
+	to_limbs(x, a);
+	to_limbs(y, b);
+	for (unsigned i = 0; i < LIMBS; i++) {
+		carry += (unsigned __int128)x[i] + y[i];
+		x[i] = (uint64_t)carry;
+		carry >>= 64;
+	}
+	from_limbs(out, x);
+	return carry != 0;
+}
+
+void u256_sub(uint8_t out[32], const uint8_t a[32], const uint8_t b[32])
+{
+	uint64_t x[LIMBS], y[LIMBS];
+	uint64_t borrow = 0;
+
+	to_limbs(x, a);
+	to_limbs(y, b);
+	for (unsigned i = 0; i < LIMBS; i++) {
+		unsigned __int128 less = (unsigned __int128)y[i] + borrow;
+		borrow = x[i] < less;
+		x[i] = (uint64_t)(x[i] - less);
+	}
+	from_limbs(out, x);
+}
+
 /* limb = limb / divisor; the remainder is returned. */
 static uint64_t divide(uint64_t limb[LIMBS], uint64_t divisor)
 {

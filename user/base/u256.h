@@ -21,6 +21,10 @@ void u256_from_u128(uint8_t out[32], unsigned __int128 number);
 bool u256_to_u64(uint64_t *out, const uint8_t number[32]) __attribute__((warn_unused_result));
 bool u256_to_u128(unsigned __int128 *out, const uint8_t number[32]) __attribute__((warn_unused_result));
 
+/* out = a + b and a - b, modulo 2^256; out may be a or b.  True: the sum did not fit. */
+bool u256_add(uint8_t out[32], const uint8_t a[32], const uint8_t b[32]);
+void u256_sub(uint8_t out[32], const uint8_t a[32], const uint8_t b[32]);
+
 /* Below, at or above zero, as memcmp: big-endian bytes order like the numbers. */
 static inline int u256_compare(const uint8_t a[32], const uint8_t b[32])
 {
