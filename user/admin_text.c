@@ -10,18 +10,13 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "base/u256.h"
+#include "claim_record.h"
 #include "reason.h"
 
 static const char *const step_words[STEP_CNT] = {
 #define S(name, word) [STEP_##name] = word,
 	STEPS(S)
 #undef S
-};
-
-static const char *const claim_words[] = {
-	[CLAIM_TAKEN] = "taken",       [CLAIM_FORWARDED] = "forwarded", [CLAIM_OWED] = "owed",
-	[CLAIM_SETTLING] = "settling", [CLAIM_SETTLED] = "settled",	[CLAIM_REFUSED] = "refused",
-	[CLAIM_UNKNOWN] = "unknown",   [CLAIM_RELEASED] = "released",	[CLAIM_EXPIRED] = "expired",
 };
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -182,7 +177,7 @@ static void put_requests(struct text *text, const struct stats *stats)
 static void put_ledger(struct text *text, const struct ledger_stats *ledger)
 {
 	put_family(text, "claims", "gauge", "Claims by state now.");
-	for (unsigned state = CLAIM_TAKEN; state < COUNT(claim_words); state++)
+	for (unsigned state = CLAIM_TAKEN; state < CLAIM_STATE_CNT; state++)
 		text_put(text, "tollbar_claims{state=\"%s\"} %" PRIu64 "\n", claim_words[state],
 			 ledger->by_state[state]);
 	put_family(text, "claims_ended_total", "counter",
@@ -417,7 +412,7 @@ static void write_ledger(struct json_writer *json, const struct admin_view *view
 	const struct ledger_stats *ledger = &view->ledger;
 
 	json_write(json, ",\"claims\":{");
-	for (unsigned state = CLAIM_TAKEN; state < COUNT(claim_words); state++) {
+	for (unsigned state = CLAIM_TAKEN; state < CLAIM_STATE_CNT; state++) {
 		write_string(json, state == CLAIM_TAKEN ? "" : ",", claim_words[state]);
 		write_count(json, ":", ledger->by_state[state]);
 	}

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* claim_journal.c: claims on disk.  Key 0 is the journal's own header, every other key a claim's id; ids grow, so new
- * records go to the end and old ones leave at the front.  An id whose first commit failed is not used again: a commit
- * that failed in its last write may be on the disk after all, and its claims are resolved at the next start like any
- * other. */
+/* claim_journal.c: claims on disk.  Ids grow, so new records go to the end and old ones leave at the front.  An id whose
+ * first commit failed is not used again: a commit that failed in its last write may be on the disk after all, and its
+ * claims are resolved at the next start like any other. */
 #include "claim_ledger.h"
 
 #include <errno.h>
@@ -13,7 +12,6 @@
 #include "base/u256.h"
 #include "limits.h"
 
-#define HEADER_KEY 0
 #define TRIM_MAX 256
 #define TRIM_PAUSE_S 10
 #define TRIM_PAUSE_PRESSED_S 1
@@ -23,14 +21,9 @@
 #define PRESSED_EIGHTHS 6
 #define FULL_EIGHTHS 7
 
-/* With the version of the records that may be in it: a program that knows version 1 alone must not take the others for
- * damaged, and forget them. */
-static const uint8_t header[16] = {'t', 'o', 'l', 'l', 'b', 'a', 'r', ' ', 'l', 'e', 'd', 'g', 'e', 'r', 2, 0};
-static const uint8_t header_v1[16] = {'t', 'o', 'l', 'l', 'b', 'a', 'r', ' ', 'l', 'e', 'd', 'g', 'e', 'r', 1, 0};
-
 int journal_probe(struct ledger *ledger)
 {
-	return store_put(ledger->store, HEADER_KEY, header, sizeof header);
+	return store_put(ledger->store, RECORD_HEADER_KEY, record_header, sizeof record_header);
 }
 
 /* --- write --- */
@@ -120,7 +113,7 @@ int journal_trim(struct ledger *ledger, uint64_t now_s, struct trimmed *trimmed)
 	for (size_t i = 0; i < TRIM_MAX; i++, id++) {
 		struct span stored;
 		struct record record;
-		if (id == HEADER_KEY)
+		if (id == RECORD_HEADER_KEY)
 			id++;
 		int err = store_seek(ledger->store, &id, &stored);
 		if (err != 0 && err != -ENOENT)
@@ -245,7 +238,7 @@ static int recover(struct ledger *ledger, struct record *record, uint64_t now_s)
 
 static int recover_all(struct ledger *ledger)
 {
-	uint64_t now_s = clock_unix_s(), id = HEADER_KEY + 1;
+	uint64_t now_s = clock_unix_s(), id = RECORD_HEADER_KEY + 1;
 	struct span stored;
 	struct record record;
 	int err;
@@ -272,12 +265,12 @@ static int check_header(struct ledger *ledger)
 	if (err != 0)
 		return err;
 	ledger->next_id = last + 1;
-	err = store_get(ledger->store, HEADER_KEY, &stored);
+	err = store_get(ledger->store, RECORD_HEADER_KEY, &stored);
 	if (err == -ENOENT && last == 0)
 		return journal_probe(ledger);
-	if (err == 0 && span_equal(stored, span_of(header, sizeof header)))
+	if (err == 0 && span_equal(stored, span_of(record_header, sizeof record_header)))
 		return 0;
-	if (err == 0 && span_equal(stored, span_of(header_v1, sizeof header_v1)))
+	if (err == 0 && record_header_known(stored)) /* from now on with records of ours */
 		return journal_probe(ledger);
 	log_error("event=journal_foreign directory=%s", ledger->config.directory);
 	return err != 0 && err != -ENOENT ? err : -EPROTO;

@@ -5,6 +5,21 @@
 #include "base/siphash.h"
 #include "base/u256.h"
 
+const char *const claim_words[CLAIM_STATE_CNT] = {
+	[CLAIM_TAKEN] = "taken",       [CLAIM_FORWARDED] = "forwarded", [CLAIM_OWED] = "owed",
+	[CLAIM_SETTLING] = "settling", [CLAIM_SETTLED] = "settled",	[CLAIM_REFUSED] = "refused",
+	[CLAIM_UNKNOWN] = "unknown",   [CLAIM_RELEASED] = "released",	[CLAIM_EXPIRED] = "expired",
+};
+
+const uint8_t record_header[RECORD_HEADER_BYTES] = {
+	't', 'o', 'l', 'l', 'b', 'a', 'r', ' ', 'l', 'e', 'd', 'g', 'e', 'r', RECORD_VERSION, 0};
+
+bool record_header_known(struct span stored)
+{
+	return stored.bytes == RECORD_HEADER_BYTES && memcmp(stored.at, record_header, 14) == 0 && stored.at[14] >= 1 &&
+	       stored.at[14] <= RECORD_VERSION && stored.at[15] == 0;
+}
+
 /* One walk over the fields serves both directions, so that encode and decode cannot disagree on the layout. */
 struct codec {
 	uint8_t *at, *end;

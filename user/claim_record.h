@@ -33,11 +33,22 @@ struct record {
 	char job[SETTLE_JOB_BYTES_MAX];
 };
 
+/* The journal's own entry, under this key; every other key is a claim's id.  It has the newest version of the records that
+ * may be there: a program that knows version 1 alone must not take the others for damaged, and forget them. */
+#define RECORD_HEADER_KEY 0
+#define RECORD_HEADER_BYTES 16
+extern const uint8_t record_header[RECORD_HEADER_BYTES];
+/* Is it ours, of this version or one before? */
+bool record_header_known(struct span stored);
+
 void record_encode(uint8_t out[RECORD_BYTES], const struct record *record);
 
 /* Also records of version 1.  False: wrong length, version or checksum, not the record of this id, or fields that contradict each other.  Nothing
  * of *record may then be used. */
 bool record_decode(struct record *record, uint64_t id, struct span stored) __attribute__((warn_unused_result));
+
+/* The word for each state in metrics, exports and the documentation; NULL for 0. */
+extern const char *const claim_words[CLAIM_STATE_CNT];
 
 /* Nothing will change any more. */
 static inline bool record_final(enum claim_state state)

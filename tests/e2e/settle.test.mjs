@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The facilitator down, slow, lying and back: what is not known is said to be unknown, asked again, and nothing earned
 // is forgotten.
+import { execFileSync } from 'node:child_process';
 import { assert, run, test } from './lib/check.mjs';
 import { faults, nonceOf } from './lib/facilitator.mjs';
 import { payment, receiptOf } from './lib/payment.mjs';
+import { built } from './lib/process.mjs';
 import { refused, stillGood } from './lib/refusal.mjs';
 import { AMOUNT, PRICE } from './lib/tollbar.mjs';
 import { UPSTREAM_USAGE } from './lib/upstream.mjs';
@@ -178,6 +180,22 @@ test('a job that nobody knows any more is asked for anew, and pays once', async 
 	await until('the settlement', RESOLVE_MS, async () => (await charged(payer)) > 0n);
 	assert.equal(await charged(payer), USED);
 	assert.equal(settlesOf(made).length, 2);
+});
+
+test('tollbar ledger shows it beside the running daemon', async () => {
+	const { payer, made } = await fresh('eip3009');
+	assert.equal((await askPaid(chat(), made)).status, 200);
+	const ask = (...words) =>
+		execFileSync(built('tollbar'), ['ledger', '-c', world.gate.file, '--payer', payer.address.toLowerCase(), ...words], {
+			encoding: 'utf8',
+		});
+	const [claim, ...more] = JSON.parse(ask('--json'));
+	assert.equal(more.length, 0);
+	assert.equal(claim.state, 'settled');
+	assert.equal(claim.nonce, nonceOf(made));
+	assert.equal(claim.due, String(AMOUNT));
+	assert.equal(claim.transaction, settlesOf(made)[0].answer.transaction);
+	assert.match(ask(), /\n1 settled\n/);
 });
 
 test('upto asks for what was used, not for what was signed', async () => {
