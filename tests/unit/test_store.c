@@ -3,6 +3,7 @@
 #include "../../user/sys/store.c"
 
 #include <fcntl.h>
+#include <lmdb.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* store.c: an LMDB table with a log of commits (wal.h) in front of it.
+/* store.c: a table in LMDB (tree.h) with a log of commits (wal.h) in front of it.
  *
  * One LMDB transaction stays open over many of ours.  Changes go into it at once and into the log's record beside; a
  * commit writes that record, one write and one flush.  When the log has no room for a record, and at the end, comes a
@@ -29,23 +29,21 @@
 #include "sys/store.h"
 
 #include <errno.h>
-#include <lmdb.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
 
 #include "base/assert.h"
 #include "base/log.h"
 #include "sys/directory.h"
+#include "sys/tree.h"
 #include "sys/wal.h"
 
 struct store {
 	char *path;
 	size_t bytes_max;
 	struct directory files;
-	MDB_env *env;
-	MDB_dbi table, state;
-	MDB_txn *txn;	    /* since the last checkpoint; NULL: to be begun, and the log replayed into it */
-	MDB_cursor *cursor; /* of txn; opened when first sought */
+	struct tree
+		tree; /* in one transaction since the last checkpoint; none: to be begun, and the log replayed into it */
 	struct wal wal;
 	size_t damage_cnt;
 	bool active; /* between begin and commit or abort */
@@ -62,33 +60,6 @@ struct store {
 
 /* A change may split a page at every level. */
 #define PAGES_PER_CHANGE 4
-
-/* In the table of state: the number of the newest commit that the table of entries has. */
-static const MDB_val newest_key = {6, (void *)(uintptr_t) "newest"};
-
-/* LMDB's own codes are negative and far from any errno. */
-static int error_of(int rc)
-{
-	switch (rc) {
-	case MDB_SUCCESS:
-		return 0;
-	case MDB_NOTFOUND:
-		return -ENOENT;
-	case MDB_KEYEXIST:
-		return -EEXIST;
-	case MDB_MAP_FULL:
-	case MDB_TXN_FULL:
-		return -ENOSPC;
-	case MDB_INVALID:
-	case MDB_CORRUPTED:
-	case MDB_PAGE_NOTFOUND:
-	case MDB_VERSION_MISMATCH:
-	case MDB_INCOMPATIBLE:
-		return -EBADMSG;
-	default:
-		return rc > 0 ? -rc : -EIO;
-	}
-}
 
 static size_t log_bytes(size_t bytes_max)
 {
@@ -112,120 +83,9 @@ static size_t log_bytes_here(const struct store *store)
 
 /* Room beside the table, so that what the log took never fails to fit at a checkpoint: LMDB copies each page it changes,
  * and the copies before that are free again only two of its commits later.  The rest is its own bookkeeping. */
-static size_t copies_max(size_t log_bytes)
+static size_t file_bytes_max(size_t bytes_max)
 {
-	return 4 * WAL_OPS_PER_PAGE * log_bytes + (1 << 20);
-}
-
-/* MDB_NOLOCK: one thread of one process uses the environment (directory_open), so LMDB needs no reader table.
- * No MDB_WRITEMAP: a full disk must be an error from write, not a SIGBUS. */
-static int open_env(struct store *store)
-{
-	int rc = mdb_env_create(&store->env);
-
-	if (rc != 0)
-		return error_of(rc);
-	rc = mdb_env_set_mapsize(store->env, store->bytes_max + copies_max(log_bytes(store->bytes_max)));
-	if (rc == 0)
-		rc = mdb_env_set_maxdbs(store->env, 2);
-	if (rc == 0)
-		rc = mdb_env_open(store->env, store->path, MDB_NOLOCK | MDB_NORDAHEAD, 0600);
-	if (rc != 0) {
-		mdb_env_close(store->env);
-		store->env = NULL;
-	}
-	return error_of(rc);
-}
-
-static int open_tables(struct store *store)
-{
-	MDB_txn *txn;
-	int rc = mdb_txn_begin(store->env, NULL, 0, &txn);
-
-	if (rc != 0)
-		return error_of(rc);
-	rc = mdb_dbi_open(txn, "entries", MDB_CREATE | MDB_INTEGERKEY, &store->table);
-	if (rc == 0)
-		rc = mdb_dbi_open(txn, "state", MDB_CREATE, &store->state);
-	if (rc == 0)
-		return error_of(mdb_txn_commit(txn));
-	mdb_txn_abort(txn);
-	return error_of(rc);
-}
-
-/* After an I/O error on its last write LMDB refuses everything until the environment is opened anew. */
-static int reopen(struct store *store)
-{
-	if (store->env != NULL)
-		mdb_env_close(store->env);
-	store->env = NULL;
-	int err = open_env(store);
-	return err == 0 ? open_tables(store) : err;
-}
-
-/* --- LMDB's transaction, and the log replayed into it --- */
-
-static int txn_begin(struct store *store)
-{
-	int rc = store->env == NULL ? MDB_PANIC : mdb_txn_begin(store->env, NULL, 0, &store->txn);
-
-	if (rc == MDB_PANIC) {
-		store->unsure = true;
-		int err = reopen(store);
-		if (err != 0)
-			return err;
-		rc = mdb_txn_begin(store->env, NULL, 0, &store->txn);
-	}
-	if (rc != 0)
-		store->txn = NULL;
-	return error_of(rc);
-}
-
-/* LMDB wants cursors of a write transaction closed before it ends. */
-static MDB_txn *txn_end(struct store *store)
-{
-	MDB_txn *txn = store->txn;
-
-	if (store->cursor != NULL)
-		mdb_cursor_close(store->cursor);
-	store->cursor = NULL;
-	store->txn = NULL;
-	return txn;
-}
-
-static void txn_drop(struct store *store)
-{
-	if (store->txn != NULL)
-		mdb_txn_abort(txn_end(store));
-}
-
-/* 0 in a table that has never had a commit. */
-static int get_newest(struct store *store, uint64_t *number)
-{
-	MDB_val key = newest_key, value;
-	int rc = mdb_get(store->txn, store->state, &key, &value);
-
-	*number = 0;
-	if (rc == MDB_NOTFOUND)
-		return 0;
-	if (rc == 0 && value.mv_size != sizeof *number)
-		return -EBADMSG;
-	if (rc == 0)
-		memcpy(number, value.mv_data, sizeof *number);
-	return error_of(rc);
-}
-
-/* Ends LMDB's transaction with everything in it durable, or as it was before it. */
-static int txn_commit(struct store *store, uint64_t number)
-{
-	MDB_val key = newest_key, value = {sizeof number, &number};
-	int rc = mdb_put(store->txn, store->state, &key, &value, 0);
-
-	if (rc == 0)
-		rc = mdb_txn_commit(txn_end(store));
-	else
-		txn_drop(store);
-	return error_of(rc);
+	return bytes_max + 4 * WAL_OPS_PER_PAGE * log_bytes(bytes_max) + (1 << 20);
 }
 
 /* LMDB says EIO of a write that was cut short, which is how a full disk begins. */
@@ -239,7 +99,7 @@ static bool disk_full(const struct store *store)
 static int checkpoint(struct store *store)
 {
 	uint64_t number = ++store->wal.number;
-	int err = txn_commit(store, number);
+	int err = tree_commit(&store->tree, number);
 
 	if (err == -EIO && disk_full(store))
 		err = -ENOSPC;
@@ -250,32 +110,6 @@ static int checkpoint(struct store *store)
 	return err;
 }
 
-static int apply_put(struct store *store, const struct wal_op *op, unsigned flags)
-{
-	uint64_t key = op->key;
-	MDB_val k = {sizeof key, &key};
-	MDB_val v = {op->value.bytes, (void *)(uintptr_t)op->value.at};
-
-	return error_of(mdb_put(store->txn, store->table, &k, &v, flags));
-}
-
-/* Without the log.  -errno as store_append, store_put and store_del have it. */
-static int apply(struct store *store, const struct wal_op *op)
-{
-	uint64_t key = op->key;
-	MDB_val k = {sizeof key, &key};
-
-	switch (op->change) {
-	case WAL_APPEND:
-		return apply_put(store, op, MDB_APPEND);
-	case WAL_PUT:
-		return apply_put(store, op, 0);
-	case WAL_DEL:
-		break;
-	}
-	return error_of(mdb_del(store->txn, store->table, &k, NULL));
-}
-
 /* As a commit did it, but for a table that has some of it already, or lacks what was before: what it came to counts. */
 static int apply_again(struct store *store, struct span changes, size_t *op_cnt)
 {
@@ -283,9 +117,11 @@ static int apply_again(struct store *store, struct span changes, size_t *op_cnt)
 	int err = 0;
 
 	for (; err == 0 && wal_next_op(&changes, &op); ++*op_cnt) {
-		err = apply(store, &op);
-		if (err == -EEXIST)
-			err = apply_put(store, &op, 0);
+		err = tree_change(&store->tree, &op);
+		if (err == -EEXIST) {
+			op.change = WAL_PUT;
+			err = tree_change(&store->tree, &op);
+		}
 		if (err == -ENOENT)
 			err = 0;
 	}
@@ -298,7 +134,7 @@ static int replay(struct store *store, size_t until, struct wal_reader *reader, 
 {
 	struct span changes;
 	uint64_t newest;
-	int err = get_newest(store, &newest);
+	int err = tree_newest(&store->tree, &newest);
 
 	if (err == 0)
 		err = wal_load(&store->wal, until, reader);
@@ -315,14 +151,14 @@ static int recover_once(struct store *store)
 {
 	struct wal_reader reader;
 	size_t op_cnt;
-	int err = txn_begin(store);
+	int err = tree_begin(&store->tree, &store->unsure);
 
 	if (err == 0)
 		err = replay(store, store->wal.end, &reader, &op_cnt);
 	if (err == 0 && reader.last < store->wal.last)
 		err = -EBADMSG; /* what the disk took it does not give back */
 	if (err != 0)
-		txn_drop(store);
+		tree_drop(&store->tree);
 	return err;
 }
 
@@ -346,7 +182,7 @@ static int replay_found(struct store *store)
 {
 	struct wal_reader reader;
 	size_t op_cnt;
-	int err = txn_begin(store);
+	int err = tree_begin(&store->tree, &store->unsure);
 
 	if (err == 0)
 		err = replay(store, store->wal.bytes, &reader, &op_cnt);
@@ -361,10 +197,10 @@ static int replay_found(struct store *store)
 static int note_missing(struct store *store)
 {
 	uint64_t newest;
-	int err = txn_begin(store);
+	int err = tree_begin(&store->tree, &store->unsure);
 
 	if (err == 0)
-		err = get_newest(store, &newest);
+		err = tree_newest(&store->tree, &newest);
 	if (err == 0) {
 		store->wal.number = store->wal.last = newest;
 		store->damage_cnt = newest > 0;
@@ -402,7 +238,7 @@ static int open_log(struct store *store)
 	if (err == -ENOSPC && found == WAL_FOUND)
 		err = 0;			/* the old one does until there is room */
 	if (err == 0 && store->wal.last == 0) { /* from now on a log that is missing is a loss */
-		err = store->txn == NULL ? txn_begin(store) : 0;
+		err = !tree_begun(&store->tree) ? tree_begin(&store->tree, &store->unsure) : 0;
 		if (err == 0)
 			err = checkpoint(store);
 	}
@@ -423,9 +259,7 @@ int store_open(struct store **out, const char *directory, size_t bytes_max)
 	store->path = strdup(directory);
 	int err = store->path == NULL ? -ENOMEM : directory_open(&store->files, directory);
 	if (err == 0)
-		err = open_env(store);
-	if (err == 0)
-		err = open_tables(store);
+		err = tree_open(&store->tree, directory, file_bytes_max(store->bytes_max));
 	if (err == 0)
 		err = open_log(store);
 	if (err == 0)
@@ -443,12 +277,10 @@ void store_close(struct store *store)
 	if (store == NULL)
 		return;
 	store_abort(store);
-	if (store->txn != NULL && store->wal.op_cnt > 0)
+	if (tree_begun(&store->tree) && store->wal.op_cnt > 0)
 		(void)checkpoint(store); /* what it could not do the log does at the next start */
-	txn_drop(store);
+	tree_close(&store->tree);
 	wal_close(&store->wal);
-	if (store->env != NULL)
-		mdb_env_close(store->env);
 	directory_close(&store->files);
 	free(store->path);
 	free(store);
@@ -469,7 +301,7 @@ size_t store_damage(const struct store *store)
 int store_begin(struct store *store)
 {
 	ASSERT(!store->active);
-	int err = store->txn == NULL ? recover(store) : 0;
+	int err = !tree_begun(&store->tree) ? recover(store) : 0;
 
 	if (err == 0) {
 		wal_clear(&store->wal);
@@ -492,14 +324,14 @@ int store_commit(struct store *store)
 	if (err == 0)
 		err = wal_commit(&store->wal);
 	if (err != 0)
-		txn_drop(store);
+		tree_drop(&store->tree);
 	return err;
 }
 
 void store_abort(struct store *store)
 {
 	if (store->active && (store->error != 0 || store->wal.pending > 0))
-		txn_drop(store);
+		tree_drop(&store->tree);
 	store->active = false;
 }
 
@@ -518,7 +350,7 @@ static int change(struct store *store, enum wal_change change, uint64_t key, str
 	ASSERT(store->active && value.bytes <= STORE_VALUE_BYTES_MAX);
 	int err = store->error != 0 || change == WAL_DEL ? store->error : has_room(store);
 	if (err == 0)
-		err = apply(store, &op);
+		err = tree_change(&store->tree, &op);
 	if (err == 0)
 		wal_add(&store->wal, &op);
 	else if (err != -EEXIST && err != -ENOENT) /* those two changed nothing */
@@ -543,58 +375,24 @@ int store_del(struct store *store, uint64_t key)
 
 int store_get(struct store *store, uint64_t key, struct span *value)
 {
-	MDB_val k = {sizeof key, &key}, v;
-
 	ASSERT(store->active);
-	int rc = mdb_get(store->txn, store->table, &k, &v);
-	if (rc == 0)
-		*value = span_of(v.mv_data, v.mv_size);
-	return error_of(rc);
-}
-
-static int cursor_get(struct store *store, uint64_t *key, struct span *value, MDB_cursor_op op)
-{
-	MDB_val k = {sizeof *key, key}, v;
-	int rc = 0;
-
-	ASSERT(store->active);
-	if (store->cursor == NULL)
-		rc = mdb_cursor_open(store->txn, store->table, &store->cursor);
-	if (rc == 0)
-		rc = mdb_cursor_get(store->cursor, &k, &v, op);
-	if (rc != 0)
-		return error_of(rc);
-	if (k.mv_size != sizeof *key)
-		return -EBADMSG;
-	memcpy(key, k.mv_data, sizeof *key);
-	*value = span_of(v.mv_data, v.mv_size);
-	return 0;
+	return tree_get(&store->tree, key, value);
 }
 
 int store_seek(struct store *store, uint64_t *key, struct span *value)
 {
-	return cursor_get(store, key, value, MDB_SET_RANGE);
+	ASSERT(store->active);
+	return tree_seek(&store->tree, key, value);
 }
 
 int store_last(struct store *store, uint64_t *key)
 {
-	struct span value;
-	int err = cursor_get(store, key, &value, MDB_LAST);
-
-	if (err == -ENOENT) {
-		*key = 0;
-		return 0;
-	}
-	return err;
+	ASSERT(store->active);
+	return tree_last(&store->tree, key);
 }
 
 int store_used(struct store *store, size_t *bytes)
 {
-	MDB_stat stat;
-
 	ASSERT(store->active);
-	int rc = mdb_stat(store->txn, store->table, &stat);
-	if (rc == 0)
-		*bytes = (stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages) * stat.ms_psize;
-	return error_of(rc);
+	return tree_used(&store->tree, bytes);
 }

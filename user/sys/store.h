@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef TOLLBAR_SYS_STORE_H
 #define TOLLBAR_SYS_STORE_H
-/* store.h: an ordered table on disk, 64-bit key → bytes, changed in durable transactions.  The daemon's only user of
- * LMDB, with a log of commits in front of it: a commit is one write and one flush.  In the directory: "data.mdb" (the
+/* store.h: an ordered table on disk, 64-bit key → bytes, changed in durable transactions: LMDB, with a log of commits in
+ * front of it: a commit is one write and one flush.  In the directory: "data.mdb" (the
  * table), "wal" (the log), "lock"; "wal.damaged" when a log that went bad was kept for whoever looks into it.
  *
  * One thread at a time, one transaction at a time: reads happen inside it too.  A commit that came back with 0 is on

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sys/tree.h"
+
+#include <errno.h>
+#include <linux/limits.h>
+#include <lmdb.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define NAME "data.mdb"
+#define NAME_NEW "data.new"
+
+/* In the table of state. */
+static const MDB_val newest_key = {6, (void *)(uintptr_t) "newest"};
+
+/* LMDB's own codes are negative and far from any errno. */
+static int error_of(int rc)
+{
+	switch (rc) {
+	case MDB_SUCCESS:
+		return 0;
+	case MDB_NOTFOUND:
+		return -ENOENT;
+	case MDB_KEYEXIST:
+		return -EEXIST;
+	case MDB_MAP_FULL:
+	case MDB_TXN_FULL:
+		return -ENOSPC;
+	case MDB_INVALID:
+	case MDB_CORRUPTED:
+	case MDB_PAGE_NOTFOUND:
+	case MDB_VERSION_MISMATCH:
+	case MDB_INCOMPATIBLE:
+		return -EBADMSG;
+	default:
+		return rc > 0 ? -rc : -EIO;
+	}
+}
+
+/* --- the file --- */
+
+static int open_tables(struct tree *tree)
+{
+	MDB_txn *txn;
+	int rc = mdb_txn_begin(tree->env, NULL, 0, &txn);
+
+	if (rc != 0)
+		return error_of(rc);
+	rc = mdb_dbi_open(txn, "entries", MDB_CREATE | MDB_INTEGERKEY, &tree->entries);
+	if (rc == 0)
+		rc = mdb_dbi_open(txn, "state", MDB_CREATE, &tree->state);
+	if (rc == 0)
+		return error_of(mdb_txn_commit(txn));
+	mdb_txn_abort(txn);
+	return error_of(rc);
+}
+
+static void close_env(struct tree *tree)
+{
+	if (tree->env != NULL)
+		mdb_env_close(tree->env);
+	tree->env = NULL;
+}
+
+/* MDB_NOLOCK: one thread of one process uses the environment (directory_open), so LMDB needs no reader table.
+ * No MDB_WRITEMAP: a full disk must be an error from write, not a SIGBUS. */
+static int open_env(struct tree *tree, const char *path)
+{
+	int rc = mdb_env_create(&tree->env);
+
+	if (rc != 0)
+		return error_of(rc);
+	rc = mdb_env_set_mapsize(tree->env, tree->file_bytes_max);
+	if (rc == 0)
+		rc = mdb_env_set_maxdbs(tree->env, 2);
+	if (rc == 0)
+		rc = mdb_env_open(tree->env, path, MDB_NOSUBDIR | MDB_NOLOCK | MDB_NORDAHEAD, 0600);
+	int err = rc == 0 ? open_tables(tree) : error_of(rc);
+	if (err != 0)
+		close_env(tree);
+	return err;
+}
+
+static int path_of(char path[PATH_MAX], const struct tree *tree, const char *name)
+{
+	int bytes = snprintf(path, PATH_MAX, "%s/%s", tree->directory, name);
+
+	return bytes < 0 || bytes >= PATH_MAX ? -ENAMETOOLONG : 0;
+}
+
+/* The first pages are not written as one: a file that a crash left half made would be taken for somebody else's. */
+static int make_file(struct tree *tree, const char *path)
+{
+	char made[PATH_MAX];
+	int err = path_of(made, tree, NAME_NEW);
+
+	if (err != 0)
+		return err;
+	if (unlink(made) < 0 && errno != ENOENT)
+		return -errno;
+	err = open_env(tree, made);
+	close_env(tree);
+	if (err == 0 && rename(made, path) < 0)
+		err = -errno;
+	if (err != 0)
+		unlink(made);
+	return err;
+}
+
+int tree_open(struct tree *tree, const char *directory, size_t file_bytes_max)
+{
+	char path[PATH_MAX];
+
+	*tree = (struct tree){.directory = directory, .file_bytes_max = file_bytes_max};
+	int err = path_of(path, tree, NAME);
+	if (err == 0 && access(path, F_OK) < 0)
+		err = errno == ENOENT ? make_file(tree, path) : -errno;
+	return err == 0 ? open_env(tree, path) : err;
+}
+
+void tree_close(struct tree *tree)
+{
+	tree_drop(tree);
+	close_env(tree);
+}
+
+/* After an I/O error on its last write LMDB refuses everything until the environment is opened anew. */
+static int reopen(struct tree *tree)
+{
+	char path[PATH_MAX];
+	int err = path_of(path, tree, NAME);
+
+	close_env(tree);
+	return err == 0 ? open_env(tree, path) : err;
+}
+
+/* --- the transaction --- */
+
+int tree_begin(struct tree *tree, bool *unsure)
+{
+	int rc = tree->env == NULL ? MDB_PANIC : mdb_txn_begin(tree->env, NULL, 0, &tree->txn);
+
+	if (rc == MDB_PANIC) {
+		*unsure = true;
+		int err = reopen(tree);
+		if (err != 0)
+			return err;
+		rc = mdb_txn_begin(tree->env, NULL, 0, &tree->txn);
+	}
+	if (rc != 0)
+		tree->txn = NULL;
+	return error_of(rc);
+}
+
+/* LMDB wants cursors of a write transaction closed before it ends. */
+static MDB_txn *end(struct tree *tree)
+{
+	MDB_txn *txn = tree->txn;
+
+	if (tree->cursor != NULL)
+		mdb_cursor_close(tree->cursor);
+	tree->cursor = NULL;
+	tree->txn = NULL;
+	return txn;
+}
+
+void tree_drop(struct tree *tree)
+{
+	if (tree->txn != NULL)
+		mdb_txn_abort(end(tree));
+}
+
+int tree_commit(struct tree *tree, uint64_t number)
+{
+	MDB_val key = newest_key, value = {sizeof number, &number};
+	int rc = mdb_put(tree->txn, tree->state, &key, &value, 0);
+
+	if (rc == 0)
+		rc = mdb_txn_commit(end(tree));
+	else
+		tree_drop(tree);
+	return error_of(rc);
+}
+
+int tree_newest(struct tree *tree, uint64_t *number)
+{
+	MDB_val key = newest_key, value;
+	int rc = mdb_get(tree->txn, tree->state, &key, &value);
+
+	*number = 0;
+	if (rc == MDB_NOTFOUND)
+		return 0;
+	if (rc == 0 && value.mv_size != sizeof *number)
+		return -EBADMSG;
+	if (rc == 0)
+		memcpy(number, value.mv_data, sizeof *number);
+	return error_of(rc);
+}
+
+/* --- entries --- */
+
+int tree_change(struct tree *tree, const struct wal_op *op)
+{
+	uint64_t key = op->key;
+	MDB_val k = {sizeof key, &key};
+	MDB_val v = {op->value.bytes, (void *)(uintptr_t)op->value.at};
+
+	if (op->change == WAL_DEL)
+		return error_of(mdb_del(tree->txn, tree->entries, &k, NULL));
+	return error_of(mdb_put(tree->txn, tree->entries, &k, &v, op->change == WAL_APPEND ? MDB_APPEND : 0));
+}
+
+int tree_get(struct tree *tree, uint64_t key, struct span *value)
+{
+	MDB_val k = {sizeof key, &key}, v;
+	int rc = mdb_get(tree->txn, tree->entries, &k, &v);
+
+	if (rc == 0)
+		*value = span_of(v.mv_data, v.mv_size);
+	return error_of(rc);
+}
+
+static int cursor_get(struct tree *tree, uint64_t *key, struct span *value, MDB_cursor_op op)
+{
+	MDB_val k = {sizeof *key, key}, v;
+	int rc = 0;
+
+	if (tree->cursor == NULL)
+		rc = mdb_cursor_open(tree->txn, tree->entries, &tree->cursor);
+	if (rc == 0)
+		rc = mdb_cursor_get(tree->cursor, &k, &v, op);
+	if (rc != 0)
+		return error_of(rc);
+	if (k.mv_size != sizeof *key)
+		return -EBADMSG;
+	memcpy(key, k.mv_data, sizeof *key);
+	*value = span_of(v.mv_data, v.mv_size);
+	return 0;
+}
+
+int tree_seek(struct tree *tree, uint64_t *key, struct span *value)
+{
+	return cursor_get(tree, key, value, MDB_SET_RANGE);
+}
+
+int tree_last(struct tree *tree, uint64_t *key)
+{
+	struct span value;
+	int err = cursor_get(tree, key, &value, MDB_LAST);
+
+	if (err == -ENOENT) {
+		*key = 0;
+		return 0;
+	}
+	return err;
+}
+
+int tree_used(struct tree *tree, size_t *bytes)
+{
+	MDB_stat stat;
+	int rc = mdb_stat(tree->txn, tree->entries, &stat);
+
+	if (rc == 0)
+		*bytes = (stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages) * stat.ms_psize;
+	return error_of(rc);
+}
