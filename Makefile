@@ -39,7 +39,7 @@ TOOLS := $(patsubst tests/tools/%.c,$(B)/tests/tools/%,$(filter-out %.bpf.c,$(so
 FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 BENCH := $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(sort $(wildcard tests/bench/bench_*.c)))
 
-.PHONY: all help deps demo test test-unit test-fuzz test-mutations test-bpf test-vm test-e2e fuzz bench lint format clean
+.PHONY: all help deps demo test test-unit test-fuzz test-mutations test-bpf test-vm test-e2e test-crash fuzz bench lint format clean
 all: $(B)/tollbar build/gate.bpf.o ## build the daemon and the BPF object
 
 help: ## list the targets
@@ -96,6 +96,14 @@ $(B)/tests/%: tests/%.c $(B)/libtollbar.a Makefile
 	@echo "  TEST  $@"
 	$(Q)$(CC) $(ALL_CFLAGS) -Wno-missing-prototypes -o $@ $< $(LDFLAGS) $(B)/libtollbar.a $(LIBS) $(ORACLES)
 
+# the shipped daemon's own objects with places to die in between: tests/crash/points.c says how
+CRASH_WRAPPED = $(shell sed -nE 's/^WRAP(_VOID)?.([a-z]+, )?(enum [a-z]+, )?([a-z0-9_]+),.*/\4/p' tests/crash/points.c)
+$(B)/tests/crash/tollbar: tests/crash/points.c $(B)/user/main.o $(B)/libtollbar.a Makefile
+	@mkdir -p $(@D)
+	@echo "  LD    $@"
+	$(Q)$(CC) $(ALL_CFLAGS) -MF $@.d -Wno-missing-prototypes $(LDFLAGS) $(CRASH_WRAPPED:%=-Wl,--wrap=%) \
+		-o $@ $< $(B)/user/main.o $(B)/libtollbar.a $(LIBS)
+
 build/fuzz/%: tests/fuzz/%.c $(wildcard user/*.[ch] user/base/*.[ch] include/*.h bpf/*.h) Makefile
 	@mkdir -p $(@D)
 	@echo "  FUZZ  $@"
@@ -121,7 +129,7 @@ demo: ## the main job on two network namespaces, as one table (root)
 	$(Q)node scripts/demo.mjs
 
 unit: $(UNIT)
-tools: $(TOOLS)
+tools: $(TOOLS) $(if $(SAN),,$(B)/tests/crash/tollbar)
 bpf-tests: $(BPF_TEST) $(BPF_BESIDE)
 fuzzers: $(FUZZERS)
 
@@ -133,7 +141,7 @@ test: ## every test; the last line is the sum
 	$(Q)$(SUBMAKE) all unit tools bpf-tests fuzzers
 	$(Q)$(SUBMAKE) SAN=asan unit
 	$(Q)MUTATIONS="low-s lanes bad-g" scripts/run-tests -j $(JOBS) scripts/check-floors $(UNIT) $(SANITIZED) $(FUZZERS) \
-		scripts/mutate-ec --alone $(BPF_TEST) $(LIVE_TEST) $(VM_TEST) tests/e2e/run.mjs
+		scripts/mutate-ec --alone $(BPF_TEST) $(LIVE_TEST) $(VM_TEST) tests/e2e/run.mjs tests/crash/kills.mjs
 
 test-unit: ## unit tests and include floors: quick, no root, no network (SAN=asan or SAN=tsan: under that sanitizer)
 	$(Q)$(SUBMAKE) unit
@@ -160,6 +168,11 @@ test-e2e: ## the npm clients and facilitator through the daemon
 	$(Q)scripts/install-deps build test
 	$(Q)$(SUBMAKE) all tools
 	$(Q)scripts/run-tests tests/e2e/run.mjs
+
+test-crash: ## die at every point of a claim's life, COUNT (500) times under load, and compare the records
+	$(Q)scripts/install-deps build test
+	$(Q)$(SUBMAKE) all tools
+	$(Q)TEST_SECONDS_MAX=$(if $(COUNT),$$((300 + $(COUNT) * 2)),900) COUNT=$(COUNT) scripts/run-tests tests/crash/kills.mjs
 
 fuzz: ## FUZZ=NAME: fuzz one parser until stopped
 	$(Q)scripts/install-deps build test

@@ -84,11 +84,19 @@ function parseMetrics(text) {
 	return metrics;
 }
 
-/* startTollbar: writes the configuration, runs the daemon, waits until it is ready.
+/* startTollbar: writes the configuration, runs the daemon, waits until it is ready.  program: another build of it.
  * → { url, adminUrl, chat (url), file, state, log(), metrics(), metric(name), refused(reason),
- *   dropped(reason) (by the filter), signal(name), start(), stop(signal) }
+ *   dropped(reason) (by the filter), signal(name), start({ env }), stop(signal) }
  * stop() then start() is a restart on the same state directory, ports and configuration. */
-export async function startTollbar({ chain, upstream, facilitator, more, host = '127.0.0.1', within = [] }) {
+export async function startTollbar({
+	chain,
+	upstream,
+	facilitator,
+	more,
+	host = '127.0.0.1',
+	within = [],
+	program = built('tollbar'),
+}) {
 	const folder = scratch('daemon');
 	const state = join(folder.path, 'state');
 	mkdirSync(state, { mode: 0o700 });
@@ -122,8 +130,8 @@ export async function startTollbar({ chain, upstream, facilitator, more, host = 
 			() => false,
 		);
 	};
-	self.start = async () => {
-		daemon = start(built('tollbar'), ['run', '-c', file], { within });
+	self.start = async ({ env } = {}) => {
+		daemon = start(program, ['run', '-c', file], { within, env });
 		self.daemon = daemon;
 		await until('tollbar to be ready', 10000, ready);
 	};
