@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The daemon dies, or its disk fails, at every place points.c knows, in random order and under load, beside a facilitator
-// that fails in every way it can.  In the end three records must agree on every payment: what the client received, what the
-// facilitator settled, what the ledger says.
+// The daemon dies, or its disk fails, at every place points.c knows, in random order and under load, beside a
+// facilitator that fails in every way it can.  In the end three records must agree on every payment: what the client
+// received, what the facilitator settled, what the ledger says.
 //   COUNT  deaths and disk faults (default 500)      CRASH_SEED  repeats a run's choices (not the machine's timing)
 import { spawnSync } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The known attacks on x402 gates.  Each is refused for the right reason, and an honest payment works afterwards.
+import { Agent, request as httpRequest } from 'node:http';
 import { assert, run, test } from './lib/check.mjs';
 import { nonceOf } from './lib/facilitator.mjs';
 import { asV1, encode, headersOf, payment, receiptOf } from './lib/payment.mjs';
@@ -158,6 +159,69 @@ for (const [what, method, change, reason] of ENCODINGS)
 		assert.equal((await askPaid(chat(), made)).status, 200);
 		/* Which of two rules speaks first is not the point: that it is not served is. */
 		await refused(world, [reason, 'replayed'], () => askPaid(chat(), change(made)));
+	});
+
+const NAMES = [
+	['PAYMENT-SIGNATURE', 'payment-signature', 'Payment-Signature', 'pAYMENT-sIGNATURE'],
+	['X-PAYMENT', 'x-payment', 'X-Payment', 'x-pAYMENT'],
+];
+
+/* The i-th way to write one and the same payment: all of it is the client's own affair, none of it another payment. */
+function worded(made, i) {
+	let left = i;
+	const rest = (cnt) => {
+		const choice = left % cnt;
+		left = Math.floor(left / cnt);
+		return choice;
+	};
+	const blanks = ' '.repeat(i);
+	const upper = (hex) => `0x${hex.slice(2).toUpperCase()}`;
+	const first = made.payload.authorization !== undefined && rest(2) === 1; /* version 1 has no Permit2 */
+	const name = NAMES[Number(first)][rest(4)];
+	const letters = [(hex) => hex, (hex) => hex.toLowerCase(), upper][rest(3)];
+	let payload = authorized(first ? asV1(made) : made, ({ from, nonce }) => ({
+		from: letters(from),
+		nonce: nonce.startsWith('0x') ? letters(nonce) : nonce,
+	}));
+	if (rest(2) === 1) payload = resigned(payload, (r, s, v) => upper(`0x${word(r)}${word(s)}${v.toString(16)}`));
+	if (rest(2) === 1) payload = reversed(payload);
+	const header = encode(JSON.stringify(payload).replace('{', `{${blanks}`));
+	return { [name]: rest(2) === 1 ? header.replace(/=+$/, '') : header };
+}
+
+/* post: one request on one of the agent's connections → status. */
+const post = (agent, headers) =>
+	new Promise((done, fail) => {
+		const fields = { 'content-type': 'application/json', 'x-delay-ms': '200', ...headers };
+		const request = httpRequest(chat(), { method: 'POST', agent, headers: fields }, (response) => {
+			let text = '';
+			response.on('data', (piece) => {
+				text += piece;
+			});
+			response.on('end', () => done({ status: response.statusCode, text }));
+		});
+		request.on('error', fail);
+		request.end(BODY);
+	});
+
+for (const method of ['eip3009', 'permit2', 'upto'])
+	attack(`one payment, 200 times at once over 50 connections, in 200 ways to write it: ${method}`, async () => {
+		const made = await pay(method);
+		const ways = Array.from({ length: 200 }, (_, i) => worded(made, i));
+		assert.equal(new Set(ways.map((way) => JSON.stringify(way))).size, 200);
+		const agent = new Agent({ keepAlive: true, maxSockets: 50 });
+		const before = await runs(),
+			replayed = await world.gate.refused('replayed');
+		const answers = await Promise.all(ways.map((way) => post(agent, way)));
+		agent.destroy();
+		const others = answers.filter(({ status, text }) => status !== 200 && !text.includes('"replayed"'));
+		assert.deepEqual(others, []);
+		assert.equal(answers.filter(({ status }) => status === 200).length, 1, 'one is served');
+		assert.equal((await runs()) - before, 1, 'the model ran once');
+		assert.equal((await world.gate.refused('replayed')) - replayed, 199);
+		await until('the settlement', 5000, () => settlesOf(made).some(({ answer }) => answer?.success));
+		await sleep(300);
+		assert.equal(settlesOf(made).length, 1, 'settled once');
 	});
 
 attack('a nonce with 63 digits', async () => {
