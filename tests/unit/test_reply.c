@@ -197,7 +197,10 @@ TEST(every_402_reason_and_method_has_its_challenge)
 			json_decref(v1);
 			json_decref(v2);
 		}
-	CHECK_EQ(cnt, 26 * 4);
+	unsigned rows_402 = 0;
+	for (size_t i = 0; i < REASON_DAEMON_CNT; i++)
+		rows_402 += reason_status(reason_daemon[i]) == 402;
+	CHECK_EQ(cnt, rows_402 * 4);
 	CHECK(reply_challenge(reply, 1, REPLAYED, METHOD_UPTO).at ==
 	      reply_challenge(reply, 1, REPLAYED, METHOD_PERMIT2).at);
 	CHECK(reply_challenge(reply, 1, REPLAYED, METHOD_NONE).at ==
