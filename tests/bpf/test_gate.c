@@ -357,6 +357,23 @@ TEST(penalties_on_one_place)
 	CHECK_EQ(places_taken(), 0);
 }
 
+/* A count that went to the pages of the filter before, while that was replaced. */
+TEST(place_missing)
+{
+	const char *source = "192.0.2.7";
+	struct frame frame;
+
+	GATE_READY();
+	frame_from(&frame, source);
+	CHECK_EQ(standing_put(source, clock_ns() + 60000000000u), 0);
+	filter->policy->standing_cnt[place_of(source)] = 0;
+	expect(&frame, PASS_OPEN, "not looked for");
+	CHECK_EQ(filter_standing_sweep(filter, 0), 1);
+	expect(&frame, PENALIZED, "counted again");
+	CHECK_EQ(standing_clear(source), 0);
+	CHECK_EQ(places_taken(), 0);
+}
+
 /* A count that is full stays so, and is looked behind. */
 TEST(place_full)
 {

@@ -116,6 +116,15 @@ static int walk(const struct filter *filter, void (*visit)(void *ctx, const stru
 	return err == -ENOENT ? 0 : err;
 }
 
+/* A key that went in while the filter was replaced may have its count in the pages of the one before. */
+static void place_mend(struct filter *filter, const struct in6_addr *source)
+{
+	struct tollbar_address key = key_of(source);
+
+	if (__atomic_load_n(&filter->policy->standing_cnt[tollbar_standing_place(&key)], __ATOMIC_RELAXED) == 0)
+		place_count(filter, &key, true);
+}
+
 struct sweep {
 	struct filter *filter;
 	uint64_t now_ns, keep_ns;
@@ -126,10 +135,12 @@ static void sweep_one(void *ctx, const struct filter_standing *found)
 {
 	struct sweep *sweep = ctx;
 
-	if (found->entry.until_ns > sweep->now_ns)
+	if (found->entry.until_ns > sweep->now_ns) {
 		sweep->live++;
-	else if (sweep->now_ns - found->entry.until_ns >= sweep->keep_ns)
+		place_mend(sweep->filter, &found->source);
+	} else if (sweep->now_ns - found->entry.until_ns >= sweep->keep_ns) {
 		filter_standing_clear(sweep->filter, &found->source);
+	}
 }
 
 int filter_standing_sweep(struct filter *filter, uint64_t keep_ns)
