@@ -21,7 +21,7 @@
 #include "abi.h"
 #include "reasons.h"
 
-#define PACKET_VLAN_TAGS_MAX 2
+#define PACKET_VLAN_TAGS_MAX 2	/* a frame with more is dropped, even where it would have been bridged on */
 #define PACKET_EXTENSIONS_MAX 6 /* RFC 8200's order has hop-by-hop, destination, routing, fragment, destination */
 
 struct packet {

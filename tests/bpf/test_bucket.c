@@ -258,7 +258,7 @@ TEST(two_cpus)
 	CHECK_EQ(filter_counters(filter, &after), 0);
 	uint64_t passed = after.packets[PASS_OPEN] - before.packets[PASS_OPEN];
 	CHECK_EQ(passed + after.packets[RATE] - before.packets[RATE], 2 * EACH);
-	CHECK(passed >= ALLOWED && passed <= 2 * ALLOWED);
+	CHECK(passed >= ALLOWED && passed <= ALLOWED + ALLOWED / 2); /* separate buckets would let twice as many */
 	printf("two CPUs: %.2f %% more than allowed\n", ((double)passed / ALLOWED - 1) * 100);
 }
 
