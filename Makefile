@@ -140,7 +140,7 @@ test: ## every test; the last line is the sum
 	$(Q)scripts/install-deps build test vm
 	$(Q)$(SUBMAKE) all unit tools bpf-tests fuzzers
 	$(Q)$(SUBMAKE) SAN=asan unit
-	$(Q)MUTATIONS="low-s lanes bad-g" scripts/run-tests -j $(JOBS) scripts/check-floors $(UNIT) $(SANITIZED) $(FUZZERS) \
+	$(Q)MUTATIONS="low-s lanes bad-g modn-row point-bad portable-x-plus-n" scripts/run-tests -j $(JOBS) scripts/check-floors $(UNIT) $(SANITIZED) $(FUZZERS) \
 		scripts/mutate-ec --alone $(BPF_TEST) $(LIVE_TEST) $(VM_TEST) tests/e2e/run.mjs tests/crash/kills.mjs
 
 test-unit: ## unit tests and include floors: quick, no root, no network (SAN=asan or SAN=tsan: under that sanitizer)
@@ -151,7 +151,7 @@ test-fuzz: ## each fuzzer for FUZZ_SECONDS (5)
 	$(Q)$(SUBMAKE) fuzzers
 	$(Q)scripts/run-tests -j $(JOBS) $(FUZZERS)
 
-test-mutations: ## does the verification engine's suite notice seeded mistakes? (`make test` tries three of them)
+test-mutations: ## does the verification engines' suite notice seeded mistakes? (`make test` tries six of them)
 	$(Q)$(SUBMAKE) $(B)/libtollbar.a
 	$(Q)scripts/run-tests scripts/mutate-ec
 

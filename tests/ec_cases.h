@@ -287,6 +287,12 @@ static const uint8_t ec_p_less_n[32] = {[15] = 1,    [16] = 0x45, [17] = 0x51, [
 					[21] = 0xb7, [22] = 0x5f, [23] = 0xc4, [24] = 0x40, [25] = 0x2d, [26] = 0xa1,
 					[27] = 0x72, [28] = 0x2f, [29] = 0xc9, [30] = 0xba, [31] = 0xee};
 
+/* 2^256 less the order. */
+static const uint8_t ec_2_256_less_n[32] = {
+	[15] = 1,    [16] = 0x45, [17] = 0x51, [18] = 0x23, [19] = 0x19, [20] = 0x50,
+	[21] = 0xb7, [22] = 0x5f, [23] = 0xc4, [24] = 0x40, [25] = 0x2d, [26] = 0xa1,
+	[27] = 0x73, [28] = 0x2f, [29] = 0xc9, [30] = 0xbe, [31] = 0xbf};
+
 static inline void edge_number(uint8_t out[32])
 {
 	const uint8_t *bases[] = {oracle_order, oracle_half_order, ec_p_less_n};
@@ -301,7 +307,8 @@ static inline void edge_number(uint8_t out[32])
 		memset(out, 0xff, 32);
 }
 
-/* r and s at the ends of their ranges, and r so small that x = r + n is below p: any recovery id. */
+/* r and s at the ends of their ranges, and r so small that x = r + n is below p: any recovery id.  What is good with 2 or 3 is
+ * not with 6 or 7. */
 static inline bool case_edges(struct ec_case *out)
 {
 	unsigned which = (unsigned)random_below(3);
@@ -316,6 +323,10 @@ static inline bool case_edges(struct ec_case *out)
 		edge_number(out->signature + 32);
 	out->recovery_id = (uint8_t)random_below(5);
 	adopt_signer(out);
+	if (out->good && random_below(4) == 0) {
+		out->recovery_id += 4;
+		out->good = false;
+	}
 	return true;
 }
 
@@ -331,14 +342,14 @@ static inline bool case_random(struct ec_case *out)
 	return true;
 }
 
-/* Recovery ids 2 and 3 say that x is r + n.  Here that is at least p, and mod p it is the x of the point that signed: it
- * would be good, had nobody looked at r < p - n. */
+/* Recovery ids 2 and 3 say that x is r + n.  Here that is at least p, and mod p, or mod 2^256, it is the x of the point that
+ * signed: it would be good, had nobody looked at r < p - n. */
 static inline bool case_x_wraps(struct ec_case *out)
 {
 	struct ec_nonce nonce = *random_nonce();
 
 	random_bytes(out->digest, 32);
-	modn_add(nonce.r, nonce.r, ec_p_less_n);
+	modn_add(nonce.r, nonce.r, random_below(2) ? ec_p_less_n : ec_2_256_less_n);
 	nonce.recovery_id |= 2;
 	if (modn_zero(nonce.r) || !sign_case(out, random_key(), &nonce))
 		return false;

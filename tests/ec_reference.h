@@ -24,9 +24,17 @@ bool ec_supported(void)
 	return true;
 }
 
-struct ec_workspace *ec_init(void)
+struct ec_workspace {
+	enum ec_engine engine;
+};
+
+struct ec_workspace *ec_init(enum ec_engine engine)
 {
-	return malloc(1);
+	struct ec_workspace *work = malloc(sizeof *work);
+
+	CHECK_NEED(work != NULL);
+	work->engine = engine;
+	return work;
 }
 
 void ec_fini(struct ec_workspace *work)
@@ -34,9 +42,19 @@ void ec_fini(struct ec_workspace *work)
 	free(work);
 }
 
-size_t ec_bytes(void)
+size_t ec_bytes(enum ec_engine engine)
 {
 	return 1;
+}
+
+bool ec_has_cold(const struct ec_workspace *work)
+{
+	return work->engine == EC_LANES;
+}
+
+unsigned ec_table_group(const struct ec_workspace *work)
+{
+	return work->engine == EC_LANES ? 8 : 1;
 }
 
 bool ec_window_valid(unsigned window)
@@ -73,6 +91,7 @@ static void reference_decide(struct ec_item *item, bool good)
 
 void ec_cold(struct ec_workspace *work, struct ec_item *const items[], size_t cnt)
 {
+	CHECK(ec_has_cold(work));
 	reference.cold_calls += cnt > 0;
 	reference.cold_items += cnt;
 	for (size_t i = 0; i < cnt; i++)

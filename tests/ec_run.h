@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef TOLLBAR_TESTS_EC_RUN_H
 #define TOLLBAR_TESTS_EC_RUN_H
-/* ec_run.h: cases through the engine, cold and hot, and a word about each that comes out wrong.  What the engine leaves
- * undecided is counted, not wrong: callers say where it may happen. */
+/* ec_run.h: cases through both engines (where the CPU has no AVX-512 IFMA: the portable one), cold and hot, and a word about each
+ * that comes out wrong.  What an engine leaves undecided is counted, not wrong: callers say where it may happen. */
 #include <stdlib.h>
 
 #include "ec/ec.h"
@@ -11,13 +11,18 @@
 #define RUN_MAX 256		     /* cases at one time */
 #define RUN_SCRATCH (RUN_MAX * 160u) /* KiB of table memory for keys that have none yet; window 8 is the widest */
 
+enum run_way { RUN_COLD, RUN_HOT, RUN_PORTABLE, RUN_WAYS }; /* cold and hot in lanes, and hot in plain C */
+static const char *const run_way_names[RUN_WAYS] = {"cold", "hot", "portable"};
+
 struct ec_tally {
-	uint64_t cold, hot, cold_undecided, hot_undecided, wrong;
+	uint64_t run[RUN_WAYS], undecided[RUN_WAYS], wrong;
 };
 
 struct ec_runner {
-	struct ec_workspace *work;
-	uint8_t *narrow, *wide; /* tables of the whole key pool, windows 5 and 8 */
+	struct ec_workspace *lanes; /* NULL without AVX-512 IFMA */
+	struct ec_workspace *portable;
+	struct ec_workspace *builder; /* one of them: makes the tables */
+	uint8_t *narrow, *wide;	      /* tables of the whole key pool, windows 5 and 8 */
 	uint8_t *scratch;
 	struct ec_tally per_category[EC_CATEGORIES];
 };
@@ -44,7 +49,7 @@ static inline void build_pool(struct ec_runner *runner, unsigned window)
 			keys[i] = ec_keys[at + i].point;
 			memory[i] = pool_table(runner, at + i, window);
 		}
-		ec_table_build(runner->work, memory, keys, 8, window);
+		ec_table_build(runner->builder, memory, keys, 8, window);
 	}
 }
 
@@ -59,8 +64,10 @@ static inline void runner_refresh(struct ec_runner *runner)
 static inline void runner_start(struct ec_runner *runner)
 {
 	memset(runner, 0, sizeof *runner);
-	runner->work = ec_init();
-	CHECK_NEED(runner->work != NULL);
+	runner->portable = ec_init(EC_PORTABLE);
+	runner->lanes = ec_init(EC_LANES);
+	CHECK_NEED(runner->portable != NULL && (runner->lanes != NULL) == ec_supported());
+	runner->builder = runner->lanes != NULL ? runner->lanes : runner->portable;
 	runner->narrow = table_memory(EC_POOL * ec_table_bytes(5));
 	runner->wide = table_memory(EC_POOL * ec_table_bytes(8));
 	runner->scratch = table_memory((size_t)RUN_SCRATCH * 1024);
@@ -72,7 +79,8 @@ static inline void runner_stop(struct ec_runner *runner)
 	free(runner->scratch);
 	free(runner->wide);
 	free(runner->narrow);
-	ec_fini(runner->work);
+	ec_fini(runner->lanes);
+	ec_fini(runner->portable);
 }
 
 static inline void complain(const struct ec_case *c, const char *way, unsigned verdict, size_t place, size_t cnt)
@@ -99,19 +107,19 @@ static inline struct ec_tally *tally_of(struct ec_runner *runner, const struct e
 	return NULL;
 }
 
-static inline void judge(struct ec_runner *runner, const struct ec_case *c, const struct ec_item *item, bool hot,
-			 size_t place, size_t cnt)
+static inline void judge(struct ec_runner *runner, const struct ec_case *c, const struct ec_item *item,
+			 enum run_way way, size_t place, size_t cnt)
 {
 	struct ec_tally *tally = tally_of(runner, c);
 	bool undecided = item->verdict == EC_UNDECIDED;
 	bool wrong = !undecided && item->verdict != (c->good ? EC_GOOD : EC_BAD);
 
-	if (!hot && item->verdict == EC_GOOD && c->has_key && memcmp(item->key, c->key, 64) != 0)
+	if (way == RUN_COLD && item->verdict == EC_GOOD && c->has_key && memcmp(item->key, c->key, 64) != 0)
 		wrong = true; /* the key, for the table it gets */
-	*(hot ? &tally->hot : &tally->cold) += 1;
-	*(hot ? &tally->hot_undecided : &tally->cold_undecided) += undecided;
+	tally->run[way]++;
+	tally->undecided[way] += undecided;
 	if (wrong && tally->wrong++ == 0)
-		complain(c, hot ? "hot" : "cold", item->verdict, place, cnt);
+		complain(c, run_way_names[way], item->verdict, place, cnt);
 	CHECK(!wrong);
 }
 
@@ -133,9 +141,9 @@ static inline void run_cold(struct ec_runner *runner, const struct ec_case *case
 		items[i] = item_of(&cases[i]);
 		at[i] = &items[i];
 	}
-	ec_cold(runner->work, at, cnt);
+	ec_cold(runner->lanes, at, cnt);
 	for (size_t i = 0; i < cnt; i++)
-		judge(runner, &cases[i], &items[i], false, i, cnt);
+		judge(runner, &cases[i], &items[i], RUN_COLD, i, cnt);
 }
 
 /* Tables for the items from `first` that have none yet, up to eight: all of one random window. */
@@ -152,7 +160,7 @@ static inline void build_scratch(struct ec_runner *runner, struct ec_item *const
 		items[first + i]->table = memory[i];
 		items[first + i]->window = (uint8_t)window;
 	}
-	ec_table_build(runner->work, memory, keys, cnt, window);
+	ec_table_build(random_below(4) == 0 ? runner->portable : runner->builder, memory, keys, cnt, window);
 }
 
 static inline bool find_pool_table(const struct ec_runner *runner, struct ec_item *item, const struct ec_case *c)
@@ -167,19 +175,35 @@ static inline bool find_pool_table(const struct ec_runner *runner, struct ec_ite
 	return false;
 }
 
-/* Those with a key. */
+static inline void run_hot_by(struct ec_runner *runner, enum run_way way, const struct ec_case *cases,
+			      struct ec_item *items, size_t cnt)
+{
+	struct ec_item *at[RUN_MAX] = {NULL};
+	size_t hot_cnt = 0;
+
+	for (size_t i = 0; i < cnt; i++)
+		if (cases[i].has_key) {
+			items[i].verdict = 77;
+			at[hot_cnt++] = &items[i];
+		}
+	ec_hot(way == RUN_HOT ? runner->lanes : runner->portable, at, hot_cnt);
+	for (size_t i = 0; i < cnt; i++)
+		if (cases[i].has_key)
+			judge(runner, &cases[i], &items[i], way, i, cnt);
+}
+
+/* Those with a key, by both engines with the same tables. */
 static inline void run_hot(struct ec_runner *runner, const struct ec_case *cases, size_t cnt)
 {
 	static struct ec_item items[RUN_MAX];
-	struct ec_item *at[RUN_MAX] = {NULL}, *without[RUN_MAX];
+	struct ec_item *without[RUN_MAX];
 	const struct ec_case *without_of[RUN_MAX];
-	size_t hot_cnt = 0, without_cnt = 0;
+	size_t without_cnt = 0;
 
 	for (size_t i = 0; i < cnt; i++) {
 		if (!cases[i].has_key)
 			continue;
 		items[i] = item_of(&cases[i]);
-		at[hot_cnt++] = &items[i];
 		if (!find_pool_table(runner, &items[i], &cases[i])) {
 			without[without_cnt] = &items[i];
 			without_of[without_cnt++] = &cases[i];
@@ -187,15 +211,15 @@ static inline void run_hot(struct ec_runner *runner, const struct ec_case *cases
 	}
 	for (size_t i = 0; i < without_cnt; i += 8)
 		build_scratch(runner, without, without_of, i, without_cnt - i < 8 ? without_cnt - i : 8);
-	ec_hot(runner->work, at, hot_cnt);
-	for (size_t i = 0; i < cnt; i++)
-		if (cases[i].has_key)
-			judge(runner, &cases[i], &items[i], true, i, cnt);
+	if (runner->lanes != NULL)
+		run_hot_by(runner, RUN_HOT, cases, items, cnt);
+	run_hot_by(runner, RUN_PORTABLE, cases, items, cnt);
 }
 
 static inline void run_cases(struct ec_runner *runner, const struct ec_case *cases, size_t cnt)
 {
-	run_cold(runner, cases, cnt);
+	if (runner->lanes != NULL)
+		run_cold(runner, cases, cnt);
 	run_hot(runner, cases, cnt);
 }
 

@@ -8,7 +8,7 @@
 #include "config_reader.h"
 
 static const char *const log_words[] = {"error", "warn", "info", "debug", NULL};
-static const char *const engine_words[] = {"auto", "libsecp256k1", NULL};
+static const char *const engine_words[] = {"auto", "libsecp256k1", "portable", "avx512ifma", NULL};
 static const char *const no_yes[] = {"no", "yes", NULL};
 static const char *const fail_words[] = {"open", "closed", NULL};
 static const char *const mode_words[] = {"open", "allow", NULL};

@@ -56,7 +56,7 @@ struct config_timeouts {	/* [timeouts], milliseconds */
 	unsigned drain_ms;	/* 300000: after SIGTERM, streams and settlements may finish */
 };
 
-enum engine_choice { CHOOSE_ENGINE, CHOOSE_LIBSECP256K1 }; /* engine = auto | libsecp256k1 */
+enum engine_choice { CHOOSE_ENGINE, CHOOSE_LIBSECP256K1, CHOOSE_PORTABLE, CHOOSE_AVX512 }; /* auto, or its name */
 
 #define RATE_MAX 10000000 /* the kernel keeps whole nanoseconds for one: here off by 1 % at most */
 #define BURST_MAX 1000000000
@@ -89,7 +89,7 @@ struct config {
 	size_t ledger_bytes;		      /* default 1 GiB */
 	uint64_t keep_s;		      /* default 604800 */
 	int engine;			      /* enum engine_choice: who verifies signatures */
-	size_t signer_cache_bytes;	      /* per worker, of the eight-lane engine; default 64 MiB */
+	size_t signer_cache_bytes;	      /* per worker, for signers' tables; default 64 MiB */
 	struct in6_addr trusted_proxies[TRUSTED_PROXIES_MAX]; /* v4 as mapped; never penalised */
 	size_t trusted_proxy_cnt;
 	int log_level; /* enum log_level */

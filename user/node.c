@@ -205,6 +205,11 @@ static int open_shared(struct node *node)
 	struct shared *shared = &node->shared;
 
 	shared->config = node->config;
+	if (!verify_engine_runs(worker_engine(node->config))) {
+		log_error("event=engine engine=%s error=\"this CPU lacks what it needs\"",
+			  verify_engine_name(worker_engine(node->config)));
+		return -ENOTSUP;
+	}
 	if (getrandom(shared->key, sizeof shared->key, 0) != sizeof shared->key)
 		return -EIO;
 	shared->queue = make_queue(node->config);

@@ -12,7 +12,7 @@
 #define NARROW 5 /* windows: 26 KiB a key */
 #define WIDE 8	 /* 136 KiB */
 #define WAYS 8	 /* signers of a set */
-#define GROUP 8	 /* tables built at the price of one */
+#define GROUP 8	 /* tables built at one time: the most that ec.h builds at the price of one */
 
 #define SIGHTINGS_MIN 3
 #define WIDE_USES_MIN 300
@@ -20,7 +20,7 @@
 #define STRANGERS_A_PLACE 4  /* sightings of those without a place are counted for so many times the places */
 #define AGE_USES_A_PLACE 32u /* counts halve after so many signatures a place */
 
-/* What a group costs, and what a signature saves by a wide table: measured with ec.h's engine, as bench_ec prints them.
+/* What a group costs, and what a signature saves by a wide table: measured with ec.h's lanes, as bench_ec prints them.
  * Only their ratio matters, and only roughly. */
 #define NARROW_PRICE_NS 110000
 #define WIDE_PRICE_NS 550000
@@ -344,11 +344,11 @@ static unsigned build(struct signers *signers, struct group *group, unsigned win
 unsigned signers_build(struct signers *signers, struct ec_workspace *work)
 {
 	const struct group *narrow = &signers->narrow_due, *wide = &signers->wide_due;
-	unsigned built = 0;
+	unsigned built = 0, full = ec_table_group(work);
 
-	if (narrow->cnt == GROUP || narrow->lost_ns >= NARROW_PRICE_NS)
+	if (narrow->cnt >= full || narrow->lost_ns >= NARROW_PRICE_NS)
 		built += build(signers, &signers->narrow_due, NARROW, work);
-	if (wide->cnt == GROUP || wide->lost_ns >= WIDE_PRICE_NS)
+	if (wide->cnt >= full || wide->lost_ns >= WIDE_PRICE_NS)
 		built += build(signers, &signers->wide_due, WIDE, work);
 	return built;
 }

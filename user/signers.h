@@ -5,8 +5,8 @@
  * (ec.h: hot).  A cache of one thread.  Leaving a signer out costs time, never a verdict; a table under the wrong address
  * would, so a key comes in only with a signature that held and an address that matched.
  *
- * Who gets a table.  One sighted three times; the tables wait for each other, since eight are built at the price of one, until
- * the group is full or waiting has cost as much as building would.  A signer of a few hundred signatures gets a wider
+ * Who gets a table.  One sighted three times.  Where eight are built at the price of one the tables wait for each other, until
+ * the group is full or waiting has cost as much as building would; else they are built at once.  A signer of a few hundred signatures gets a wider
  * table beside the first.
  *
  * Who loses one.  Signers live in sets of eight, chosen by a keyed hash, so that nobody can aim at a set.  A newcomer takes the

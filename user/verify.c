@@ -58,12 +58,20 @@ struct verifier {
 
 enum verify_engine verify_engine_best(void)
 {
-	return ec_supported() ? ENGINE_AVX512 : ENGINE_SECP256K1;
+	return ec_supported() ? ENGINE_AVX512 : ENGINE_PORTABLE;
 }
 
 const char *verify_engine_name(enum verify_engine engine)
 {
-	return engine == ENGINE_AVX512 ? "avx512ifma" : "libsecp256k1";
+	static const char *const names[] = {"libsecp256k1", "portable", "avx512ifma"};
+
+	return names[engine];
+}
+
+/* Of one that stands before libsecp256k1. */
+static enum ec_engine ec_engine_of(enum verify_engine engine)
+{
+	return engine == ENGINE_AVX512 ? EC_LANES : EC_PORTABLE;
 }
 
 size_t verify_bytes(const struct verify_config *config)
@@ -72,20 +80,21 @@ size_t verify_bytes(const struct verify_config *config)
 
 	if (config->repeat_cnt > 0)
 		bytes += repeats_bytes(config->repeat_cnt);
-	if (config->engine == ENGINE_AVX512)
-		bytes += ec_bytes() + signers_bytes(config->signer_bytes) + 2 * tally_bytes(FALLS_CNT);
+	if (config->engine != ENGINE_SECP256K1)
+		bytes += ec_bytes(ec_engine_of(config->engine)) + signers_bytes(config->signer_bytes) +
+			 2 * tally_bytes(FALLS_CNT);
 	return bytes;
 }
 
 size_t verify_shared_bytes(const struct verify_config *config)
 {
-	return config->engine == ENGINE_AVX512 ? EC_GENERATOR_BYTES : 0;
+	return config->engine == ENGINE_SECP256K1 ? 0 : EC_GENERATOR_BYTES;
 }
 
-static bool start_engine(struct verifier *verifier, size_t signer_bytes)
+static bool start_engine(struct verifier *verifier, const struct verify_config *config)
 {
-	verifier->ec = ec_init();
-	verifier->signers = signers_init(signer_bytes, verifier->hash_key);
+	verifier->ec = ec_init(ec_engine_of(config->engine));
+	verifier->signers = signers_init(config->signer_bytes, verifier->hash_key);
 	verifier->falls_age_in = FALLS_AGE;
 	return verifier->ec != NULL && verifier->signers != NULL && tally_init(&verifier->cold_falls, FALLS_CNT) == 0 &&
 	       tally_init(&verifier->hot_falls, FALLS_CNT) == 0;
@@ -107,8 +116,8 @@ struct verifier *verify_init(const struct verify_config *config)
 		verifier->repeats = repeats_init(config->repeat_cnt, verifier->hash_key);
 		good = verifier->repeats != NULL;
 	}
-	if (good && config->engine == ENGINE_AVX512)
-		good = start_engine(verifier, config->signer_bytes);
+	if (good && config->engine != ENGINE_SECP256K1)
+		good = start_engine(verifier, config);
 	if (!good) {
 		verify_fini(verifier);
 		return NULL;
@@ -260,6 +269,8 @@ static enum way choose_way(struct verifier *verifier, struct job *job)
 	job->payer_hash = siphash(verifier->hash_key, job->item->payer.at, sizeof(job->item->payer.at));
 	if (signers_find(verifier->signers, &job->table, &job->item->payer))
 		return tally_look(&verifier->hot_falls, job->payer_hash) < FALLS_MAX ? WAY_HOT : WAY_ALONE;
+	if (!ec_has_cold(verifier->ec))
+		return WAY_ALONE;
 	return tally_look(&verifier->cold_falls, job->payer_hash) < FALLS_MAX ? WAY_COLD : WAY_ALONE;
 }
 
@@ -340,11 +351,12 @@ static void remember(struct verifier *verifier, const struct job *job)
 				job->way == WAY_COLD ? LOST_COLD_NS : LOST_ALONE_NS);
 }
 
-static void run_vectors(struct verifier *verifier, struct batch *batch)
+static void run_engine(struct verifier *verifier, struct batch *batch)
 {
 	split(verifier, batch);
 	ec_hot(verifier->ec, batch->hot, batch->hot_cnt);
-	ec_cold(verifier->ec, batch->cold, batch->cold_cnt);
+	if (batch->cold_cnt > 0)
+		ec_cold(verifier->ec, batch->cold, batch->cold_cnt);
 	verifier->counts.hot += batch->hot_cnt;
 	verifier->counts.cold += batch->cold_cnt;
 	age_falls(verifier, batch->job_cnt);
@@ -359,7 +371,7 @@ static void verify_piece(struct verifier *verifier, struct verify_item *items, s
 		take_item(verifier, &batch, &items[i]);
 	leave_out_repeated(verifier, &batch);
 	if (verifier->ec != NULL && batch.job_cnt > 0)
-		run_vectors(verifier, &batch);
+		run_engine(verifier, &batch);
 	for (size_t i = 0; i < batch.job_cnt; i++) {
 		decide(verifier, &batch.jobs[i]);
 		if (batch.jobs[i].ec.verdict == EC_GOOD)

@@ -3,15 +3,18 @@
 #define TOLLBAR_VERIFY_H
 /* verify.h: does this signature over this digest come from this address?
  *
- * libsecp256k1 is the judge, and this file's .c its only user in the daemon.  In front of it, where the CPU has what they
- * need, stand eight-lane verifications (ec/ec.h) that give the same answer to every question they answer:
+ * libsecp256k1 is the judge, and this file's .c its only user in the daemon.  In front of it stands an
+ * engine (ec/ec.h) that gives the same answer to every question it answers: in eight lanes where the CPU has what they need,
+ * else the portable one, which knows hot signatures only.
  *
  *   repeated  the very same authorisation held before (repeats.h): it still does
- *   hot       the payer's key has a table (signers.h): from one signature on, eight at a time
- *   cold      two or more payers without one: eight at a time
- *   alone     libsecp256k1: a single unknown payer, a lane that could not decide, and payers whose lanes could not before
+ *   hot       the payer's key has a table (signers.h): from one signature on
+ *   cold      two or more payers without one: in lanes
+ *   alone     libsecp256k1: a single unknown payer, any unknown payer without lanes, what the engine could not decide, and payers
+ *             for whom it could not before
  *
  * Which way a signature goes is a matter of its price only. */
+#include <stdbool.h>
 #include <stddef.h>
 #include "payment.h"
 #include "reasons.h"
@@ -25,15 +28,23 @@ struct verify_item {
 		verdict; /* out: REASON_OK, PAYER_ZERO, SIGNATURE_FORM (v, r or s out of range, high s), SIGNATURE_BAD */
 };
 
-enum verify_engine { ENGINE_SECP256K1, ENGINE_AVX512 };
-/* ENGINE_AVX512 where the CPU has it. */
+enum verify_engine {
+	ENGINE_SECP256K1,
+	ENGINE_PORTABLE,
+	ENGINE_AVX512
+}; /* in order of preference; the first stands alone */
+/* ENGINE_AVX512 where the CPU has it, else ENGINE_PORTABLE. */
 enum verify_engine verify_engine_best(void);
-const char *verify_engine_name(enum verify_engine engine); /* "libsecp256k1", "avx512ifma" */
+static inline bool verify_engine_runs(enum verify_engine engine)
+{
+	return engine <= verify_engine_best();
+}
+const char *verify_engine_name(enum verify_engine engine); /* "libsecp256k1", "portable", "avx512ifma" */
 
 struct verify_config {
 	const uint8_t *seed;	   /* 32 random bytes: blind libsecp256k1's context, and key the hashes of the tables */
-	enum verify_engine engine; /* ENGINE_AVX512 only if it is the best */
-	size_t signer_bytes;	   /* of ENGINE_AVX512: for signers' tables, SIGNERS_BYTES_MIN at least */
+	enum verify_engine engine; /* one that runs */
+	size_t signer_bytes;	   /* but for ENGINE_SECP256K1: for signers' tables, SIGNERS_BYTES_MIN at least */
 	size_t repeat_cnt;	   /* authorisations remembered; 0: none */
 };
 

@@ -82,7 +82,16 @@ static struct ring_config ring_config_of(const struct config *config)
 
 enum verify_engine worker_engine(const struct config *config)
 {
-	return config->engine == CHOOSE_LIBSECP256K1 ? ENGINE_SECP256K1 : verify_engine_best();
+	switch (config->engine) {
+	case CHOOSE_LIBSECP256K1:
+		return ENGINE_SECP256K1;
+	case CHOOSE_PORTABLE:
+		return ENGINE_PORTABLE;
+	case CHOOSE_AVX512:
+		return ENGINE_AVX512;
+	default:
+		return verify_engine_best();
+	}
 }
 
 static struct verify_config verify_config_of(const struct config *config, const uint8_t *seed)

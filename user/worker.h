@@ -76,7 +76,7 @@ struct worker_memory {
 };
 void worker_memory(struct worker_memory *memory, const struct config *config);
 
-/* Who verifies signatures, by configuration and CPU. */
+/* Who verifies signatures, by configuration and CPU.  What the configuration names need not run here: see verify_engine_runs. */
 enum verify_engine worker_engine(const struct config *config);
 
 /* For gate.c and answer.c. */

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The verification engine over libsecp256k1: how many times as many signatures in the same time, on one core.
+/* The verification engines over libsecp256k1: how many times as many signatures in the same time, on one core.  In lanes:
  *
  *   ec_cold       64 unknown signers at once          ec_cold_b8     8 at once
  *   ec_hot_256    64 at once of 256 known signers     ec_hot_b8      8 at once
  *   ec_hot_4096   the same of 4,096                   ec_hot_b1      one alone
  *   ec_hot_top    of 8 with wide tables (window 8)
+ *   ec_portable_...       the same of the portable engine, which any CPU can run
  *   keccak8_over_nettle   eight hashes of 66 bytes (what EIP-712 hashes last) over eight of nettle
  *
- * The other side is what the engine replaces: parsing the compact signature, secp256k1_ecdsa_recover, serialising the key,
+ * The other side is what an engine replaces: parsing the compact signature, secp256k1_ecdsa_recover, serialising the key,
  * hashing it and comparing the address.  Every batch is of signatures not seen for thousands of others, keys in random
  * order.  The sides take turns within a round, each ratio is of its own turn, and the median of the rounds is given; times
  * are this thread's CPU time.  Every verdict is looked at.  Microseconds per signature follow for other batch sizes. */
@@ -57,7 +58,7 @@ static struct set sets[SETS] = {{.signer_cnt = 8, .window = 5},
 				{.signer_cnt = 4096, .window = 5},
 				{.signer_cnt = 8, .window = 8}};
 static secp256k1_context *secp;
-static struct ec_workspace *work;
+static struct ec_workspace *lanes, *portable; /* lanes: NULL without AVX-512 IFMA */
 
 static uint64_t random_u64(void)
 {
@@ -133,7 +134,7 @@ static void make_tables(struct set *set)
 			memory[k] = set->tables + (i + k) * bytes;
 			keys[k] = signers[i + k].key;
 		}
-		ec_table_build(work, memory, keys, 8, set->window);
+		ec_table_build(lanes != NULL ? lanes : portable, memory, keys, 8, set->window);
 	}
 }
 
@@ -181,7 +182,7 @@ static double recover_us(void)
 
 typedef void verify(struct ec_workspace *work, struct ec_item *const items[], size_t cnt);
 
-static double engine_us(verify *call, struct set *set, size_t batch)
+static double engine_us(struct ec_workspace *work, verify *call, struct set *set, size_t batch)
 {
 	size_t first = set->at = (set->at + TURN) % SIGNATURES, done;
 	size_t turn = batch < 8 ? TURN / 8 : TURN; /* small ones cost more */
@@ -246,35 +247,50 @@ static const struct measure {
 	const char *ratio, *us; /* names of what is printed; NULL: not */
 	verify *call;
 	size_t set, batch;
+	bool plain; /* by the portable engine */
 } measures[] = {
-	{"ec_cold", "ec_cold_us_b64", ec_cold, 1, 64},
-	{"ec_hot_256", "ec_hot_us_b64", ec_hot, 1, 64},
-	{"ec_hot_top", "ec_hot_top_us_b64", ec_hot, 3, 64},
-	{"ec_hot_4096", "ec_hot_4096_us_b64", ec_hot, 2, 64},
-	{"ec_cold_b8", "ec_cold_us_b8", ec_cold, 1, 8},
-	{"ec_hot_b8", "ec_hot_us_b8", ec_hot, 1, 8},
-	{"ec_hot_b1", "ec_hot_us_b1", ec_hot, 1, 1},
-	{NULL, "ec_cold_us_b1", ec_cold, 1, 1},
-	{NULL, "ec_cold_us_b2", ec_cold, 1, 2},
-	{NULL, "ec_cold_us_b4", ec_cold, 1, 4},
-	{NULL, "ec_cold_us_b16", ec_cold, 1, 16},
-	{NULL, "ec_cold_us_b32", ec_cold, 1, 32},
-	{NULL, "ec_cold_us_b128", ec_cold, 1, 128},
-	{NULL, "ec_cold_us_b256", ec_cold, 1, 256},
-	{NULL, "ec_hot_us_b2", ec_hot, 1, 2},
-	{NULL, "ec_hot_us_b4", ec_hot, 1, 4},
-	{NULL, "ec_hot_us_b16", ec_hot, 1, 16},
-	{NULL, "ec_hot_us_b32", ec_hot, 1, 32},
-	{NULL, "ec_hot_us_b128", ec_hot, 1, 128},
-	{NULL, "ec_hot_us_b256", ec_hot, 1, 256},
-	{NULL, "ec_hot_8_signers_us_b64", ec_hot, 0, 64},
-	{NULL, "ec_hot_top_us_b256", ec_hot, 3, 256},
+	{"ec_cold", "ec_cold_us_b64", ec_cold, 1, 64, false},
+	{"ec_hot_256", "ec_hot_us_b64", ec_hot, 1, 64, false},
+	{"ec_hot_top", "ec_hot_top_us_b64", ec_hot, 3, 64, false},
+	{"ec_hot_4096", "ec_hot_4096_us_b64", ec_hot, 2, 64, false},
+	{"ec_cold_b8", "ec_cold_us_b8", ec_cold, 1, 8, false},
+	{"ec_hot_b8", "ec_hot_us_b8", ec_hot, 1, 8, false},
+	{"ec_hot_b1", "ec_hot_us_b1", ec_hot, 1, 1, false},
+	{"ec_portable_hot_256", "ec_portable_us_b64", ec_hot, 1, 64, true},
+	{"ec_portable_hot_top", "ec_portable_top_us_b64", ec_hot, 3, 64, true},
+	{"ec_portable_hot_4096", "ec_portable_4096_us_b64", ec_hot, 2, 64, true},
+	{"ec_portable_hot_b8", "ec_portable_us_b8", ec_hot, 1, 8, true},
+	{"ec_portable_hot_b1", "ec_portable_us_b1", ec_hot, 1, 1, true},
+	{NULL, "ec_portable_us_b2", ec_hot, 1, 2, true},
+	{NULL, "ec_portable_us_b4", ec_hot, 1, 4, true},
+	{NULL, "ec_portable_us_b16", ec_hot, 1, 16, true},
+	{NULL, "ec_portable_us_b32", ec_hot, 1, 32, true},
+	{NULL, "ec_cold_us_b1", ec_cold, 1, 1, false},
+	{NULL, "ec_cold_us_b2", ec_cold, 1, 2, false},
+	{NULL, "ec_cold_us_b4", ec_cold, 1, 4, false},
+	{NULL, "ec_cold_us_b16", ec_cold, 1, 16, false},
+	{NULL, "ec_cold_us_b32", ec_cold, 1, 32, false},
+	{NULL, "ec_cold_us_b128", ec_cold, 1, 128, false},
+	{NULL, "ec_cold_us_b256", ec_cold, 1, 256, false},
+	{NULL, "ec_hot_us_b2", ec_hot, 1, 2, false},
+	{NULL, "ec_hot_us_b4", ec_hot, 1, 4, false},
+	{NULL, "ec_hot_us_b16", ec_hot, 1, 16, false},
+	{NULL, "ec_hot_us_b32", ec_hot, 1, 32, false},
+	{NULL, "ec_hot_us_b128", ec_hot, 1, 128, false},
+	{NULL, "ec_hot_us_b256", ec_hot, 1, 256, false},
+	{NULL, "ec_hot_8_signers_us_b64", ec_hot, 0, 64, false},
+	{NULL, "ec_hot_top_us_b256", ec_hot, 3, 256, false},
 };
 #define MEASURES (sizeof(measures) / sizeof(*measures))
 
 static double ratios[MEASURES][ROUNDS], times[MEASURES][ROUNDS];
 
-static double table_us(unsigned window)
+static struct ec_workspace *work_of(const struct measure *measure)
+{
+	return measure->plain ? portable : lanes;
+}
+
+static double table_us(struct ec_workspace *work, unsigned window)
 {
 	double built[ROUNDS];
 	size_t bytes = ec_table_bytes(window);
@@ -299,51 +315,67 @@ static double table_us(unsigned window)
 static void measure_all(void)
 {
 	double recovers[ROUNDS * MEASURES], keccak[ROUNDS];
+	size_t recover_cnt = 0;
 
 	for (int round = 0; round < ROUNDS; round++) {
 		for (size_t i = 0; i < MEASURES; i++) {
 			const struct measure *measure = &measures[i];
+			if (work_of(measure) == NULL)
+				continue;
 			double before = recover_us(),
-			       us = engine_us(measure->call, &sets[measure->set], measure->batch);
+			       us = engine_us(work_of(measure), measure->call, &sets[measure->set], measure->batch);
 			double other = (before + recover_us()) / 2;
-			recovers[(size_t)round * MEASURES + i] = other;
+			recovers[recover_cnt++] = other;
 			times[i][round] = us;
 			ratios[i][round] = other / us;
 		}
-		double nettle = nettle_ns();
-		keccak[round] = nettle / keccak8_ns();
+		if (lanes != NULL) {
+			double nettle = nettle_ns();
+			keccak[round] = nettle / keccak8_ns();
+		}
 	}
-	qsort(recovers, ROUNDS * MEASURES, sizeof(double), ascending);
-	printf("# libsecp256k1 recovers in %.1f us (%.1f to %.1f), CPU time\n", recovers[ROUNDS * MEASURES / 2],
-	       recovers[0], recovers[ROUNDS * MEASURES - 1]);
-	for (size_t i = 0; i < MEASURES && measures[i].ratio != NULL; i++)
-		printf("%s %.2f\n", measures[i].ratio, median(ratios[i]));
-	printf("keccak8_over_nettle %.2f\n", median(keccak));
-	printf("ec_recover_us %.2f\n", recovers[ROUNDS * MEASURES / 2]);
+	qsort(recovers, recover_cnt, sizeof(double), ascending);
+	printf("# libsecp256k1 recovers in %.1f us (%.1f to %.1f), CPU time\n", recovers[recover_cnt / 2], recovers[0],
+	       recovers[recover_cnt - 1]);
 	for (size_t i = 0; i < MEASURES; i++)
-		printf("%s %.3f\n", measures[i].us, median(times[i]));
+		if (measures[i].ratio != NULL && work_of(&measures[i]) != NULL)
+			printf("%s %.2f\n", measures[i].ratio, median(ratios[i]));
+	if (lanes != NULL)
+		printf("keccak8_over_nettle %.2f\n", median(keccak));
+	printf("ec_recover_us %.2f\n", recovers[recover_cnt / 2]);
+	for (size_t i = 0; i < MEASURES; i++)
+		if (work_of(&measures[i]) != NULL)
+			printf("%s %.3f\n", measures[i].us, median(times[i]));
+}
+
+static void print_engine(const char *name, struct ec_workspace *work, enum ec_engine engine)
+{
+	if (work == NULL)
+		return;
+	printf("# a workspace of %s is %zu KiB\n", name, ec_bytes(engine) / 1024);
+	printf("%s_table_us_w5 %.1f\n", name, table_us(work, 5));
+	printf("%s_table_us_w8 %.1f\n", name, table_us(work, 8));
 }
 
 int main(void)
 {
-	if (!ec_supported()) {
-		fprintf(stderr, "bench_ec: no AVX-512 IFMA\n");
-		return 77;
-	}
 	secp = secp256k1_context_create(SECP256K1_CONTEXT_NONE);
-	work = ec_init();
-	ASSERT(secp != NULL && work != NULL);
+	portable = ec_init(EC_PORTABLE);
+	lanes = ec_init(EC_LANES);
+	ASSERT(secp != NULL && portable != NULL && (lanes != NULL || !ec_supported()));
+	if (lanes == NULL)
+		fprintf(stderr, "bench_ec: no AVX-512 IFMA, the portable engine alone\n");
 	for (size_t i = 0; i < sizeof(signers) / sizeof(*signers); i++)
 		make_signer(&signers[i]);
 	for (size_t i = 0; i < SETS; i++)
 		make_set(&sets[i]);
-	printf("# a workspace is %zu KiB\n", ec_bytes() / 1024);
 	measure_all();
-	printf("ec_table_us_w5 %.1f\n", table_us(5));
-	printf("ec_table_us_w8 %.1f\n", table_us(8));
+	print_engine("ec", lanes, EC_LANES);
+	print_engine("ec_portable", portable, EC_PORTABLE);
 	for (size_t i = 0; i < SETS; i++)
 		free(sets[i].tables);
-	ec_fini(work);
+	ec_fini(lanes);
+	ec_fini(portable);
 	secp256k1_context_destroy(secp);
 	return 0;
 }

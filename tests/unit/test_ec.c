@@ -25,7 +25,7 @@ struct sample {
 };
 
 static secp256k1_context *secp;
-static struct ec_workspace *work;
+static struct ec_workspace *lanes, *portable; /* lanes: NULL without AVX-512 IFMA */
 static struct sample samples[SAMPLES];
 static struct ec_item item[SAMPLES], *items[SAMPLES];
 
@@ -83,19 +83,18 @@ static void build_table(struct sample *sample, unsigned window)
 	sample->window = window;
 	sample->table = aligned_alloc(EC_TABLE_ALIGN, ec_table_bytes(window));
 	CHECK_NEED(sample->table != NULL);
-	ec_table_build(work, &sample->table, &key, 1, window);
+	ec_table_build(random_below(2) && lanes != NULL ? lanes : portable, &sample->table, &key, 1, window);
 }
 
-static bool ready(void)
+static void start(void)
 {
-	if (!ec_supported())
-		return false;
 	if (secp != NULL)
-		return true;
+		return;
 	random_start("ec");
 	secp = secp256k1_context_create(SECP256K1_CONTEXT_NONE);
-	work = ec_init();
-	CHECK_NEED(secp != NULL && work != NULL);
+	portable = ec_init(EC_PORTABLE);
+	lanes = ec_init(EC_LANES);
+	CHECK_NEED(secp != NULL && portable != NULL && (lanes != NULL) == ec_supported());
 	for (size_t i = 0; i < SAMPLES; i++) {
 		random_bytes(samples[i].digest, 32);
 		random_secret(samples[i].secret);
@@ -103,13 +102,7 @@ static bool ready(void)
 		build_table(&samples[i], i % 50 == 49 ? 13 : windows[i % 5]);
 		items[i] = &item[i];
 	}
-	return true;
 }
-#define NEED_CPU                                       \
-	do {                                           \
-		if (!ready())                          \
-			CHECK_SKIP("no AVX-512 IFMA"); \
-	} while (0)
 
 static void set_item(struct ec_item *out, const struct sample *sample)
 {
@@ -126,10 +119,10 @@ static void set_item(struct ec_item *out, const struct sample *sample)
 static void check_batch(const struct sample *from, size_t cnt, size_t odd_one, enum ec_verdict cold,
 			enum ec_verdict hot)
 {
-	for (int way = 0; way < 2; way++) {
+	for (int way = lanes != NULL ? 0 : 2; way < 3; way++) { /* cold, hot, and hot by the portable engine */
 		for (size_t i = 0; i < cnt; i++)
 			set_item(&item[i], &from[i]);
-		(way == 0 ? ec_cold : ec_hot)(work, items, cnt);
+		(way == 0 ? ec_cold : ec_hot)(way < 2 ? lanes : portable, items, cnt);
 		for (size_t i = 0; i < cnt; i++) {
 			enum ec_verdict want = i != odd_one ? EC_GOOD : way == 0 ? cold : hot;
 			CHECK_EQ(item[i].verdict, want);
@@ -141,7 +134,7 @@ static void check_batch(const struct sample *from, size_t cnt, size_t odd_one, e
 
 TEST(batches_of_any_size)
 {
-	NEED_CPU;
+	start();
 	for (size_t cnt = 0; cnt <= SAMPLES; cnt += cnt < 40 ? 1 : 13)
 		check_batch(samples + random_below(SAMPLES - cnt + 1), cnt, SIZE_MAX, EC_GOOD, EC_GOOD);
 }
@@ -236,7 +229,7 @@ TEST(a_bad_one_is_bad_and_its_neighbours_are_not)
 {
 	struct sample batch[20];
 
-	NEED_CPU;
+	start();
 	for (enum spoiling how = 0; how < SPOILINGS; how++)
 		for (size_t at = 0; at < 20; at++) {
 			memcpy(batch, samples, sizeof(batch));
@@ -252,7 +245,7 @@ TEST(another_address_is_another_signer)
 {
 	struct sample batch[9];
 
-	NEED_CPU;
+	start();
 	for (int bit = 0; bit < 160; bit++) {
 		memcpy(batch, samples, sizeof(batch));
 		batch[4].address[bit / 8] ^= (uint8_t)(1 << bit % 8);
@@ -266,7 +259,7 @@ TEST(s_up_to_half_the_order)
 {
 	struct sample batch[3];
 
-	NEED_CPU;
+	start();
 	memcpy(batch, samples, sizeof(batch));
 	for (int more = 0; more < 2; more++) {
 		batch[1].table = NULL;
@@ -284,7 +277,7 @@ TEST(x_above_the_order)
 {
 	unsigned found = 0;
 
-	NEED_CPU;
+	start();
 	for (uint8_t r = 1; r < 40; r++)
 		for (unsigned id = 0; id < 4; id++) {
 			struct sample batch[3];
@@ -305,7 +298,7 @@ TEST(x_above_the_order)
 /* z = 0, n and n + 1 (which is 1): the generator's part is infinity, or the digest must be reduced. */
 TEST(digests_at_the_order)
 {
-	NEED_CPU;
+	start();
 	for (uint8_t more = 0; more < 4; more++) {
 		struct sample batch[9];
 		memcpy(batch, samples, sizeof(batch));
@@ -323,7 +316,7 @@ TEST(digests_at_the_order)
 /* s R = z G: the recovered key would be infinity.  R = k G, so z = s k. */
 TEST(a_recovery_to_infinity_is_undecided)
 {
-	NEED_CPU;
+	start();
 	for (size_t at = 0; at < 10; at++) {
 		struct sample batch[10];
 		secp256k1_pubkey r;
@@ -344,7 +337,7 @@ TEST(a_recovery_to_infinity_is_undecided)
 /* z = -r d: the point whose x should be r is infinity. */
 TEST(a_sum_at_infinity_is_undecided)
 {
-	NEED_CPU;
+	start();
 	for (size_t at = 0; at < 10; at++)
 		for (size_t cnt = 1; cnt <= 10; cnt += 9) {
 			struct sample batch[10];
@@ -369,10 +362,11 @@ TEST(table_sizes)
 /* Last: what the tests above shared. */
 TEST(memory_is_given_back)
 {
-	NEED_CPU;
+	start();
 	for (size_t i = 0; i < SAMPLES; i++)
 		free(samples[i].table);
-	ec_fini(work);
+	ec_fini(lanes);
+	ec_fini(portable);
 	ec_fini(NULL);
 	secp256k1_context_destroy(secp);
 }

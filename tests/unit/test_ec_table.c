@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Rows against libsecp256k1's multiples. */
-#include "ec/table.c"
+#include "ec/ec.h"
 
 #include <secp256k1.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "check.h"
+#include "ec/generator.h"
 #include "random.h"
 
-#define NEED_CPU                                       \
-	do {                                           \
-		if (!ec_supported())                   \
-			CHECK_SKIP("no AVX-512 IFMA"); \
-	} while (0)
+#define ROW_BYTES 64
+#define KEYS_MAX 8
 
 static secp256k1_context *context(void)
 {
@@ -78,19 +78,18 @@ static void check_table(const uint8_t *table, const secp256k1_pubkey *key, unsig
 	}
 }
 
-TEST(any_number_of_keys_and_any_window)
+static void check_engine(enum ec_engine engine)
 {
 	static const unsigned windows[] = {4, 5, 6, 7, 8, 13};
-	struct ec_workspace *work = ec_init();
+	struct ec_workspace *work = ec_init(engine);
 
-	NEED_CPU;
 	CHECK_NEED(work != NULL && context() != NULL);
 	for (size_t k = 0; k < sizeof(windows) / sizeof(*windows); k++) {
-		size_t bytes = ec_table_bytes(windows[k]), cnt = 1 + random_below(LANES);
-		secp256k1_pubkey keys[LANES];
-		uint8_t key_bytes[LANES][64];
-		const uint8_t *key_at[LANES];
-		void *memory[LANES];
+		size_t bytes = ec_table_bytes(windows[k]), cnt = 1 + random_below(KEYS_MAX);
+		secp256k1_pubkey keys[KEYS_MAX];
+		uint8_t key_bytes[KEYS_MAX][64];
+		const uint8_t *key_at[KEYS_MAX];
+		void *memory[KEYS_MAX];
 		for (size_t i = 0; i < cnt; i++) {
 			random_key(&keys[i], key_bytes[i]);
 			key_at[i] = key_bytes[i];
@@ -110,16 +109,27 @@ TEST(any_number_of_keys_and_any_window)
 	ec_fini(work);
 }
 
+TEST(in_lanes_any_number_of_keys_and_any_window)
+{
+	if (!ec_supported())
+		CHECK_SKIP("no AVX-512 IFMA");
+	check_engine(EC_LANES);
+}
+
+TEST(portable_any_number_of_keys_and_any_window)
+{
+	check_engine(EC_PORTABLE);
+}
+
 TEST(the_generator_has_a_table)
 {
 	secp256k1_pubkey g;
 	uint8_t one[32] = {0};
 
-	NEED_CPU;
 	one[31] = 1;
 	CHECK_NEED(secp256k1_ec_pubkey_create(context(), &g, one));
-	CHECK_NEED(table_generator() != NULL);
-	check_table(table_generator(), &g, GENERATOR_WINDOW);
+	CHECK_NEED(generator_table() != NULL);
+	check_table(generator_table(), &g, GENERATOR_WINDOW);
 }
 
 CHECK_MAIN

@@ -6,14 +6,15 @@
 #include "random.h"
 
 static const uint8_t hash_key[16] = {9, 2, 6};
-static struct ec_workspace *work;
+static struct ec_workspace workspace,
+	*work = &workspace; /* which is asked only how many tables it builds at one price */
 
 static struct signers *open_signers(size_t bytes)
 {
 	struct signers *signers = signers_init(bytes, hash_key);
 
 	CHECK_NEED(signers != NULL);
-	work = NULL;
+	workspace.engine = EC_LANES;
 	reference.tables = 0;
 	return signers;
 }
@@ -99,6 +100,25 @@ TEST(tables_are_built_in_groups)
 	for (uint64_t number = 10; number < 18; number++)
 		CHECK(has_table(signers, number, NARROW));
 	CHECK_EQ(reference.tables, 9);
+	signers_fini(signers);
+}
+
+/* Where no table is cheaper for being built with others, none waits. */
+TEST(a_table_of_its_own_price_is_built_at_once)
+{
+	struct signers *signers = open_signers((size_t)8 << 20);
+
+	workspace.engine = EC_PORTABLE;
+	for (unsigned i = 0; i < SIGHTINGS_MIN; i++) {
+		CHECK(!has_table(signers, 1, 0));
+		sign_once(signers, 1, 0);
+	}
+	CHECK(has_table(signers, 1, NARROW));
+	CHECK_EQ(reference.tables, 1);
+	for (unsigned i = 0; i < WIDE_USES_MIN; i++)
+		sign_once(signers, 1, 0);
+	CHECK(has_table(signers, 1, WIDE));
+	CHECK_EQ(reference.tables, 2);
 	signers_fini(signers);
 }
 

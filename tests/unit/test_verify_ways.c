@@ -134,6 +134,27 @@ TEST(libsecp256k1_when_told_so)
 	verify_fini(verifier);
 }
 
+/* Unknown payers are libsecp256k1's there, and a table is not waited for. */
+TEST(portable_is_for_hot_signatures)
+{
+	struct verifier *verifier = open_verifier(ENGINE_PORTABLE, 0);
+
+	make_payers();
+	pay(verifier, 0, 2);
+	CHECK_EQ(reference.tables, 0);
+	pay(verifier, 0, 1); /* the third sighting */
+	CHECK_EQ(reference.tables, 1);
+	CHECK_EQ(verify_counts(verifier)->alone, 3);
+	pay(verifier, 0, 5);
+	CHECK_EQ(verify_counts(verifier)->hot, 5);
+	for (unsigned payer = 1; payer < 9; payer++)
+		pay(verifier, payer, 3);
+	CHECK_EQ(reference.tables, 9);
+	CHECK_EQ(verify_counts(verifier)->alone, 3 + 8 * 3);
+	CHECK_EQ(reference.cold_calls, 0);
+	verify_fini(verifier);
+}
+
 /* Larger than one piece, with known and unknown payers, good and spoiled, in any order. */
 TEST(every_mix_gets_its_own_verdicts)
 {
@@ -326,10 +347,14 @@ TEST(memory_is_counted)
 	config.repeat_cnt = 8192;
 	CHECK_EQ(verify_bytes(&config) - without, 8192 * 128);
 	CHECK_EQ(verify_shared_bytes(&config), EC_GENERATOR_BYTES);
+	config.engine = ENGINE_PORTABLE;
+	CHECK(verify_bytes(&config) > SIGNERS_BYTES_MIN * 3 / 4);
+	CHECK_EQ(verify_shared_bytes(&config), EC_GENERATOR_BYTES);
 	config = (struct verify_config){.seed = seed, .engine = ENGINE_SECP256K1};
 	CHECK(verify_bytes(&config) < 4096);
 	CHECK_EQ(verify_shared_bytes(&config), 0);
 	CHECK(strcmp(verify_engine_name(ENGINE_SECP256K1), "libsecp256k1") == 0);
+	CHECK(strcmp(verify_engine_name(ENGINE_PORTABLE), "portable") == 0);
 	CHECK(strcmp(verify_engine_name(ENGINE_AVX512), "avx512ifma") == 0);
 }
 

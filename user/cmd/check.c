@@ -97,7 +97,8 @@ static void show_summary(const char *path)
 	printf("  %s, %zu listening, %zu upstreams, payers %s, filter %s\n", config.public_url, config.listen_cnt,
 	       config.upstream_cnt, config.payers_file[0] != 0 ? config.payers_file : "all",
 	       config.interface[0] != 0 ? config.interface : "none");
-	printf("  signatures by %s\n", verify_engine_name(worker_engine(&config)));
+	printf("  signatures by %s%s\n", verify_engine_name(worker_engine(&config)),
+	       verify_engine_runs(worker_engine(&config)) ? "" : ", which this CPU cannot run");
 	show_syn_cookies();
 	for (size_t i = 0; i < config.offer_cnt; i++)
 		show_offer(&config.offers[i]);

@@ -47,7 +47,7 @@ static void look_up(struct cold_vector *vector, struct u256x8 half_inverse)
 	u = scalar_negate(u);
 	scalar_split(&scalar, u, GENERATOR_WINDOW);
 	vector->g.cnt = 0;
-	lookups_add(&vector->g, vector_set((uint64_t)table_generator()), &scalar, GENERATOR_WINDOW);
+	lookups_add(&vector->g, vector_set((uint64_t)generator_table()), &scalar, GENERATOR_WINDOW);
 	for (size_t i = 0; i < vector->g.cnt; i++)
 		for (int half = 0; half < 2; half++)
 			row_prefetch(vector->g.address[half][i]);

@@ -6,6 +6,7 @@
  * rounds of affine sums share inversions: five rounds make R's table, and the same five add up G's rows. */
 #ifdef __x86_64__
 #include "ec/ec.h"
+#include "ec/generator.h"
 #include "ec/jacobian.h"
 #include "ec/signature.h"
 #include "ec/table.h"

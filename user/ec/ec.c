@@ -28,74 +28,130 @@ bool ec_supported(void)
 	       __builtin_cpu_supports("avx512vbmi2");
 }
 
-struct ec_workspace *ec_init(void)
+static size_t lanes_bytes(void)
 {
-	if (!ec_supported() || table_generator() == NULL)
-		return NULL;
-	return aligned_alloc(64, sizeof(struct ec_workspace));
+	return sizeof(union lanes_work);
 }
 
-void ec_fini(struct ec_workspace *work)
+static void lanes_table(struct ec_workspace *work, void *const memory[], const uint8_t *const keys[], size_t cnt,
+			unsigned window)
 {
-	free(work);
+	table_build(&work->lanes->table, memory, keys, cnt, window);
 }
 
-size_t ec_bytes(void)
+static void lanes_cold(struct ec_workspace *work, struct ec_item *const items[], size_t cnt)
 {
-	return sizeof(struct ec_workspace);
+	cold_verify(&work->lanes->cold, items, cnt);
 }
 
-void ec_table_build(struct ec_workspace *work, void *const memory[], const uint8_t *const keys[], size_t cnt,
-		    unsigned window)
+static void lanes_hot(struct ec_workspace *work, struct ec_item *const items[], size_t cnt)
 {
-	table_build(&work->table, memory, keys, cnt, window);
-}
-
-void ec_cold(struct ec_workspace *work, struct ec_item *const items[], size_t cnt)
-{
-	cold_verify(&work->cold, items, cnt);
-}
-
-void ec_hot(struct ec_workspace *work, struct ec_item *const items[], size_t cnt)
-{
-	hot_verify(&work->hot, items, cnt);
+	hot_verify(&work->lanes->hot, items, cnt);
 }
 
 #else
-/* Nobody has a workspace here. */
+/* Nobody has a workspace for lanes here. */
 bool ec_supported(void)
 {
 	return false;
 }
 
-struct ec_workspace *ec_init(void)
+static size_t lanes_bytes(void)
 {
-	return NULL;
+	return 0;
+}
+
+static void lanes_table(struct ec_workspace *work, void *const memory[], const uint8_t *const keys[], size_t cnt,
+			unsigned window)
+{
+	ASSERT(ec_supported());
+}
+
+static void lanes_cold(struct ec_workspace *work, struct ec_item *const items[], size_t cnt)
+{
+	ASSERT(ec_supported());
+}
+
+static void lanes_hot(struct ec_workspace *work, struct ec_item *const items[], size_t cnt)
+{
+	ASSERT(ec_supported());
+}
+#endif
+
+/* --- one of two engines --- */
+
+static size_t memory_bytes(enum ec_engine engine)
+{
+	size_t bytes = engine == EC_LANES ? lanes_bytes() : sizeof(struct portable_work);
+
+	return (bytes + 63) / 64 * 64;
+}
+
+size_t ec_bytes(enum ec_engine engine)
+{
+	return sizeof(struct ec_workspace) + memory_bytes(engine);
+}
+
+struct ec_workspace *workspace_take(enum ec_engine engine)
+{
+	struct ec_workspace *work = malloc(sizeof(*work));
+	void *memory = aligned_alloc(64, memory_bytes(engine));
+
+	if (work == NULL || memory == NULL) {
+		free(memory);
+		free(work);
+		return NULL;
+	}
+	work->engine = engine;
+	work->memory = memory;
+	return work;
+}
+
+struct ec_workspace *ec_init(enum ec_engine engine)
+{
+	if ((engine == EC_LANES && !ec_supported()) || generator_table() == NULL)
+		return NULL;
+	return workspace_take(engine);
 }
 
 void ec_fini(struct ec_workspace *work)
 {
-	ASSERT(work == NULL);
+	if (work != NULL)
+		free(work->memory);
+	free(work);
 }
 
-size_t ec_bytes(void)
+bool ec_has_cold(const struct ec_workspace *work)
 {
-	return 0;
+	return work->engine == EC_LANES;
+}
+
+unsigned ec_table_group(const struct ec_workspace *work)
+{
+	return work->engine == EC_LANES ? 8 : 1;
 }
 
 void ec_table_build(struct ec_workspace *work, void *const memory[], const uint8_t *const keys[], size_t cnt,
 		    unsigned window)
 {
-	ASSERT(ec_supported());
+	if (work->engine == EC_LANES) {
+		lanes_table(work, memory, keys, cnt, window);
+		return;
+	}
+	for (size_t i = 0; i < cnt; i++)
+		portable_table(work->portable, memory[i], keys[i], window);
 }
 
 void ec_cold(struct ec_workspace *work, struct ec_item *const items[], size_t cnt)
 {
-	ASSERT(ec_supported());
+	ASSERT(ec_has_cold(work));
+	lanes_cold(work, items, cnt);
 }
 
 void ec_hot(struct ec_workspace *work, struct ec_item *const items[], size_t cnt)
 {
-	ASSERT(ec_supported());
+	if (work->engine == EC_LANES)
+		lanes_hot(work, items, cnt);
+	else
+		portable_hot(work->portable, items, cnt);
 }
-#endif

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef TOLLBAR_EC_EC_H
 #define TOLLBAR_EC_EC_H
-/* ec.h: did the holder of this Ethereum address sign this digest?  ECDSA over secp256k1, eight signatures side by side in
- * the lanes of AVX-512 registers (field multiplication by IFMA).  No project knowledge: bytes in, verdicts out.
+/* ec.h: did the holder of this Ethereum address sign this digest?  ECDSA over secp256k1.  No project knowledge: bytes in,
+ * verdicts out.  Two engines:
+ *
+ *   lanes     eight signatures side by side in the lanes of AVX-512 registers (field multiplication by IFMA)
+ *   portable  plain C on 64-bit words, for any CPU; hot only
  *
  * Two ways to one verdict, which is always "recovery succeeds, gives this address, and s is low":
  *
@@ -29,7 +32,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The CPU has AVX-512 F, BW, DQ, VL, IFMA, VBMI and VBMI2, and the system saves its registers.  Without: call nothing below. */
+enum ec_engine { EC_PORTABLE, EC_LANES };
+
+/* What EC_LANES needs: the CPU has AVX-512 F, BW, DQ, VL, IFMA, VBMI and VBMI2, and the system saves its registers. */
 bool ec_supported(void);
 
 #define EC_GENERATOR_BYTES ((size_t)10 * 4096 * 64) /* once per process */
@@ -37,9 +42,9 @@ bool ec_supported(void);
 struct ec_workspace; /* one per thread */
 
 /* NULL when memory is short or the CPU is not supported. */
-struct ec_workspace *ec_init(void);
+struct ec_workspace *ec_init(enum ec_engine engine);
 void ec_fini(struct ec_workspace *work); /* NULL is allowed */
-size_t ec_bytes(void);			 /* memory of one workspace */
+size_t ec_bytes(enum ec_engine engine);	 /* memory of one workspace */
 
 /* A key's table: odd multiples of the key at every window position, in rows of 64 bytes.  Wider windows need fewer
  * additions a signature and more memory: 26 KiB for 5, 136 KiB for 8, 2.5 MiB for 13.  Memory is the caller's, aligned
@@ -48,7 +53,10 @@ size_t ec_bytes(void);			 /* memory of one workspace */
 bool ec_window_valid(unsigned window);	/* 4 to 8, and 13 */
 size_t ec_table_bytes(unsigned window); /* of a valid window */
 
-/* Builds up to 8 tables at once, at the cost of 8.  keys[i] is x ‖ y, 64 bytes big-endian, a point on the curve (not checked:
+/* How many tables are built at the price of one: 8 side by side in lanes, else 1. */
+unsigned ec_table_group(const struct ec_workspace *work);
+
+/* Builds up to 8 tables, which any engine can use.  keys[i] is x ‖ y, 64 bytes big-endian, a point on the curve (not checked:
  * take it from a recovery whose address matched, nowhere else).  Valid windows, cnt 1 to 8, memories do not overlap. */
 void ec_table_build(struct ec_workspace *work, void *const memory[], const uint8_t *const keys[], size_t cnt,
 		    unsigned window);
@@ -66,8 +74,9 @@ struct ec_item {
 	uint8_t key[64]; /* out of ec_cold, when good: the recovered key x ‖ y */
 };
 
-/* Any number of items, 0 included; each verdict depends on its own item alone.  Work goes in vectors of eight: one item costs
- * about what eight do (ec_hot: less), and 32 to 64 come close to the best price. */
+/* Any number of items, 0 included; each verdict depends on its own item alone.  In lanes work goes in vectors of eight: one item
+ * costs about what eight do (ec_hot: less), and 32 to 64 come close to the best price.  ec_cold: if ec_has_cold. */
+bool ec_has_cold(const struct ec_workspace *work);
 void ec_cold(struct ec_workspace *work, struct ec_item *const items[], size_t cnt);
 /* Windows may be mixed; a vector holds one window, so every window present can leave one vector part empty. */
 void ec_hot(struct ec_workspace *work, struct ec_item *const items[], size_t cnt);

@@ -25,7 +25,7 @@ static void look_up(struct hot_vector *vector, struct u256x8 half_inverse)
 	scalar_split(&scalar, scalar_mul(signature->r, half_inverse), vector->window);
 	lookups_add(&vector->lookups, tables, &scalar, vector->window);
 	scalar_split(&scalar, scalar_mul(signature->z, half_inverse), GENERATOR_WINDOW);
-	lookups_add(&vector->lookups, vector_set((uint64_t)table_generator()), &scalar, GENERATOR_WINDOW);
+	lookups_add(&vector->lookups, vector_set((uint64_t)generator_table()), &scalar, GENERATOR_WINDOW);
 }
 
 static void prefetch_rows(const struct hot_vector *vector, size_t first, size_t end)

@@ -6,6 +6,7 @@
  * its inversion, the few that remain one after the other in Jacobian coordinates. */
 #ifdef __x86_64__
 #include "ec/ec.h"
+#include "ec/generator.h"
 #include "ec/jacobian.h"
 #include "ec/signature.h"
 #include "ec/table.h"

@@ -9,8 +9,6 @@
 #include "ec/multiples.h"
 #include "ec/scalar.h"
 
-#define GENERATOR_WINDOW 13
-
 #define TABLE_POSITIONS_MAX 33	/* of window 4 */
 #define TABLE_MULTIPLES_MAX 128 /* of one position at a time; wider windows go on in steps of it */
 #define TABLE_POINTS 512	/* in work at a time, of one or several positions */
@@ -30,9 +28,6 @@ struct lookups {
 	_Alignas(64) uint64_t address[2][LOOKUP_ROWS_MAX][LANES];
 	mask8 negative[2][LOOKUP_ROWS_MAX];
 };
-
-/* The generator's table; made by the first call that has memory, NULL without.  Any thread. */
-const uint8_t *table_generator(void);
 
 VECTOR_BEGIN
 
