@@ -61,6 +61,13 @@ void rpc_chain_id(struct rpc_batch *batch)
 	json_write(&batch->json, "]}");
 }
 
+void rpc_receipt(struct rpc_batch *batch, const struct word *transaction)
+{
+	open_call(batch, "eth_getTransactionReceipt");
+	write_hex(&batch->json, span_of(transaction, sizeof *transaction));
+	json_write(&batch->json, "]}");
+}
+
 size_t rpc_end(struct rpc_batch *batch)
 {
 	json_write(&batch->json, "]");
@@ -116,7 +123,11 @@ static struct rpc_result judge(const struct reply *reply)
 	if (!reply->has_error && reply->has_result && value->type == JSON_STRING && !value->escaped) {
 		result.outcome = RPC_RESULT;
 		result.hex = span_of(value->text.at + 1, value->text.bytes - 2); /* without its quotes */
+	} else if (!reply->has_error && reply->has_result && value->type == JSON_OBJECT) {
+		result.outcome = RPC_OBJECT;
+		result.object = value->text;
 	}
+	result.is_null = !reply->has_error && reply->has_result && value->type == JSON_NULL;
 	return result;
 }
 

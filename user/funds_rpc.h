@@ -4,7 +4,7 @@
 /* funds_rpc.h: a batch of Ethereum JSON-RPC calls, and what its answer says of each.  Pure; bounded by the buffers given.
  * The answer is hostile: it may leave calls out, answer some twice, or others that nobody made; then none of it counts.
  *
- * Source: JSON-RPC 2.0 section 6; Ethereum execution API (eth_call, eth_getCode, eth_chainId). */
+ * Source: JSON-RPC 2.0 section 6; Ethereum execution API (eth_call, eth_getCode, eth_chainId, eth_getTransactionReceipt). */
 #include "base/json.h"
 #include "funds_abi.h"
 
@@ -20,6 +20,8 @@ void rpc_begin(struct rpc_batch *batch, char *out, size_t out_bytes);
 void rpc_call(struct rpc_batch *batch, const struct address *to, struct span data);
 void rpc_code(struct rpc_batch *batch, const struct address *account);
 void rpc_chain_id(struct rpc_batch *batch);
+/* What became of a transaction; its result is an object, or null while it is in no block. */
+void rpc_receipt(struct rpc_batch *batch, const struct word *transaction);
 /* Bytes of the whole question; 0 when it did not fit. */
 size_t rpc_end(struct rpc_batch *batch);
 
@@ -29,11 +31,14 @@ enum rpc_outcome {
 	RPC_RESULT,
 	RPC_REVERTED, /* the contract said no, or there is none of that function */
 	RPC_FAILED,   /* the node did not do it, for a reason of its own */
+	RPC_OBJECT,   /* what is asked for by rpc_receipt; never a result of the others */
 };
 
 struct rpc_result {
 	enum rpc_outcome outcome;
-	struct span hex; /* of RPC_RESULT: 0x and digits, borrowed from the answer */
+	struct span hex;    /* of RPC_RESULT: 0x and digits, borrowed from the answer */
+	struct span object; /* of RPC_OBJECT, the same */
+	bool is_null;	    /* of RPC_FAILED: the node did it, and there is no such thing */
 };
 
 /* rpc_answer: results[i] is what became of call i.  False: not an answer to exactly `cnt` calls. */

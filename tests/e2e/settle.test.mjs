@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The facilitator down, slow, lying and back: what is not known is said to be unknown, asked again, and nothing earned
 // is forgotten.
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { assert, run, test } from './lib/check.mjs';
 import { faults, nonceOf } from './lib/facilitator.mjs';
 import { payment, receiptOf } from './lib/payment.mjs';
@@ -196,6 +196,24 @@ test('tollbar ledger shows it beside the running daemon', async () => {
 	assert.equal(claim.due, String(AMOUNT));
 	assert.equal(claim.transaction, settlesOf(made)[0].answer.transaction);
 	assert.match(ask(), /\n1 settled\n/);
+	const [compared] = JSON.parse(ask('--json', '--rpc', world.chain.url));
+	assert.equal(compared.chain, 'paid', 'the transfer is in the transaction that the facilitator named');
+});
+
+test('tollbar ledger finds what a lying facilitator never paid, and what a silent one did', async () => {
+	const lied = await fresh('eip3009'),
+		silent = await fresh('permit2');
+	await under(faults.instant(), async () => assert.equal((await askPaid(chat(), lied.made)).status, 200));
+	await under(faults.swallow(), () => refused(world, 'settle_unknown', () => askPaid(chat(), silent.made), { ran: 1 }));
+	const compare = ({ payer }) => {
+		const words = ['ledger', '-c', world.gate.file, '--payer', payer.address.toLowerCase(), '--json', '--rpc', world.chain.url];
+		const { status, stdout } = spawnSync(built('tollbar'), words, { encoding: 'utf8' });
+		return { status, ...JSON.parse(stdout)[0] };
+	};
+	const lie = compare(lied);
+	assert.deepEqual([lie.status, lie.state, lie.chain], [1, 'settled', 'open']);
+	const paid = compare(silent);
+	assert.equal(paid.chain, 'used');
 });
 
 test('upto asks for what was used, not for what was signed', async () => {

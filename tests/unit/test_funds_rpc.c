@@ -60,7 +60,7 @@ static const struct {
 	 true,
 	 {RPC_FAILED, RPC_FAILED},
 	 {"", ""}},
-	{"[{\"id\":0,\"result\":{\"a\":1}},{\"id\":1,\"result\":12}]", true, {RPC_FAILED, RPC_FAILED}, {"", ""}},
+	{"[{\"id\":0,\"result\":{\"a\":1}},{\"id\":1,\"result\":12}]", true, {RPC_OBJECT, RPC_FAILED}, {"", ""}},
 	{"[{\"id\":0},{\"id\":1}]", true, {RPC_FAILED, RPC_FAILED}, {"", ""}},
 	{"[{\"id\":0,\"result\":\"\\u0030x01\"},{\"id\":1,\"result\":\"0x\"}]",
 	 true,
@@ -101,6 +101,27 @@ TEST(answers_of_every_form)
 		}
 		guard_free(&guard);
 	}
+}
+
+TEST(receipts)
+{
+	static const char body[] = "[{\"id\":1,\"result\":null},{\"id\":0,\"result\":{\"status\":\"0x1\"}},"
+				   "{\"id\":2,\"error\":{\"code\":1},\"result\":null}]";
+	struct rpc_result results[3];
+	struct rpc_batch batch;
+	struct word transaction;
+	char out[256];
+
+	memset(&transaction, 0xcd, sizeof transaction);
+	rpc_begin(&batch, out, sizeof out);
+	rpc_receipt(&batch, &transaction);
+	CHECK(rpc_end(&batch) > 0);
+	CHECK(strcmp(out, "[{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"eth_getTransactionReceipt\",\"params\":[\""
+			  "0xcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd\"]}]") == 0);
+	CHECK(rpc_answer(results, 3, span_str(body)));
+	CHECK(results[0].outcome == RPC_OBJECT && span_equal(results[0].object, SPAN("{\"status\":\"0x1\"}")));
+	CHECK(results[1].outcome == RPC_FAILED && results[1].is_null);
+	CHECK(results[2].outcome == RPC_FAILED && !results[2].is_null);
 }
 
 TEST(every_prefix_is_no_answer)

@@ -165,7 +165,7 @@ static void put_transaction(char *out, const struct record *record)
 
 static const struct column {
 	const char *name;
-	void (*put)(char *out, const struct record *record);
+	void (*put)(char *out, const struct record *record); /* NULL: what the chain shows */
 	enum kind kind;
 	int width; /* in the table; 0: not there */
 } columns[] = {
@@ -187,6 +187,7 @@ static const struct column {
 	{"in_doubt", put_in_doubt, TRUTH, 8},
 	{"transaction", put_transaction, TEXT, 0},
 	{"job", put_job, TEXT, 0},
+	{"chain", NULL, TEXT, 6},
 	{"word", put_word, TEXT, 1},
 };
 
@@ -223,19 +224,25 @@ static void json_cell(FILE *out, const char *text, enum kind kind)
 	fputs(quoted, out);
 }
 
+static bool is_shown(const struct ledger_writer *writer, const struct column *column)
+{
+	return (column->put != NULL || writer->with_chain) && (writer->form != LEDGER_TABLE || column->width > 0);
+}
+
 static void begin(struct ledger_writer *writer)
 {
 	if (writer->form == LEDGER_JSON)
 		fputs("[", writer->out);
 	for (size_t i = 0; i < COLUMNS && writer->form == LEDGER_CSV; i++)
-		fprintf(writer->out, "%s%s", columns[i].name, i + 1 < COLUMNS ? "," : "\r\n");
+		if (is_shown(writer, &columns[i]))
+			fprintf(writer->out, "%s%s", columns[i].name, i + 1 < COLUMNS ? "," : "\r\n");
 	for (size_t i = 0; i < COLUMNS && writer->form == LEDGER_TABLE; i++)
-		if (columns[i].width > 0)
+		if (is_shown(writer, &columns[i]))
 			fprintf(writer->out, "%-*s%s", columns[i].width, columns[i].name,
 				i + 1 < COLUMNS ? "  " : "\n");
 }
 
-void ledger_text_put(struct ledger_writer *writer, const struct record *record)
+void ledger_text_put(struct ledger_writer *writer, const struct record *record, const char *chain)
 {
 	char cell[CELL_BYTES_MAX];
 
@@ -245,11 +252,15 @@ void ledger_text_put(struct ledger_writer *writer, const struct record *record)
 		fputs(writer->cnt > 0 ? ",\n{" : "\n{", writer->out);
 	for (size_t i = 0; i < COLUMNS; i++) {
 		bool last = i + 1 == COLUMNS;
-		columns[i].put(cell, record);
+		if (!is_shown(writer, &columns[i]))
+			continue;
+		if (columns[i].put == NULL)
+			snprintf(cell, sizeof cell, "%s", chain);
+		else
+			columns[i].put(cell, record);
 		switch (writer->form) {
 		case LEDGER_TABLE:
-			if (columns[i].width > 0)
-				fprintf(writer->out, "%-*s%s", columns[i].width, cell, last ? "\n" : "  ");
+			fprintf(writer->out, "%-*s%s", columns[i].width, cell, last ? "\n" : "  ");
 			break;
 		case LEDGER_CSV:
 			csv_cell(writer->out, cell);

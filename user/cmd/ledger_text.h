@@ -12,10 +12,12 @@ enum ledger_form { LEDGER_TABLE, LEDGER_CSV, LEDGER_JSON };
 struct ledger_writer {
 	FILE *out;
 	enum ledger_form form;
-	size_t cnt; /* written so far */
+	bool with_chain; /* with a column for what the chain shows */
+	size_t cnt;	 /* written so far */
 };
 
-void ledger_text_put(struct ledger_writer *writer, const struct record *record);
+/* chain: the word in that column, if there is one. */
+void ledger_text_put(struct ledger_writer *writer, const struct record *record, const char *chain);
 /* Of an empty list too. */
 void ledger_text_end(struct ledger_writer *writer);
 
