@@ -182,4 +182,28 @@ TEST(compare_orders_all_bytes)
 	CHECK(u256_compare(low, high) < 0 && u256_compare(high, low) > 0 && u256_compare(low, low) == 0);
 }
 
+TEST(tenths)
+{
+	static const char *const rows[][2] = {
+		{"0", "0"},
+		{"1", "1"},
+		{"9", "1"},
+		{"10", "1"},
+		{"11", "2"},
+		{"1000", "100"},
+		{"18446744073709551616", "1844674407370955162"},
+		{"115792089237316195423570985008687907853269984665640564039457584007913129639935",
+		 "11579208923731619542357098500868790785326998466564056403945758400791312963994"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		uint8_t number[32];
+		char text[U256_DECIMAL_BYTES];
+		CHECK(u256_decimal(number, span_str(rows[i][0])));
+		u256_tenth(number, number);
+		u256_print(text, number);
+		CHECK_ROW(strcmp(text, rows[i][1]) == 0, text);
+	}
+}
+
 CHECK_MAIN

@@ -155,6 +155,17 @@ static uint64_t divide(uint64_t limb[LIMBS], uint64_t divisor)
 	return rest;
 }
 
+void u256_tenth(uint8_t out[32], const uint8_t number[32])
+{
+	uint64_t limb[LIMBS];
+
+	to_limbs(limb, number);
+	bool up = divide(limb, 10) != 0;
+	for (unsigned i = 0; i < LIMBS && up; i++)
+		up = ++limb[i] == 0;
+	from_limbs(out, limb);
+}
+
 size_t u256_print(char out[U256_DECIMAL_BYTES], const uint8_t number[32])
 {
 	char digits[5 * CHUNK_DIGITS]; /* filled from the end: 95 places for at most 78 digits */

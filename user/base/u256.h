@@ -31,6 +31,9 @@ static inline int u256_compare(const uint8_t a[32], const uint8_t b[32])
 	return memcmp(a, b, 32);
 }
 
+/* A tenth, rounded up. */
+void u256_tenth(uint8_t out[32], const uint8_t number[32]);
+
 /* Decimal digits and a final zero, at most U256_DECIMAL_BYTES.  Returns the number of digits. */
 size_t u256_print(char out[U256_DECIMAL_BYTES], const uint8_t number[32]);
 
