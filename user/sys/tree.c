@@ -64,7 +64,8 @@ static void close_env(struct tree *tree)
 }
 
 /* MDB_NOLOCK: one thread of one process uses the environment (directory_open), so LMDB needs no reader table.
- * No MDB_WRITEMAP: a full disk must be an error from write, not a SIGBUS. */
+ * No MDB_WRITEMAP: a full disk must be an error from write, not a SIGBUS.  No MDB_NORDAHEAD: a start reads it all, about
+ * in the order of the file, and hardly anything else reads what is not in memory. */
 static int open_env(struct tree *tree, const char *path)
 {
 	int rc = mdb_env_create(&tree->env);
@@ -75,7 +76,7 @@ static int open_env(struct tree *tree, const char *path)
 	if (rc == 0)
 		rc = mdb_env_set_maxdbs(tree->env, 2);
 	if (rc == 0)
-		rc = mdb_env_open(tree->env, path, MDB_NOSUBDIR | MDB_NOLOCK | MDB_NORDAHEAD, 0600);
+		rc = mdb_env_open(tree->env, path, MDB_NOSUBDIR | MDB_NOLOCK, 0600);
 	int err = rc == 0 ? open_tables(tree) : error_of(rc);
 	if (err != 0)
 		close_env(tree);
