@@ -2,11 +2,18 @@
 #include "sys/tree.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/limits.h>
 #include <lmdb.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/log.h"
+#include "sys/tree_check.h"
 
 #define NAME "data.mdb"
 #define NAME_NEW "data.new"
@@ -109,6 +116,43 @@ static int make_file(struct tree *tree, const char *path)
 	return err;
 }
 
+/* What is wrong with it is said, and nothing done to it: LMDB would die of some faults, and be silent about others. */
+static int check_mapped(const char *path, struct span file)
+{
+	uint8_t *seen = calloc(1, tree_check_bytes(file));
+
+	if (seen == NULL)
+		return -ENOMEM;
+	struct tree_fault fault = tree_check(file, seen);
+	free(seen);
+	if (fault.what == NULL)
+		return 0;
+	log_error("event=table_damaged file=%s page=%llu what=\"%s\"", path, (unsigned long long)fault.page,
+		  fault.what);
+	return -EBADMSG;
+}
+
+static int check_file(const char *path)
+{
+	struct stat st;
+	int err = 0, fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		err = -errno;
+	} else if (st.st_size == 0) {
+		err = check_mapped(path, span_of(NULL, 0));
+	} else {
+		size_t bytes = (size_t)st.st_size;
+		void *at = mmap(NULL, bytes, PROT_READ, MAP_SHARED, fd, 0);
+		err = at == MAP_FAILED ? -errno : check_mapped(path, span_of(at, bytes));
+		if (at != MAP_FAILED)
+			munmap(at, bytes);
+	}
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
 int tree_open(struct tree *tree, const char *directory, size_t file_bytes_max)
 {
 	char path[PATH_MAX];
@@ -117,6 +161,8 @@ int tree_open(struct tree *tree, const char *directory, size_t file_bytes_max)
 	int err = path_of(path, tree, NAME);
 	if (err == 0 && access(path, F_OK) < 0)
 		err = errno == ENOENT ? make_file(tree, path) : -errno;
+	if (err == 0)
+		err = check_file(path);
 	return err == 0 ? open_env(tree, path) : err;
 }
 

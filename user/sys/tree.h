@@ -20,7 +20,7 @@ struct tree {
 };
 
 /* tree_open: makes the file when it is missing; it is whole before it has its name.  0 or -errno, -EBADMSG when it is not
- * one of ours.  After an error it is still to be closed. */
+ * one of ours, or damaged: that is said, and nothing done to it.  After an error it is still to be closed. */
 int tree_open(struct tree *tree, const char *directory, size_t file_bytes_max);
 void tree_close(struct tree *tree); /* drops a transaction */
 
