@@ -37,7 +37,7 @@ LIVE_TEST := tests/e2e/filter.sh tests/e2e/standing.sh tests/e2e/limits.sh tests
 TOOLS := $(patsubst tests/tools/%.c,$(B)/tests/tools/%,$(filter-out %.bpf.c,$(sort $(wildcard tests/tools/*.c)))) \
 	$(patsubst %.bpf.c,build/%.bpf.o,$(wildcard tests/tools/*.bpf.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
-BENCH := $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(sort $(wildcard tests/bench/bench_*.c)))
+BENCH := $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(sort $(wildcard tests/bench/*.c)))
 
 .PHONY: all help deps demo test test-unit test-fuzz test-mutations test-bpf test-vm test-e2e test-crash fuzz bench lint format clean
 all: $(B)/tollbar build/gate.bpf.o ## build the daemon and the BPF object
@@ -102,6 +102,13 @@ $(B)/tests/crash/tollbar: tests/crash/points.c $(B)/user/main.o $(B)/libtollbar.
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
 	$(Q)$(CC) $(ALL_CFLAGS) -MF $@.d -Wno-missing-prototypes $(LDFLAGS) $(CRASH_WRAPPED:%=-Wl,--wrap=%) \
+		-o $@ $< $(B)/user/main.o $(B)/libtollbar.a $(LIBS)
+
+# the same with a log that is not written: what its disk costs is measured against it
+$(B)/tests/bench/volatile: tests/bench/volatile.c $(B)/user/main.o $(B)/libtollbar.a Makefile
+	@mkdir -p $(@D)
+	@echo "  LD    $@"
+	$(Q)$(CC) $(ALL_CFLAGS) -MF $@.d -Wno-missing-prototypes $(LDFLAGS) -Wl,--wrap=wal_commit -Wl,--wrap=wal_fits \
 		-o $@ $< $(B)/user/main.o $(B)/libtollbar.a $(LIBS)
 
 build/fuzz/%: tests/fuzz/%.c $(wildcard user/*.[ch] user/base/*.[ch] include/*.h bpf/*.h) Makefile

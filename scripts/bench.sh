@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Every figure of the project, one "name value" a line, and all of them in build/bench.json.
 #
-#   scripts/bench.sh [GROUP...]      groups: steps ec xdp proxy sse paid paid-npm paid-nginx flood; default all
+#   scripts/bench.sh [GROUP...]      groups: steps ec xdp ledger proxy sse paid paid-npm paid-nginx flood; default all
 #
 # Each ratio is the median of per-round ratios measured in one run, the sides taking turns, over the same upstream.  Where
 # CPU time is compared (proxy, sse) the proxy is on cpu 0, and the load and the upstream share cpu 1, if there are two.
@@ -154,17 +154,18 @@ tollbar_conf() { # address port state-directory facilitator-url asset, more line
 	END
 }
 
+# $side and $program: another build of it, beside it.
 start_tollbar() { # facilitator-url asset [metered] → url_of, pid_of
-	local port
+	local port name=${side:-tollbar}
 	port=$(free_port)
-	rm -rf "$work/state"
-	mkdir "$work/state"
-	tollbar_conf 127.0.0.1 "$port" "$work/state" "$1" "$2" </dev/null >"$work/tollbar.conf"
+	rm -rf "$work/state-$name"
+	mkdir "$work/state-$name"
+	tollbar_conf 127.0.0.1 "$port" "$work/state-$name" "$1" "$2" </dev/null >"$work/$name.conf"
 	[[ ${3:-exact} == exact ]] || metered_offer "$2"
-	serve tollbar "${on_proxy[@]}" build/tollbar run -c "$work/tollbar.conf"
-	pid_of[tollbar]=$pid
+	serve "$name" "${on_proxy[@]}" "${program:-build/tollbar}" run -c "$work/$name.conf"
+	pid_of[$name]=$pid
 	wait_for 10 listens "$port"
-	url_of[tollbar]=http://127.0.0.1:$port
+	url_of[$name]=http://127.0.0.1:$port
 }
 
 # The paid route takes an upto offer instead; ending does not wait for settlements.
@@ -283,10 +284,11 @@ group_sse() {
 	stop_all
 }
 
-# Paid exact requests a second, a fresh nonce each, 32 connections; what one costs its server is printed beside.
+# Paid exact requests a second, a fresh nonce each, 32 connections unless $connections says other; what one costs its server
+# is printed beside.
 pay_against() { # side payments key-file
 	local side=$1
-	cost_of completed "${pid_of[$side]}" --connections 32 --pay "$2" --key "$3" --data "$body" "${url_of[$side]}/v1/chat/completions"
+	cost_of completed "${pid_of[$side]}" --connections "${connections:-32}" --pay "$2" --key "$3" --data "$body" "${url_of[$side]}/v1/chat/completions"
 	echo "# $side: ${got[rate]} paid requests a second, $cost us of its CPU each"
 	cost=${got[rate]}
 }
@@ -377,13 +379,33 @@ group_paid-nginx() {
 	stop_all
 }
 
+# The ledger alone, then what its disk costs: paid exact requests a second, over the same daemon linked with a log that is
+# not written (tests/bench/volatile.c).  256 connections: a commit takes what came while the last one was under way, and
+# neither side is to be measured on waiting.
+group_ledger() {
+	local rounds=${BENCH_PAID_ROUNDS:-5} connections=256
+	"${on_proxy[@]}" build/tests/bench/bench_ledger | tee -a "$lines"
+	make_key
+	unpin
+	start_facilitator
+	start_upstream
+	start_tollbar "$facilitator" "$asset"
+	side=volatile program=build/tests/bench/volatile start_tollbar "$facilitator" "$asset"
+	measure() {
+		pay_against "$1" "${BENCH_PAYMENTS:-16000}" "$work/key"
+	}
+	for side in volatile tollbar; do measure "$side" >/dev/null; done # warm up
+	duel durable_claim_cost volatile rate
+	stop_all
+}
+
 group_steps() { "${on_proxy[@]}" build/tests/bench/bench_steps | tee -a "$lines"; }
 # 77: this machine cannot.
 group_ec() { "${on_proxy[@]}" build/tests/bench/bench_ec | tee -a "$lines" || ((PIPESTATUS[0] == 77)); }
 group_xdp() { "${on_proxy[@]}" build/tests/bench/bench_xdp | tee -a "$lines"; }
 
 groups=("$@")
-((${#groups[@]})) || groups=(steps ec xdp proxy sse paid paid-npm paid-nginx flood)
+((${#groups[@]})) || groups=(steps ec xdp ledger proxy sse paid paid-npm paid-nginx flood)
 for group in "${groups[@]}"; do
 	declare -F "group_$group" >/dev/null || give_up "no group '$group'"
 	"group_$group"
