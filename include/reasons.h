@@ -128,7 +128,14 @@
 	R(140, SETTLE_REFUSED, "settle_refused", 402, "unexpected_settle_error", "unexpected_settle_error",           \
 	  "unexpected_settle_error")                                                                                  \
 	R(141, SETTLE_UNKNOWN, "settle_unknown", 502, "settlement_pending", "settlement_pending",                     \
-	  "settlement_pending")
+	  "settlement_pending")                                                                                       \
+	/* the session */                                                                                             \
+	R(150, SESSION_OVER, "session_over", 402, PAYMENT_REQUIRED_TEXT, PAYMENT_REQUIRED_TEXT,                       \
+	  PAYMENT_REQUIRED_TEXT)                                                                                      \
+	R(151, SESSION_SPENT, "session_spent", 402, PAYMENT_REQUIRED_TEXT, PAYMENT_REQUIRED_TEXT,                     \
+	  PAYMENT_REQUIRED_TEXT)                                                                                      \
+	R(152, SESSION_BUSY, "session_busy", 429, 0, 0, 0)                                                            \
+	R(153, SESSIONS_FULL, "sessions_full", 503, 0, 0, 0)
 
 /* clang-format on */
 

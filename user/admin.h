@@ -10,6 +10,7 @@
 
 #include "claim.h"
 #include "settle.h"
+#include "session.h"
 #include "stats.h"
 #include "verify.h"
 
@@ -33,6 +34,8 @@ struct admin_view {
 	struct stats total; /* all workers */
 	struct ledger_stats ledger;
 	bool has_ledger;
+	struct session_stats sessions;
+	bool has_sessions;
 	struct settle_stats settle;
 	uint64_t queue_requests, queue_bytes; /* gauges */
 	uint64_t queue_requests_max, queue_bytes_max;

@@ -19,6 +19,11 @@ static const char *const step_words[STEP_CNT] = {
 #undef S
 };
 
+static const char *const session_words[END_CNT] = {
+	[END_IDLE] = "idle",	   [END_SPENT] = "spent",     [END_DEADLINE] = "deadline",
+	[END_EVICTED] = "evicted", [END_DRAINED] = "drained",
+};
+
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 static uint64_t load(const _Atomic uint64_t *at)
@@ -208,6 +213,21 @@ static void put_ledger(struct text *text, const struct ledger_stats *ledger)
 	put_gauge(text, "ledger_full", "1 while the journal has no room for new claims.", ledger->journal_full);
 }
 
+static void put_sessions(struct text *text, const struct session_stats *sessions)
+{
+	put_gauge(text, "sessions", "Sessions open now.", sessions->open);
+	put_gauge(text, "session_requests", "Requests in them now.", sessions->running);
+	put_counter(text, "sessions_opened_total", "Sessions opened.", sessions->opened);
+	put_counter(text, "session_requests_total", "Requests that drew on a session.", sessions->requests);
+	put_family(text, "sessions_ended_total", "counter", "Sessions settled, by why.");
+	for (unsigned why = 0; why < END_CNT; why++)
+		text_put(text, "tollbar_sessions_ended_total{why=\"%s\"} %" PRIu64 "\n", session_words[why],
+			 sessions->ended[why]);
+	put_counter(text, "sessions_given_back_total", "Sessions on which nothing was served: not charged.",
+		    sessions->given_back);
+	put_counter(text, "session_requests_cut_total", "Requests that outlived their session.", sessions->cut);
+}
+
 static void put_settle(struct text *text, const struct settle_stats *settle)
 {
 	put_counter(text, "facilitator_calls_total", "Settlements the facilitator was asked for.", settle->asked);
@@ -256,6 +276,8 @@ size_t admin_metrics(char *out, size_t out_bytes, const struct admin_view *view)
 		put_ledger(&text, &view->ledger);
 		put_settle(&text, &view->settle);
 	}
+	if (view->has_sessions)
+		put_sessions(&text, &view->sessions);
 	put_upstreams(&text, view);
 	put_steps(&text, &view->total);
 	return text_done(&text);
@@ -407,6 +429,21 @@ static void write_unsettled(struct json_writer *json, const struct ledger_stats 
 	json_write(json, "}");
 }
 
+static void write_sessions(struct json_writer *json, const struct session_stats *sessions)
+{
+	write_count(json, ",\"sessions\":{\"open\":", sessions->open);
+	write_count(json, ",\"running\":", sessions->running);
+	write_count(json, ",\"opened\":", sessions->opened);
+	write_count(json, ",\"requests\":", sessions->requests);
+	for (unsigned why = 0; why < END_CNT; why++) {
+		write_string(json, ",", session_words[why]);
+		write_count(json, ":", sessions->ended[why]);
+	}
+	write_count(json, ",\"given_back\":", sessions->given_back);
+	write_count(json, ",\"cut\":", sessions->cut);
+	json_write(json, "}");
+}
+
 static void write_ledger(struct json_writer *json, const struct admin_view *view)
 {
 	const struct ledger_stats *ledger = &view->ledger;
@@ -493,6 +530,8 @@ size_t admin_status(char *out, size_t out_bytes, const struct admin_view *view)
 	write_verify(&json, view);
 	if (view->has_ledger)
 		write_ledger(&json, view);
+	if (view->has_sessions)
+		write_sessions(&json, &view->sessions);
 	write_upstreams(&json, view);
 	json_write(&json, ",\"steps\":{");
 	for (unsigned step = 0; step < STEP_CNT; step++) {

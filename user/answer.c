@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/probe.h"
 #include "price.h"
+#include "purchase.h"
 #include "reason.h"
 #include "relay.h"
 #include "reply.h"
@@ -91,7 +92,7 @@ static void leave_payers(struct request *request)
 	if (!request->entered)
 		return;
 	request->entered = false;
-	payers_leave(request->worker->shared->payers, &request->payment.from, &request->offer->amount,
+	payers_leave(request->worker->shared->payers, &request->payment.from, purchase_reserve(request),
 		     &request->charged, clock_unix_s());
 }
 
@@ -113,10 +114,7 @@ void answer_release(struct request *request)
 {
 	forward_cancel(&request->exchange);
 	leave_queue(request);
-	if (request->claim != NULL) {
-		claim_release(request->worker->shared->ledger, request->claim);
-		request->claim = NULL;
-	}
+	purchase_release(request);
 	leave_payers(request);
 }
 
@@ -137,13 +135,7 @@ void answer_due(struct word *due, const struct request *request)
 
 void answer_owe(struct request *request, const struct word *due, struct claim_wait *settled, struct claim_wait *durable)
 {
-	struct claim *claim = request->claim;
-
-	ASSERT(claim != NULL);
-	request->claim = NULL;
-	request->charged = *due;
-	request->mails_out += (settled != NULL ? 1u : 0u) + (durable != NULL ? 1u : 0u);
-	claim_owe(request->worker->shared->ledger, claim, due, settled, durable);
+	purchase_charge(request, due, settled, durable);
 	leave_payers(request);
 }
 

@@ -23,7 +23,7 @@ void answer_next(struct request *request);
 
 /* What is due so far for what was passed on (upto), or the price (exact). */
 void answer_due(struct word *due, const struct request *request);
-/* answer_owe: turns the claim into a debt.  settled, durable: the request's own waits for its outcome and for its being
+/* answer_owe: turns what it holds into a debt (purchase_charge).  settled, durable: the request's own waits for its outcome and for its being
  * on disk, or NULL. */
 void answer_owe(struct request *request, const struct word *due, struct claim_wait *settled,
 		struct claim_wait *durable);

@@ -13,6 +13,7 @@ static const char *const no_yes[] = {"no", "yes", NULL};
 static const char *const fail_words[] = {"open", "closed", NULL};
 static const char *const mode_words[] = {"open", "allow", NULL};
 static const char *const syn_words[] = {"off", "auto", "on", NULL};
+static const char *const off_on[] = {"off", "on", NULL};
 static const char *const bind_words[] = {"off", "accept", "require", NULL};
 static const char *const method_words[] = {"eip3009", "permit2", "upto", NULL};
 
@@ -38,6 +39,7 @@ static const struct setting node_settings[] = {
 	NUMBER(struct config, queue_requests, 1, 1 << 20),
 	NUMBER(struct config, queue_bytes, 1 << 10, 1ull << 40),
 	NUMBER(struct config, claims, 1 << 10, 1 << 28),
+	NUMBER(struct config, sessions, 1, 1 << 20),
 	NUMBER(struct config, ledger_bytes, 1 << 20, 1ull << 42),
 	NUMBER(struct config, keep_s, 86400,
 	       10 * 366 * 86400ull), /* a day at least: today's spend is rebuilt from it */
@@ -115,6 +117,7 @@ static const struct setting offer_settings[] = {
 	{"facilitator", config_set_address, OFFER(facilitator)},
 	{"input_per_mtok", config_set_price, OFFER(input_per_mtok)},
 	{"output_per_mtok", config_set_price, OFFER(output_per_mtok)},
+	{"session_reserve", config_set_amount, OFFER(session_reserve)},
 	{"token_usd", config_set_usd, OFFER(token_usd), .min = 1},
 	{"token_decimals", config_set_number, OFFER(token_decimals), .max = TOKEN_DECIMALS_MAX},
 	{0},
@@ -134,6 +137,10 @@ static const struct setting route_settings[] = {
 	{"offers", config_set_names, FIELD(struct section, offers)},
 	{"upstream", config_set_names, FIELD(struct section, upstream), .required = true},
 	{"bind_body", config_set_choice, ROUTE(bind_body), .words = bind_words},
+	{"session", config_set_choice, ROUTE(session.on), .words = off_on},
+	{"session_idle_s", config_set_number, ROUTE(session.idle_s), .min = 1, .max = 86400},
+	{"session_margin_s", config_set_number, ROUTE(session.margin_s), .min = 2 * (SETTLE_MARGIN_S + 4),
+	 .max = 86400},
 	{"description", config_set_text, ROUTE(description)},
 	{"mime_type", config_set_text, ROUTE(mime_type)},
 	{0},
@@ -173,6 +180,7 @@ static void set_defaults(struct config *config)
 		.queue_requests = 256,
 		.queue_bytes = 64 << 20,
 		.claims = 262144,
+		.sessions = 4096,
 		.ledger_bytes = 1 << 30,
 		.keep_s = 604800,
 		.signer_cache_bytes = 64 << 20,
@@ -206,8 +214,10 @@ static void set_defaults(struct config *config)
 		config->upstreams[i].in_flight = 64;
 	for (size_t i = 0; i < OFFERS_MAX; i++)
 		config->offers[i].max_timeout_s = 60;
-	for (size_t i = 0; i < ROUTES_MAX; i++)
+	for (size_t i = 0; i < ROUTES_MAX; i++) {
 		memcpy(config->routes[i].mime_type, "application/json", sizeof "application/json");
+		config->routes[i].session = (struct config_session){.idle_s = 100, .margin_s = 60};
+	}
 }
 
 const struct setting *config_settings(enum section_kind kind)

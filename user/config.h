@@ -30,6 +30,12 @@ enum bind_mode { /* bind_body = off | accept | require: see bind.h */
 		 BIND_REQUIRE, /* a payment without one buys nothing */
 };
 
+struct config_session {	   /* of a route */
+	bool on;	   /* session = off | on: upto payments open sessions, see session.h */
+	unsigned idle_s;   /* 100: settled when nobody used it for so long */
+	unsigned margin_s; /* 60: no more requests so long before its payment's deadline */
+};
+
 struct config_route { /* [route NAME] */
 	char name[NAME_BYTES_MAX];
 	char method[16];			      /* "POST" */
@@ -38,6 +44,7 @@ struct config_route { /* [route NAME] */
 	size_t offer_cnt;
 	size_t upstream_idx; /* into config.upstreams */
 	uint8_t bind_body;   /* enum bind_mode; default off */
+	struct config_session session;
 	char description[URL_BYTES_MAX];
 	char mime_type[NAME_BYTES_MAX]; /* default application/json */
 };
@@ -86,6 +93,7 @@ struct config {
 	unsigned queue_requests;	      /* default 256 */
 	size_t queue_bytes;		      /* default 64 MiB: bodies in line */
 	size_t claims;			      /* default 262144 */
+	unsigned sessions;		      /* open at one time; default 4096 */
 	size_t ledger_bytes;		      /* default 1 GiB */
 	uint64_t keep_s;		      /* default 604800 */
 	int engine;			      /* enum engine_choice: who verifies signatures */

@@ -3,6 +3,7 @@
  * contradict each other.  Also fills what is made of several settings. */
 #include <arpa/inet.h>
 
+#include "base/u256.h"
 #include "config_reader.h"
 
 static void mistake_at_key(struct reader *reader, const struct section *section, const char *key, const char *what)
@@ -85,6 +86,19 @@ static void check_offer_price(struct reader *reader, const struct section *secti
 		mistake_at_key(reader, section, "token_usd", "there is no [price NAME]: nothing could be bought");
 }
 
+/* Whether a session is ever opened is the routes' business. */
+static void check_offer_session(struct reader *reader, const struct section *section, struct offer *offer)
+{
+	bool given = config_has_key(section, "session_reserve");
+
+	if (given && offer->method != METHOD_UPTO)
+		mistake_at_key(reader, section, "session_reserve", "only an upto offer has it");
+	if (given && u256_compare(offer->session_reserve.at, offer->amount.at) > 0)
+		mistake_at_key(reader, section, "session_reserve", "more than the amount: no request would fit");
+	if (!given && offer->method == METHOD_UPTO)
+		u256_tenth(offer->session_reserve.at, offer->amount.at);
+}
+
 static void check_price(struct reader *reader, const struct section *section)
 {
 	struct model_price *price = section->target;
@@ -110,7 +124,7 @@ static void check_unsettled(struct reader *reader, const struct section *section
 
 static void check_offer(struct reader *reader, const struct section *section)
 {
-	const struct offer *offer = section->target;
+	struct offer *offer = section->target;
 
 	check_required(reader, section, "offer", offer->name);
 	check_unsettled(reader, section, "unsettled_max", offer, &offer->unsettled_max);
@@ -119,6 +133,7 @@ static void check_offer(struct reader *reader, const struct section *section)
 		return;
 	check_offer_method(reader, section, offer);
 	check_offer_price(reader, section, offer);
+	check_offer_session(reader, section, offer);
 }
 
 static const struct offer *find_offer(const struct config *config, const char *name)
@@ -208,6 +223,30 @@ static void check_match(struct reader *reader, const struct section *section, co
 					"match: [route %s] has the same", other->name);
 }
 
+static void check_session(struct reader *reader, const struct section *section, const struct config_route *route)
+{
+	bool any = false;
+
+	if (!route->session.on)
+		return;
+	for (size_t i = 0; i < route->offer_cnt; i++) {
+		if (route->offers[i]->method != METHOD_UPTO)
+			continue;
+		any = true;
+		if (route->offers[i]->max_timeout_s <= route->session.margin_s)
+			inifile_mistake(reader->ini, config_key_line(section, "session"),
+					"session: payments of offer %s end within session_margin_s of %u: raise its "
+					"max_timeout_s",
+					route->offers[i]->name, route->session.margin_s);
+	}
+	if (!any && route->offer_cnt > 0)
+		mistake_at_key(reader, section, "session", "none of the offers is upto");
+	if (route->offer_cnt == 0)
+		mistake_at_key(reader, section, "session", "the route is free");
+	if (route->bind_body == BIND_REQUIRE)
+		mistake_at_key(reader, section, "session", "bind_body = require: one payment is for one body there");
+}
+
 /* True when the route is paid. */
 static bool check_route(struct reader *reader, const struct section *section)
 {
@@ -219,6 +258,7 @@ static bool check_route(struct reader *reader, const struct section *section)
 	bool paid = resolve_offers(reader, section, route);
 	if (!paid && route->bind_body != BIND_OFF)
 		mistake_at_key(reader, section, "bind_body", "the route is free: there is no payment to bind");
+	check_session(reader, section, route);
 	return paid;
 }
 

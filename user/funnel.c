@@ -183,6 +183,20 @@ static void put_money(struct text *text, struct span status)
 		text_put(text, "  look: the journal is full\n");
 }
 
+static void put_sessions(struct text *text, struct span status)
+{
+	struct span sessions = json_find_member(status, "sessions");
+
+	if (sessions.bytes == 0)
+		return;
+	put_row(text, "sessions open", json_find_u64(sessions, "open"));
+	text_put(text,
+		 "   requests %" PRIu64 ", settled idle %" PRIu64 ", spent %" PRIu64 ", at their deadline %" PRIu64
+		 ", evicted %" PRIu64 "\n",
+		 json_find_u64(sessions, "requests"), json_find_u64(sessions, "idle"), json_find_u64(sessions, "spent"),
+		 json_find_u64(sessions, "deadline"), json_find_u64(sessions, "evicted"));
+}
+
 static void put_step(struct text *text, const char *name, struct span times)
 {
 	text_put(text, "  %-16s %12" PRIu64, name, json_find_u64(times, "count"));
@@ -255,6 +269,7 @@ size_t funnel_text(char *out, size_t out_bytes, struct span json)
 	put_head(&text, json);
 	put_kernel(&text, json_find_member(json, "kernel"));
 	put_requests(&text, json);
+	put_sessions(&text, json);
 	put_money(&text, json);
 	put_steps(&text, json);
 	put_overhead(&text, json);

@@ -6,6 +6,7 @@
  *                              exact, streamed settled, then passed on
  *                              upto, streamed  passed on once the claim is on disk, its end once the debt is
  *                              upto            held, settled for what it used, then released
+ *                              in a session    held, released once the debt is on disk; settled with the session
  *
  * Every refusal leaves through answer_refuse, which gives back whatever was taken on the way. */
 #include "gate.h"
@@ -17,6 +18,7 @@
 #include "body.h"
 #include "decode.h"
 #include "permit.h"
+#include "purchase.h"
 #include "worker.h"
 
 #define PROGRESS_NS 1000000000ull /* how often a running stream's worth is put on record */
@@ -58,7 +60,7 @@ static enum reason read_payment(struct request *request)
 	const struct http_head *head = &request->head;
 
 	if (head->payment_field_cnt == 0)
-		return PAYMENT_MISSING;
+		return purchase_resume(request);
 	if (head->payment_field_cnt > 1)
 		return PAYMENT_DUPLICATE;
 	bool v2 = head->payment_v2.at != NULL;
@@ -72,14 +74,16 @@ static enum reason early_outs(struct request *request)
 	const struct config_route *route = request->route;
 	size_t body_bytes = request->head.has_length ? (size_t)request->head.content_bytes : 0;
 
-	enum reason reason = bind_read(&request->binding, route->bind_body, &request->head);
-	if (reason == REASON_OK)
+	enum bind_mode bind = request->resumed ? BIND_OFF : route->bind_body;
+
+	enum reason reason = bind_read(&request->binding, bind, &request->head);
+	if (reason == REASON_OK && !request->resumed)
 		reason = permit_offer(&request->offer, &request->payment, route->offers, route->offer_cnt);
 	if (reason == REASON_OK)
 		reason = permit_payment(&request->permit, &request->payment, request->offer, clock_unix_s());
 	if (reason == REASON_OK)
 		reason = payers_listed(shared->payers, &request->payment.from);
-	if (reason == REASON_OK && claim_seen(shared->ledger, &request->permit.key))
+	if (reason == REASON_OK && !request->resumed && purchase_taken(request))
 		reason = REPLAYED;
 	if (reason == REASON_OK && !queue_room(shared->queue, (unsigned)route->upstream_idx, body_bytes))
 		reason = QUEUE_FULL;
@@ -118,7 +122,7 @@ void gate_head(struct request *request, enum parse_result result)
 	set_deadline(request, request->worker->config->timeouts.body_ms);
 	request->close = !request->head.keep_alive;
 	request->stage = STAGE_BODY;
-	if (request->paid && !request->unpaid)
+	if (request->paid && !request->unpaid && !request->resumed)
 		worker_enlist_verify(request->worker, request); /* → gate_verified, at the end of this round */
 	else if (request->body_done)
 		gate_body(request);
@@ -148,8 +152,8 @@ static enum reason permit(struct request *request, unsigned *retry_after_s)
 	enum reason reason = permit_payment(&request->permit, &request->payment, request->offer, now_s);
 
 	if (reason == REASON_OK)
-		reason = payers_enter(request->worker->shared->payers, &request->payment.from, &request->offer->amount,
-				      now_s, &after_s);
+		reason = payers_enter(request->worker->shared->payers, &request->payment.from,
+				      purchase_reserve(request), now_s, &after_s);
 	request->entered = reason == REASON_OK;
 	if (after_s > 0)
 		*retry_after_s = after_s;
@@ -159,14 +163,10 @@ static enum reason permit(struct request *request, unsigned *retry_after_s)
 
 static enum reason claim(struct request *request)
 {
-	enum reason reason =
-		claim_take(request->worker->shared->ledger, &request->permit, &request->payment, &request->durable);
+	enum reason reason = purchase_take(request);
 
-	if (reason == REASON_OK) {
-		request->claim = request->durable.claim;
-		request->mails_out++;
+	if (reason == REASON_OK)
 		stats_add(&request->worker->stats.claimed, 1);
-	}
 	STEP_END(request, CLAIM, claim);
 	return reason;
 }
@@ -286,6 +286,13 @@ static void wait_for_settlement(struct request *request)
 	set_deadline(request, request->worker->config->timeouts.settle_ms);
 }
 
+static void pass_stream(struct request *request)
+{
+	char line[PURCHASE_LINE_BYTES];
+
+	forward_pass(&request->exchange, purchase_line(request, line));
+}
+
 static void on_began(struct exchange *exchange)
 {
 	struct request *request = exchange->owner;
@@ -294,8 +301,7 @@ static void on_began(struct exchange *exchange)
 		forward_pass(exchange, (struct span){0});
 	} else if (exchange->status < 200 || exchange->status > 299) {
 		/* The model server refused: its words go to the client, and nothing is charged. */
-		claim_release(request->worker->shared->ledger, request->claim);
-		request->claim = NULL;
+		purchase_release(request);
 		forward_pass(exchange, (struct span){0});
 	} else if (!exchange->is_stream) {
 		forward_hold(exchange);
@@ -305,7 +311,7 @@ static void on_began(struct exchange *exchange)
 	} else {
 		exchange->hold_end = true;
 		if (request->is_durable) {
-			forward_pass(exchange, (struct span){0});
+			pass_stream(request);
 		} else {
 			forward_wait(exchange);
 			request->stage = STAGE_DURABLE;
@@ -316,7 +322,7 @@ static void on_began(struct exchange *exchange)
 /* The claim is a debt already, and the end of the stream waits for it. */
 static bool end_waits(const struct request *request)
 {
-	return request->stage == STAGE_DURABLE && request->claim == NULL;
+	return request->stage == STAGE_DURABLE && !purchase_held(request);
 }
 
 /* The debt is not on disk, so nobody may learn that the answer was whole.  The debt stands. */
@@ -345,8 +351,8 @@ void gate_durable(struct request *request)
 		return;
 	}
 	if (request->durable.error != 0) { /* the ledger has given the claim back already */
-		bool ours = request->claim != NULL;
-		request->claim = NULL;
+		bool ours = purchase_held(request);
+		purchase_lost(request);
 		if (ours && (request->stage == STAGE_QUEUE || request->stage == STAGE_FORWARD ||
 			     request->stage == STAGE_DURABLE))
 			answer_refuse(request, STORE_DOWN);
@@ -357,7 +363,7 @@ void gate_durable(struct request *request)
 	request->is_durable = true;
 	if (request->stage == STAGE_DURABLE) {
 		request->stage = STAGE_FORWARD;
-		forward_pass(&request->exchange, (struct span){0});
+		pass_stream(request);
 	} else {
 		answer_next(request);
 	}
@@ -371,15 +377,15 @@ static void on_relayed(struct exchange *exchange)
 	answer_first_out(request);
 	request->sent_mark = request->conn.sent_bytes;
 	set_deadline(request, request->worker->config->timeouts.send_ms);
-	if (request->claim == NULL)
-		return;
 	uint64_t now_ns = clock_ns();
-	if (now_ns - request->progress_ns > PROGRESS_NS) {
-		struct word due;
-		request->progress_ns = now_ns;
-		answer_due(&due, request);
-		claim_forward(request->worker->shared->ledger, request->claim, &due, NULL);
-	}
+	if (!purchase_held(request) || now_ns - request->progress_ns <= PROGRESS_NS)
+		return;
+	struct word due;
+	answer_due(&due, request);
+	request->outlived = !purchase_progress(request, &due);
+	request->progress_ns = request->outlived ? 0 : now_ns;
+	if (request->outlived)
+		set_deadline(request, 0); /* not from in here: the exchange is at work on it */
 }
 
 /* --- the answer ends --- */
@@ -432,7 +438,7 @@ static void end_failed(struct request *request, enum reason reason)
 		answer_refuse(request, reason);
 		return;
 	}
-	if (request->claim != NULL) {
+	if (purchase_held(request)) {
 		struct word due;
 		answer_due(&due, request);
 		answer_owe(request, &due, NULL, NULL);
@@ -477,11 +483,14 @@ static void answer_settled(struct request *request, const struct claim_wait *set
 		answer_refuse(request, STORE_DOWN);
 		return;
 	}
-	struct span extra = answer_receipt(request, settled, receipt, sizeof receipt);
+	/* In a session the debt is on disk, and settled when the session is: there is no receipt yet. */
+	bool good = settled->outcome == CLAIM_SETTLED || (request->in_session && settled->outcome != CLAIM_UNKNOWN);
+	struct span extra = request->in_session ? purchase_line(request, receipt)
+						: answer_receipt(request, settled, receipt, sizeof receipt);
 	request->stage = STAGE_FORWARD;
 	if (settled->outcome == CLAIM_REFUSED) {
 		answer_refuse_with(request, SETTLE_REFUSED, 0, extra);
-	} else if (settled->outcome != CLAIM_SETTLED) {
+	} else if (!good) {
 		answer_refuse_with(request, SETTLE_UNKNOWN, 0, extra);
 	} else if (exchange->relay == RELAY_HOLD) {
 		forward_release(exchange, extra);
@@ -514,7 +523,7 @@ void gate_client_gone(struct request *request)
 		answer_count(request, CLIENT_GONE);
 	if (request->stage == STAGE_FORWARD || request->stage == STAGE_DURABLE)
 		stats_add(&request->worker->stats.cancelled, 1);
-	if (request->claim != NULL && exchange->any_out) { /* what was delivered is owed */
+	if (purchase_held(request) && exchange->any_out) { /* what was delivered is owed */
 		struct word due;
 		answer_due(&due, request);
 		answer_owe(request, &due, NULL, NULL);
@@ -552,6 +561,10 @@ void gate_timeout(struct request *request)
 		break;
 	case STAGE_FORWARD:
 	case STAGE_SEND:
+		if (request->outlived && purchase_held(request)) {
+			end_failed(request, SESSION_OVER);
+			break;
+		}
 		if (client_stalls(request) || request->conn.lingering) {
 			gate_client_gone(request);
 			break;

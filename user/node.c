@@ -39,6 +39,14 @@ static bool any_paid(const struct config *config)
 	return false;
 }
 
+static bool any_session(const struct config *config)
+{
+	for (size_t i = 0; i < config->route_cnt; i++)
+		if (config->routes[i].session.on)
+			return true;
+	return false;
+}
+
 /* --- listeners --- */
 
 static int listen_on(const struct sockaddr_storage *address)
@@ -129,6 +137,10 @@ static int open_money(struct node *node)
 	error = ledger_open(&node->shared.ledger, &ledger);
 	if (error < 0)
 		log_error("event=ledger_open directory=%s error=%d", config->state_directory, -error);
+	if (error == 0 && any_session(config)) {
+		node->shared.sessions = sessions_init(node->shared.ledger, config->sessions);
+		error = node->shared.sessions != NULL ? 0 : -ENOMEM;
+	}
 	return error;
 }
 
@@ -159,6 +171,12 @@ static void pardon_proxies(const struct node *node)
 		    entry.reason != REASON_OK)
 			filter_standing_clear(node->filter, &node->config->trusted_proxies[i]);
 	}
+}
+
+void node_tick(struct node *node)
+{
+	if (node->shared.sessions != NULL)
+		sessions_tend(node->shared.sessions, clock_unix_s());
 }
 
 void node_tend(struct node *node)
@@ -235,12 +253,14 @@ static void print_memory(const struct node *node)
 
 	worker_memory(&memory, node->config);
 	log_info("event=memory workers=%u connections=%u slots_mib=%.1f receive_mib=%.1f upstream_mib=%.1f "
-		 "large_mib=%.1f verify_mib=%.1f total_mib=%.1f replies_kib=%zu standing_kib=%zu claims=%zu "
+		 "large_mib=%.1f verify_mib=%.1f total_mib=%.1f replies_kib=%zu standing_kib=%zu sessions_kib=%zu "
+		 "claims=%zu "
 		 "journal_mib=%.1f engine=%s",
 		 node->worker_cnt, node->config->connections, (double)memory.slots / mib, (double)memory.buffers / mib,
 		 (double)memory.upstream / mib, (double)memory.slab / mib, (double)memory.verifier / mib,
 		 ((double)memory.total * node->worker_cnt + (double)memory.shared) / mib,
 		 reply_bytes(node->shared.reply) / 1024, node->shared.standing != NULL ? standing_bytes() / 1024 : 0,
+		 node->shared.sessions != NULL ? sessions_bytes(node->config->sessions) / 1024 : 0,
 		 node->config->claims,
 		 node->shared.ledger == NULL ? 0.0 : (double)store_memory(node->config->ledger_bytes) / mib,
 		 verify_engine_name(worker_engine(node->config)));
@@ -309,6 +329,8 @@ int node_reload(struct node *node)
 void node_drain(struct node *node)
 {
 	node->draining = true;
+	if (node->shared.sessions != NULL)
+		sessions_drain(node->shared.sessions);
 	for (unsigned i = 0; i < node->started_cnt; i++) {
 		atomic_store(&node->workers[i].draining, true);
 		worker_wake(&node->workers[i]);
@@ -344,6 +366,7 @@ void node_stop(struct node *node)
 		settle_stop(node->settler); /* gives back what it was lent, before the ledger closes */
 	if (node->shared.ledger != NULL)
 		ledger_close(node->shared.ledger);
+	sessions_fini(node->shared.sessions);
 	standing_fini(node->shared.standing);
 	reply_fini(node->shared.reply);
 	payers_fini(node->shared.payers);
@@ -408,6 +431,9 @@ void node_look(void *ctx, struct admin_view *view)
 		ledger_stats(node->shared.ledger, &view->ledger);
 		settle_stats(node->settler, &view->settle);
 	}
+	view->has_sessions = node->shared.sessions != NULL;
+	if (view->has_sessions)
+		session_stats(node->shared.sessions, &view->sessions);
 	look_at_queue(node, view);
 	look_at_kernel(node, &view->kernel);
 	if (node->draining)

@@ -17,6 +17,8 @@ struct node;
 int node_start(struct node **node, struct config *config, struct filter *filter);
 /* A new payer list, if the file is without mistakes; else they are logged and the old one stays.  Returns mistakes. */
 int node_reload(struct node *node);
+/* Each second: sessions whose time has come are settled. */
+void node_tick(struct node *node);
 /* Once a minute or so: the kernel forgets penalties long over, and a tracer that died. */
 void node_tend(struct node *node);
 /* Everything at a glance, for the admin listener. */

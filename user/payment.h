@@ -73,6 +73,8 @@ struct offer {
 	 * atomic units; 0: the offer does not go by model */
 	unsigned __int128 token_usd; /* USD_UNITs */
 	uint8_t token_decimals;
+	/* upto only: what one request of a session holds back before it is forwarded; at most amount */
+	struct word session_reserve;
 	/* Limits in the offer's asset on what is taken or owed and not yet settled, over all offers that have the asset; zero:
 	 * none.  Not in the ledger: a record has no use for them. */
 	struct word unsettled_max, payer_unsettled_max;

@@ -81,6 +81,10 @@ static const char *const messages[REASON_CNT] = {
 	[UPSTREAM_SLOW] = "The model server did not answer in time.",
 	[INTERNAL] = "The node failed in an unexpected way.",
 	[SETTLE_REFUSED] = "The payment could not be settled, so the answer was not released.",
+	[SESSION_OVER] = "This session is over, or never was: pay again.",
+	[SESSION_SPENT] = "What is left of this session is too little for another request: pay again.",
+	[SESSION_BUSY] = "What is left of this session is held back for requests that are under way: ask again later.",
+	[SESSIONS_FULL] = "The node has no room for another session; nothing was charged.",
 	[SETTLE_UNKNOWN] = "Whether the payment was settled is not known yet; do not pay again for this request.",
 };
 

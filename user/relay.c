@@ -41,6 +41,7 @@ static const struct {
 	FIELD("x-payment-response", BOTH),
 	FIELD("settlement-overrides", BOTH),
 	FIELD("x-tollbar-salt", BOTH),
+	FIELD("x-upto-session", BOTH),
 	/* what a client could use to pose as somebody else */
 	FIELD("forwarded", TO_UPSTREAM),
 	FIELD("x-forwarded-for", TO_UPSTREAM),

@@ -31,7 +31,8 @@ void request_reset(struct request *request)
 {
 	struct exchange *exchange = &request->exchange;
 
-	ASSERT(request->mails_out == 0 && request->claim == NULL && !request->ticket.granted);
+	ASSERT(request->mails_out == 0 && request->claim == NULL && request->draw.session == NULL &&
+	       !request->ticket.granted);
 	request_drop_body(request);
 	forward_drop(exchange);
 	*exchange = (struct exchange){
@@ -52,6 +53,7 @@ void request_reset(struct request *request)
 	request->offer = NULL;
 	request->entered = false;
 	request->is_durable = false;
+	request->resumed = request->in_session = request->outlived = false;
 	request->charged = (struct word){0};
 }
 

@@ -13,6 +13,7 @@
 #include "parse.h"
 #include "payment.h"
 #include "queue.h"
+#include "session.h"
 #include "stats.h"
 #include "sys/ring.h"
 
@@ -88,7 +89,11 @@ struct request {
 
 	/* payers, claim */
 	bool entered;	     /* payers_leave must follow */
-	struct claim *claim; /* while it is ours to release, forward or owe */
+	struct claim *claim; /* while it is ours to release, forward or owe; NULL in a session */
+	struct session_draw draw;
+	bool resumed;	 /* X-Upto-Session stands for the payment */
+	bool in_session; /* draw.id is its session's */
+	bool outlived;	 /* its session was settled over its head */
 	struct claim_wait durable, settled;
 	bool is_durable;
 	struct word charged;  /* what the payer owes for this request */

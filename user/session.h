@@ -38,14 +38,14 @@ struct session_draw {
 };
 
 /* Why a session was settled. */
-enum session_end { SESSION_IDLE, SESSION_SPENT, SESSION_DEADLINE, SESSION_EVICTED, SESSION_DRAINED, SESSION_ENDS };
+enum session_end { END_IDLE, END_SPENT, END_DEADLINE, END_EVICTED, END_DRAINED, END_CNT };
 
 struct session_stats {
 	uint64_t open;	   /* gauge */
 	uint64_t running;  /* gauge: requests in them */
 	uint64_t opened;   /* all there were */
 	uint64_t requests; /* that drew on one */
-	uint64_t ended[SESSION_ENDS];
+	uint64_t ended[END_CNT];
 	uint64_t given_back; /* nothing was served on them: their payments are free again */
 	uint64_t cut;	     /* requests that outlived their session */
 };

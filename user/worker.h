@@ -20,7 +20,8 @@
 
 struct shared { /* one per process */
 	const struct config *config;
-	struct ledger *ledger; /* NULL when every route is free */
+	struct ledger *ledger;	   /* NULL when every route is free */
+	struct sessions *sessions; /* NULL when no route has them */
 	struct queue *queue;
 	struct payers *payers;
 	struct reply *reply;

@@ -65,7 +65,14 @@ static void fill_view(void)
 		histogram_add(&view.total.overhead, i < 98 ? 142000 : 310000);
 		histogram_add(&view.total.first_token, 35100000);
 	}
-	view.has_ledger = true;
+	view.has_ledger = view.has_sessions = true;
+	view.sessions = (struct session_stats){.open = 3301,
+					       .running = 3302,
+					       .opened = 3303,
+					       .requests = 3304,
+					       .ended = {3310, 3311, 3312, 3313, 3314},
+					       .given_back = 3305,
+					       .cut = 3306};
 	for (unsigned state = CLAIM_TAKEN; state <= CLAIM_EXPIRED; state++)
 		view.ledger.by_state[state] = 3000 + state;
 	view.ledger.settled = 3101;
@@ -136,6 +143,17 @@ TEST(metrics_hold_every_number_of_a_view)
 		"tollbar_claims_ended_total{outcome=\"refused\"} 3102",
 		"tollbar_claims_ended_total{outcome=\"unknown\"} 3103",
 		"tollbar_claims_ended_total{outcome=\"released\"} 3104",
+		"tollbar_sessions 3301",
+		"tollbar_session_requests 3302",
+		"tollbar_sessions_opened_total 3303",
+		"tollbar_session_requests_total 3304",
+		"tollbar_sessions_ended_total{why=\"idle\"} 3310",
+		"tollbar_sessions_ended_total{why=\"spent\"} 3311",
+		"tollbar_sessions_ended_total{why=\"deadline\"} 3312",
+		"tollbar_sessions_ended_total{why=\"evicted\"} 3313",
+		"tollbar_sessions_ended_total{why=\"drained\"} 3314",
+		"tollbar_sessions_given_back_total 3305",
+		"tollbar_session_requests_cut_total 3306",
 		"tollbar_ledger_commits_total 3105",
 		"tollbar_ledger_commit_errors_total 3106",
 		"tollbar_ledger_records_total 3107",
@@ -245,7 +263,7 @@ TEST(without_filter_and_ledger_their_families_are_absent)
 {
 	fill_view();
 	view.kernel.attached = false;
-	view.has_ledger = false;
+	view.has_ledger = view.has_sessions = false;
 	CHECK(admin_metrics(out, sizeof out, &view) > 0);
 	check_has(out, "tollbar_filter_attached 0");
 	CHECK(strstr(out, "tollbar_packets_total") == NULL);
@@ -324,6 +342,10 @@ TEST(status_holds_every_number_of_a_view)
 		{"claims.expired", 3009},
 		{"claims.unknown_expired", 3109},
 		{"ledger.settled", 3101},
+		{"sessions.open", 3301},
+		{"sessions.idle", 3310},
+		{"sessions.drained", 3314},
+		{"sessions.cut", 3306},
 		{"ledger.refused", 3102},
 		{"ledger.unknown", 3103},
 		{"ledger.released", 3104},

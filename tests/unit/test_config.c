@@ -52,6 +52,7 @@ static int parse(const char *text, char **mistakes)
 	"[offer p]\nmethod = upto\nnetwork = eip155:1\nasset = " ADDRESS "\npay_to = " ADDRESS "\n" \
 	"amount = 1\nfacilitator = " ADDRESS "\n"
 #define PRICE_PART(name) "[price " name "]\ninput_usd_per_mtok = 1\noutput_usd_per_mtok = 2\n"
+#define SESSION_PART(offers) "[route s]\nmatch = GET /\nupstream = u\nsession = on\noffers = " offers "\n"
 #define WHOLE NODE_PART FACILITATOR_PART UPSTREAM_PART OFFER_PART("o") ROUTE_PART
 
 TEST(defaults)
@@ -69,6 +70,9 @@ TEST(defaults)
 	CHECK_EQ(config.claims, 262144);
 	CHECK_EQ(config.ledger_bytes, 1 << 30);
 	CHECK_EQ(config.keep_s, 604800);
+	CHECK_EQ(config.sessions, 4096);
+	const struct config_session *session = &config.routes[0].session;
+	CHECK(!session->on && session->idle_s == 100 && session->margin_s == 60);
 	CHECK_EQ(config.engine, CHOOSE_ENGINE);
 	CHECK_EQ(config.signer_cache_bytes, 64 << 20);
 	CHECK_EQ(config.log_level, LOG_INFO);
@@ -97,7 +101,7 @@ TEST(every_setting_arrives)
 {
 	const char *text =
 		"[route r]\nmatch = POST /v1/x?y=1\noffers = b,  a\nupstream = u6\ndescription = two words\nmime_type "
-		"= text/plain\nbind_body = require\n"
+		"= text/plain\nbind_body = accept\nsession = on\nsession_idle_s = 1\nsession_margin_s = 20\n"
 		"[route free]\nmatch = GET /v1/models\nupstream = u\noffers =\n"
 		"[upstream u]\nurl = http://localhost:8000/\nin_flight = 3\nauthorization = Bearer key\n"
 		"[upstream u6]\nurl = http://[::1]:81\n"
@@ -105,7 +109,7 @@ TEST(every_setting_arrives)
 		"pay_to = " ADDRESS
 		"\namount = 115792089237316195423570985008687907853269984665640564039457584007913129639935\n"
 		"facilitator = 0x17c5185167401ed00cf5f5b2fc97d9bbfdb7d025\ninput_per_mtok = 0\n"
-		"output_per_mtok = 1000000000000000000000000000\nmax_timeout_s = 300\n"
+		"output_per_mtok = 1000000000000000000000000000\nmax_timeout_s = 300\nsession_reserve = 7\n"
 		"[offer b]\nmethod = permit2\nnetwork = eip155:1\nasset = " ADDRESS "\npay_to = " ADDRESS
 		"\namount = 1\n"
 		"[price x]\nmodel = a/b:c\ninput_usd_per_mtok = 2.50\noutput_usd_per_mtok = 0.000000000001\n"
@@ -124,7 +128,8 @@ TEST(every_setting_arrives)
 		"[node]\nlisten = 0.0.0.0:1\nlisten = [::]:65535\nadmin = [::1]:9\ninterface = eth0.100\npublic_url = "
 		"https://n.example/\n"
 		"state = /s\npayers = /p\nworkers = 2\nconnections = 3\nbody_bytes_max = 2K\nresponse_bytes_max = 1G\n"
-		"queue_requests = 4\nqueue_bytes = 3M\nclaims = 4096\nledger_bytes = 2T\nkeep_s = 86400\nengine = "
+		"queue_requests = 4\nqueue_bytes = 3M\nclaims = 4096\nsessions = 5\nledger_bytes = 2T\nkeep_s = "
+		"86400\nengine = "
 		"libsecp256k1\nsigner_cache_bytes = 1M\ntrusted_proxy "
 		"= 10.0.0.1\n"
 		"trusted_proxy = fd00::1\nlog = debug\n";
@@ -197,7 +202,10 @@ TEST(every_setting_arrives)
 	CHECK(upto->token_usd == 0 && config.prices[0].input_usd == 2500000000000 && config.prices[0].output_usd == 1);
 	CHECK(strcmp(config.prices[0].model, "a/b:c") == 0 && strcmp(config.prices[1].model, "gpt") == 0);
 	CHECK(config.price_cnt == 2 && config.prices[1].output_usd == USD_MAX);
-	CHECK(config.routes[0].bind_body == BIND_REQUIRE && config.routes[1].bind_body == BIND_OFF);
+	const struct config_session *session = &config.routes[0].session;
+	CHECK(session->on && session->idle_s == 1 && session->margin_s == 20 && config.sessions == 5);
+	CHECK(!config.routes[1].session.on && upto->session_reserve.at[31] == 7 && upto->session_reserve.at[0] == 0);
+	CHECK(config.routes[0].bind_body == BIND_ACCEPT && config.routes[1].bind_body == BIND_OFF);
 	CHECK(upto->input_per_mtok == 0 && upto->output_per_mtok == PRICE_MAX);
 	CHECK_EQ(config.offers[1].method, METHOD_PERMIT2);
 	CHECK_EQ(config.route_cnt, 2);
@@ -331,6 +339,18 @@ static const struct {
 	{WHOLE "[filter]\nmode = allow\nconnections_per_s = 10\n",
 	 "f:23: connections_per_s: limits nobody: in mode allow every source is listed; set limit_listed = yes\n"},
 	{WHOLE "[filter]\nmode = allow\nconnections_per_s = 10\nlimit_listed = yes\n", ""},
+	{WHOLE UPTO_PART "input_per_mtok = 1\noutput_per_mtok = 1\nmax_timeout_s = 61\n" SESSION_PART("p"), ""},
+	{WHOLE UPTO_PART "input_per_mtok = 1\noutput_per_mtok = 1\n" SESSION_PART("o, p"),
+	 "f:33: session: payments of offer p end within session_margin_s of 60: raise its max_timeout_s\n"},
+	{WHOLE SESSION_PART("o") "bind_body = require\n",
+	 "f:24: session: none of the offers is upto\n"
+	 "f:24: session: bind_body = require: one payment is for one body there\n"},
+	{WHOLE SESSION_PART(""), "f:24: session: the route is free\n"},
+	{WHOLE "[offer p]\nmethod = permit2\nnetwork = eip155:1\nasset = " ADDRESS "\npay_to = " ADDRESS
+	       "\namount = 1\nsession_reserve = 1\n",
+	 "f:27: session_reserve: only an upto offer has it\n"},
+	{WHOLE UPTO_PART "input_per_mtok = 1\noutput_per_mtok = 1\nsession_reserve = 2\n",
+	 "f:30: session_reserve: more than the amount: no request would fit\n"},
 	{WHOLE "[route s]\nmatch = GET /\nupstream = u\nbind_body = off\n", ""},
 	{WHOLE "[route s]\nmatch = GET /\nupstream = u\nbind_body = accept\n",
 	 "f:24: bind_body: the route is free: there is no payment to bind\n"},

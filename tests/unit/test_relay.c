@@ -57,7 +57,8 @@ TEST(what_reaches_the_upstream)
 		{REQUEST(""), FORWARDED("")},
 		{REQUEST("X-A: 1\r\nx-b:2\r\n"), FORWARDED("X-A: 1\r\nx-b: 2\r\n")},
 		{REQUEST("PAYMENT-SIGNATURE: s\r\nx-PAYMENT: s\r\npayment-Required: a\r\nPayment-response: b\r\n"
-			 "X-Payment-Response: c\r\nsettlement-OVERRIDES: d\r\nX-Tollbar-SALT: e\r\n"),
+			 "X-Payment-Response: c\r\nsettlement-OVERRIDES: d\r\nX-Tollbar-SALT: e\r\nX-Upto-SESSION: "
+			 "f\r\n"),
 		 FORWARDED("")},
 		{REQUEST("kEEp-aLIVE: 1\r\nTE: trailers\r\nTrailer: a\r\nUpgrade: h2c\r\nProxy-Connection: close\r\n"
 			 "pROXY-aUTHORIZATION: b\r\nProxy-Authenticate: c\r\nExpect: 100-continue\r\n"),

@@ -230,6 +230,7 @@ static void drain(struct node *node, struct filter *filter, struct admin *admin,
 	while (!node_drained(node) && clock_ns() < until_ns) {
 		if (wait_for_signal(admin, signal_fd, 50) && take_signal(signal_fd, node, filter)) /* told twice */
 			break;
+		node_tick(node);
 		if (filter != NULL)
 			filter_set_alive(filter, config.filter.fail_s);
 	}
@@ -247,9 +248,11 @@ static int serve(struct node *node, struct filter *filter, int signal_fd)
 		return error;
 	}
 	log_info("event=running");
-	while (!(wait_for_signal(admin, signal_fd, TEND_MS) && take_signal(signal_fd, node, filter)))
+	while (!(wait_for_signal(admin, signal_fd, TEND_MS) && take_signal(signal_fd, node, filter))) {
+		node_tick(node);
 		if (filter != NULL)
 			tend(node, filter);
+	}
 	drain(node, filter, admin, signal_fd);
 	if (admin != NULL)
 		admin_close(admin);
