@@ -197,6 +197,7 @@ static void read_usage(struct json *json, struct openai_usage *usage)
 struct chunk {
 	bool has_choices, choices_empty;
 	bool has_usage; /* an object */
+	bool is_signed; /* has a member tee_* */
 	struct openai_usage usage;
 };
 
@@ -222,6 +223,7 @@ static bool read_chunk(struct chunk *chunk, struct span text)
 	if (!json_enter(&json, JSON_OBJECT))
 		return false;
 	while (json_next(&json, &name)) {
+		chunk->is_signed |= name.text.bytes > 5 && memcmp(name.text.at, "\"tee_", 5) == 0;
 		if (json_equals(&name, SPAN("usage"))) {
 			chunk->has_usage = json_peek(&json) == JSON_OBJECT;
 			read_usage(&json, &chunk->usage);
@@ -332,7 +334,7 @@ void openai_event(struct openai_event *event, struct openai_usage *usage, struct
 	if (!mentions_usage(data) || !read_chunk(&chunk, data))
 		return;
 	event->has_content = !chunk.has_choices || !chunk.choices_empty;
-	event->is_usage_extra = chunk.has_choices && chunk.choices_empty && chunk.has_usage;
+	event->is_usage_extra = chunk.has_choices && chunk.choices_empty && chunk.has_usage && !chunk.is_signed;
 	if (chunk.usage.known)
 		*usage = chunk.usage;
 }

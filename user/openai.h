@@ -44,10 +44,11 @@ struct openai_event {
 	bool is_data;	     /* the event has a data line */
 	bool is_done;	     /* data: [DONE] */
 	bool has_content;    /* carries part of an answer: choices not empty (or not an OpenAI chunk at all) */
-	bool is_usage_extra; /* choices is [] and usage is an object: the chunk include_usage adds */
+	bool is_usage_extra; /* choices is [], usage is an object, and nothing is signed: the chunk include_usage adds */
 };
 
-/* openai_event: one complete server-sent event (with its line ends: LF, CRLF or CR).  Events without `"usage"`, or where
+/* Members that begin with tee_ are a node's signature over the whole answer: the client's, wherever they stand.
+ * openai_event: one complete server-sent event (with its line ends: LF, CRLF or CR).  Events without `"usage"`, or where
  * it is null, cost one memmem and count as content; of others the JSON is looked at.  Usage is taken from any chunk,
  * whatever its choices (usage updated when known).  An event whose data stands on several lines is read only up to
  * OPENAI_EVENT_JOIN_BYTES of it. */

@@ -14,7 +14,10 @@
  *            garbage          bytes that are not HTTP        truncate     FIN in the middle of the answer
  *            huge             a body of 64 MiB               huge-head    a head of 64 KiB
  *            no-usage         leaves usage out               close-delimited  no length: the close ends the body
- *            payment-headers  the answer carries headers that only a gate may send */
+ *            payment-headers  the answer carries headers that only a gate may send
+ *            tee              no fault: the answer is signed as by a node in a trusted execution environment (tee_* members),
+ *                             in a stream together with the usage, asked for or not, in the event that ends the choice
+ *            tee-apart        the same in an event of its own, without choices */
 #include <getopt.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -33,6 +36,8 @@ enum fault {
 	FAULT_NO_USAGE,
 	FAULT_CLOSE_DELIMITED,
 	FAULT_PAYMENT_HEADERS,
+	FAULT_TEE,
+	FAULT_TEE_APART,
 };
 
 struct job {
@@ -43,6 +48,7 @@ struct job {
 };
 
 #include "report.h"
+#include "tee.h"
 
 static const char *const fault_words[] = {
 	[FAULT_RESET] = "reset",
@@ -56,9 +62,11 @@ static const char *const fault_words[] = {
 	[FAULT_NO_USAGE] = "no-usage",
 	[FAULT_CLOSE_DELIMITED] = "close-delimited",
 	[FAULT_PAYMENT_HEADERS] = "payment-headers",
+	[FAULT_TEE] = "tee",
+	[FAULT_TEE_APART] = "tee-apart",
 };
 
-enum { TOKENS_MAX = 99999, TOKEN_BYTES = 7, EVENT_BYTES_MAX = 512, HUGE_BYTES = 64 << 20 };
+enum { TOKENS_MAX = 99999, TOKEN_BYTES = 7, EVENT_BYTES_MAX = 512, SIGNED_BYTES_MAX = 2048, HUGE_BYTES = 64 << 20 };
 #define MILLISECOND_NS 1000000u
 #define RESET_DELAY_NS (20 * MILLISECOND_NS) /* lets what was sent arrive: an RST may discard it */
 
@@ -126,7 +134,7 @@ static void send_event(struct conn *conn)
 
 static void send_chunk(struct conn *conn, const char *at, size_t bytes)
 {
-	char chunk[EVENT_BYTES_MAX + 32];
+	char chunk[SIGNED_BYTES_MAX + 32];
 
 	if (conn->job.fault == FAULT_CLOSE_DELIMITED) {
 		conn_send(conn, at, bytes);
@@ -150,21 +158,43 @@ static void finish(struct conn *conn)
 	conn_done(conn);
 }
 
+static bool is_signed(const struct job *job)
+{
+	return job->fault == FAULT_TEE || job->fault == FAULT_TEE_APART;
+}
+
+_Static_assert(sizeof(TEE_MEMBERS) + 2 * EVENT_BYTES_MAX <= SIGNED_BYTES_MAX, "an event holds them all");
+
+/* Members of an object, each behind a comma. */
+static void put_members(char *out, size_t out_bytes, const struct job *job, bool usage)
+{
+	int used = 0;
+
+	out[0] = 0;
+	if (usage && job->fault != FAULT_NO_USAGE)
+		used = snprintf(out, out_bytes,
+				",\"usage\":{\"prompt_tokens\":%u,\"completion_tokens\":%u,\"total_tokens\":%u}",
+				job->prompt_tokens, job->completion_tokens,
+				job->prompt_tokens + job->completion_tokens);
+	if (is_signed(job))
+		snprintf(out + used, out_bytes - (size_t)used, "%s", TEE_MEMBERS);
+}
+
 /* The end of a stream: the reason it stopped, its usage if asked for, [DONE]. */
 static void send_stream_end(struct conn *conn)
 {
 	const struct job *job = &conn->job;
-	char event[EVENT_BYTES_MAX];
-	int bytes = snprintf(event, sizeof(event), "%s{\"index\":0,%s,\"finish_reason\":\"stop\"}]}\n\n",
-			     job->chat ? chat_head : text_head, job->chat ? "\"delta\":{}" : "\"text\":\"\"");
+	const char *head = job->chat ? chat_head : text_head;
+	char event[SIGNED_BYTES_MAX], members[SIGNED_BYTES_MAX - EVENT_BYTES_MAX];
+	bool together = job->fault == FAULT_TEE;
+
+	put_members(members, sizeof(members), job, job->with_usage || is_signed(job));
+	int bytes = snprintf(event, sizeof(event), "%s{\"index\":0,%s,\"finish_reason\":\"stop\"}]%s}\n\n", head,
+			     job->chat ? "\"delta\":{}" : "\"text\":\"\"", together ? members : "");
 
 	send_chunk(conn, event, (size_t)bytes);
-	if (job->with_usage && job->fault != FAULT_NO_USAGE) {
-		bytes = snprintf(
-			event, sizeof(event),
-			"%s],\"usage\":{\"prompt_tokens\":%u,\"completion_tokens\":%u,\"total_tokens\":%u}}\n\n",
-			job->chat ? chat_head : text_head, job->prompt_tokens, job->completion_tokens,
-			job->prompt_tokens + job->completion_tokens);
+	if (!together && members[0] != 0) {
+		bytes = snprintf(event, sizeof(event), "%s]%s}\n\n", head, members);
 		send_chunk(conn, event, (size_t)bytes);
 	}
 	send_chunk(conn, "data: [DONE]\n\n", 14);
@@ -239,7 +269,7 @@ static void start_stream(struct conn *conn)
 
 static void make_answer(struct report *answer, const struct job *job)
 {
-	char words[256];
+	char words[SIGNED_BYTES_MAX];
 
 	answer->bytes = 0;
 	snprintf(words, sizeof(words),
@@ -254,18 +284,14 @@ static void make_answer(struct report *answer, const struct job *job)
 		report_raw(answer, token, TOKEN_BYTES);
 	}
 	report_words(answer, job->chat ? "\"},\"finish_reason\":\"stop\"}]" : "\",\"finish_reason\":\"stop\"}]");
-	if (job->fault != FAULT_NO_USAGE) {
-		snprintf(words, sizeof(words),
-			 ",\"usage\":{\"prompt_tokens\":%u,\"completion_tokens\":%u,\"total_tokens\":%u}",
-			 job->prompt_tokens, job->completion_tokens, job->prompt_tokens + job->completion_tokens);
-		report_words(answer, words);
-	}
+	put_members(words, sizeof(words), job, true);
+	report_words(answer, words);
 	report_words(answer, "}");
 }
 
 static bool is_usual(const struct job *job)
 {
-	return job->fault != FAULT_NO_USAGE && job->tokens == usual.tokens &&
+	return job->fault != FAULT_NO_USAGE && !is_signed(job) && job->tokens == usual.tokens &&
 	       job->prompt_tokens == usual.prompt_tokens && job->completion_tokens == usual.completion_tokens;
 }
 

@@ -318,6 +318,13 @@ TEST(events)
 		{"data: {'choices':[{'usage':null}],'usage':{'prompt_tokens':3,'completion_tokens':4}}\n\n", true,
 		 false, true, false, true},
 		{"data: {'choices':[],'usage':{}}\n\n", true, false, false, true, false},
+		/* a signature over the answer is no extra */
+		{"data: {'choices':[],'tee_id':'0x1','usage':{'prompt_tokens':3,'completion_tokens':4}}\n\n", true,
+		 false, false, false, true},
+		{"data: {'choices':[],'usage':{'prompt_tokens':3,'completion_tokens':4},'tee_':1}\n\n", true, false,
+		 false, false, true},
+		{"data: {'choices':[],'tee':1,'usage':{'prompt_tokens':3,'completion_tokens':4}}\n\n", true, false,
+		 false, true, true},
 		{"data: {'choices':[],'usage':5}\n\n", true, false, false, false, false},
 		{"data: {'choices':[{'delta':{}}],'usage':{'prompt_tokens':3,'completion_tokens':4}}\n\n", true, false,
 		 true, false, true},
