@@ -47,6 +47,8 @@ struct ledger_config {
 	const struct offer *offers; /* the configured ones: their assets and limits */
 	size_t offer_cnt;
 	void (*submit)(void *submit_ctx, struct settlement *settlement);
+	/* Whom to ask about a settlement that nobody can have heard of, as settlers_pick; NULL: there is no choice. */
+	uint64_t (*pick)(void *submit_ctx, const struct offer *offer, bool *up);
 	void *submit_ctx;
 	/* At start, once per record that is still on disk: lets the caller rebuild per-payer spend.  May be NULL. */
 	void (*recovered)(void *recovered_ctx, const struct payment *payment, const struct offer *offer,

@@ -147,6 +147,7 @@ void ask_fill(struct claim *claim, const struct record *record)
 		.payment = record->payment,
 		.offer = record->offer,
 		.amount_due = record->amount_due,
+		.facilitator = record->facilitator,
 		.attempts = record->attempts,
 		.in_doubt = record->in_doubt,
 	};
@@ -248,6 +249,16 @@ static enum claim_state judge(struct claim *claim, const struct settlement *sett
 	}
 }
 
+/* Nobody has heard of it, and another facilitator is there: it is soon asked, and who waits may wait for that. */
+static bool has_alternate(struct ledger *ledger, const struct claim *claim, const struct settlement *settlement)
+{
+	bool up = false;
+
+	if (ledger->config.pick == NULL || !settlement->not_sent || claim->in_doubt || claim->has_job)
+		return false;
+	return ledger->config.pick(ledger->config.submit_ctx, &settlement->offer, &up) != settlement->facilitator && up;
+}
+
 void ask_answered(struct ledger *ledger, struct slot *slot)
 {
 	struct settlement *settlement = &slot->settlement;
@@ -257,8 +268,9 @@ void ask_answered(struct ledger *ledger, struct slot *slot)
 	slot->answered = true;
 	settlement->word[sizeof settlement->word - 1] = 0;
 	slot->claim->has_job = settlement->job[0] != 0;
-	slot->claim->pending = settlement->outcome == CLAIM_UNKNOWN && settlement->pending;
 	claim_set_state(ledger, slot->claim, judge(slot->claim, settlement));
+	slot->claim->pending = settlement->outcome == CLAIM_UNKNOWN &&
+			       (settlement->pending || has_alternate(ledger, slot->claim, settlement));
 	ledger_work(ledger, slot->claim);
 }
 

@@ -52,6 +52,12 @@ static void new_record(struct ledger *ledger, const struct claim *claim, struct 
 	};
 }
 
+/* Who may have heard of the settlement, and only he, can tell what became of it (settlers.h). */
+static bool is_decided(const struct record *record)
+{
+	return record->facilitator != 0 && (record->in_doubt || record->job[0] != 0);
+}
+
 int journal_write(struct ledger *ledger, struct claim *claim, struct record *record, enum claim_state state,
 		  const struct word *amount_due, uint64_t now_s)
 {
@@ -79,6 +85,10 @@ int journal_write(struct ledger *ledger, struct claim *claim, struct record *rec
 		}
 		memcpy(record->word, settlement->word, sizeof record->word);
 		memcpy(record->job, settlement->job, sizeof record->job);
+	}
+	if (state == CLAIM_SETTLING && ledger->config.pick != NULL && !is_decided(record)) {
+		bool up;
+		record->facilitator = ledger->config.pick(ledger->config.submit_ctx, &record->offer, &up);
 	}
 	record_encode(bytes, record);
 	return fresh ? store_append(ledger->store, claim->id, bytes, sizeof bytes)

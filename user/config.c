@@ -78,12 +78,13 @@ static const struct setting filter_settings[] = {
 	{0},
 };
 
+#define FACILITATOR(field) FIELD(struct config_facilitator, field)
 static const struct setting facilitator_settings[] = {
-	{"url", config_set_base_url, NODE(facilitator.url), .required = true},
-	{"authorization", config_set_text, NODE(facilitator.authorization), .secret = true},
-	{"ca_file", config_set_text, NODE(facilitator.ca_file)},
-	{"timeout_ms", config_set_number, NODE(facilitator.timeout_ms), .min = 100, .max = MINUTES_MS(10)},
-	{"in_flight", config_set_number, NODE(facilitator.in_flight), .min = 1, .max = 1024},
+	{"url", config_set_base_url, FACILITATOR(url), .required = true},
+	{"authorization", config_set_text, FACILITATOR(authorization), .secret = true},
+	{"ca_file", config_set_text, FACILITATOR(ca_file)},
+	{"timeout_ms", config_set_number, FACILITATOR(timeout_ms), .min = 100, .max = MINUTES_MS(10)},
+	{"in_flight", config_set_number, FACILITATOR(in_flight), .min = 1, .max = 1024},
 	{0},
 };
 
@@ -115,6 +116,7 @@ static const struct setting offer_settings[] = {
 	{"token_name", config_set_text, OFFER(token_name)},
 	{"token_version", config_set_text, OFFER(token_version)},
 	{"facilitator", config_set_address, OFFER(facilitator)},
+	{"settle_by", config_set_names, FIELD(struct section, settle_by)},
 	{"input_per_mtok", config_set_price, OFFER(input_per_mtok)},
 	{"output_per_mtok", config_set_price, OFFER(output_per_mtok)},
 	{"session_reserve", config_set_amount, OFFER(session_reserve)},
@@ -162,13 +164,16 @@ static const struct kind {
 	[SECTION_UPSTREAM] = {"upstream", upstream_settings, MANY(upstreams, UPSTREAMS_MAX, upstream_cnt)},
 	[SECTION_OFFER] = {"offer", offer_settings, MANY(offers, OFFERS_MAX, offer_cnt)},
 	[SECTION_ROUTE] = {"route", route_settings, MANY(routes, ROUTES_MAX, route_cnt)},
+	[SECTION_ALTERNATE] = {"facilitator", facilitator_settings,
+			       MANY(alternates, FACILITATORS_MAX - 1, alternate_cnt)},
 	[SECTION_PRICE] = {"price", price_settings, MANY(prices, PRICES_MAX, price_cnt)},
 };
 _Static_assert(sizeof node_settings / sizeof node_settings[0] <= SECTION_KEYS_MAX,
 	       "key_line covers the largest section");
 /* Every named struct starts with its name, so that one function gives and finds names. */
-_Static_assert(offsetof(struct config_upstream, name) == 0 && offsetof(struct offer, name) == 0 &&
-		       offsetof(struct config_route, name) == 0 && offsetof(struct model_price, name) == 0,
+_Static_assert(offsetof(struct config_facilitator, name) == 0 && offsetof(struct config_upstream, name) == 0 &&
+		       offsetof(struct offer, name) == 0 && offsetof(struct config_route, name) == 0 &&
+		       offsetof(struct model_price, name) == 0,
 	       "name comes first");
 
 static void set_defaults(struct config *config)
@@ -210,6 +215,8 @@ static void set_defaults(struct config *config)
 	const struct sockaddr_in admin = {
 		.sin_family = AF_INET, .sin_port = htons(9402), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	memcpy(&config->admin, &admin, sizeof admin);
+	for (size_t i = 0; i < FACILITATORS_MAX - 1; i++)
+		config->alternates[i] = config->facilitator;
 	for (size_t i = 0; i < UPSTREAMS_MAX; i++)
 		config->upstreams[i].in_flight = 64;
 	for (size_t i = 0; i < OFFERS_MAX; i++)
@@ -266,6 +273,7 @@ static struct section *section_find(struct reader *reader, enum section_kind kin
 static void section_open(struct reader *reader, struct section *section, enum section_kind kind, void *target)
 {
 	free(section->offers);
+	free(section->settle_by);
 	free(section->upstream);
 	*section = (struct section){.kind = kind, .line = reader->line, .target = target};
 	reader->current = section;
@@ -276,6 +284,19 @@ static void *element(struct config *config, const struct kind *kind, size_t idx)
 	return (char *)config + kind->array + idx * kind->stride;
 }
 
+/* Where the settings of a section go of which there is one. */
+static void *single(struct config *config, enum section_kind kind)
+{
+	switch (kind) {
+	case SECTION_TIMEOUTS:
+		return &config->timeouts;
+	case SECTION_FACILITATOR:
+		return &config->facilitator;
+	default:
+		return config;
+	}
+}
+
 static void section_start(struct reader *reader, enum section_kind kind_idx, const char *name)
 {
 	const struct kind *kind = &kinds[kind_idx];
@@ -283,7 +304,7 @@ static void section_start(struct reader *reader, enum section_kind kind_idx, con
 	struct section *before = section_find(reader, kind_idx, name);
 
 	if (before == NULL && (kind->max == 0 || *count < kind->max)) {
-		void *target = kind_idx == SECTION_TIMEOUTS ? (void *)&reader->config->timeouts : reader->config;
+		void *target = single(reader->config, kind_idx);
 		if (kind->max != 0) {
 			target = element(reader->config, kind, (*count)++);
 			memcpy(target, name, strlen(name) + 1);
@@ -299,9 +320,8 @@ static void section_start(struct reader *reader, enum section_kind kind_idx, con
 				name, kind->max);
 	set_defaults(&reader->spare_config);
 	section_open(reader, &reader->spare, kind_idx,
-		     kind_idx == SECTION_TIMEOUTS ? (void *)&reader->spare_config.timeouts
-		     : kind->max != 0		  ? element(&reader->spare_config, kind, 0)
-						  : &reader->spare_config);
+		     kind->max != 0 ? element(&reader->spare_config, kind, 0)
+				    : single(&reader->spare_config, kind_idx));
 }
 
 static void take_section(struct reader *reader, const char *text)
@@ -313,6 +333,8 @@ static void take_section(struct reader *reader, const char *text)
 	for (unsigned kind = 0; kind < SECTION_KINDS; kind++) {
 		if (strlen(kinds[kind].name) != kind_bytes || memcmp(kinds[kind].name, text, kind_bytes) != 0)
 			continue;
+		if (kind == SECTION_FACILITATOR && *name != 0)
+			continue; /* SECTION_ALTERNATE has the same word, and a name */
 		if (kinds[kind].max == 0 && *name != 0)
 			inifile_mistake(reader->ini, reader->line, "[%s]: this section takes no name", text);
 		else if (kinds[kind].max != 0 && !name_good(name))
@@ -374,9 +396,11 @@ static void reader_fini(struct reader *reader)
 {
 	for (size_t i = 0; i < reader->section_cnt; i++) {
 		free(reader->sections[i].offers);
+		free(reader->sections[i].settle_by);
 		free(reader->sections[i].upstream);
 	}
 	free(reader->spare.offers);
+	free(reader->spare.settle_by);
 	free(reader->spare.upstream);
 	free(reader);
 }

@@ -49,6 +49,15 @@ struct config_route { /* [route NAME] */
 	char mime_type[NAME_BYTES_MAX]; /* default application/json */
 };
 
+struct config_facilitator {	   /* [facilitator], and [facilitator NAME] for offers that name it in settle_by */
+	char name[NAME_BYTES_MAX]; /* empty: the first */
+	char url[URL_BYTES_MAX];
+	char authorization[URL_BYTES_MAX];
+	char ca_file[PATH_BYTES_MAX]; /* PEM: who may vouch for an https url; empty: the system's list */
+	unsigned timeout_ms;	      /* 10000: of one call */
+	unsigned in_flight;	      /* 32 */
+};
+
 struct config_timeouts {	/* [timeouts], milliseconds */
 	unsigned head_ms;	/* 5000: first byte of a request to the end of its head */
 	unsigned body_ms;	/* 30000: end of head to end of body */
@@ -120,13 +129,10 @@ struct config {
 		unsigned syn_cookies_per_s; /* 1000: with auto, SYNs on one CPU above which they are answered */
 	} filter;
 
-	struct { /* [facilitator] */
-		char url[URL_BYTES_MAX];
-		char authorization[URL_BYTES_MAX];
-		char ca_file[PATH_BYTES_MAX]; /* PEM: who may vouch for an https url; empty: the system's list */
-		unsigned timeout_ms;	      /* 10000: of one call */
-		unsigned in_flight;	      /* 32 */
-	} facilitator;
+	/* Facilitator 0 is `facilitator`, number i + 1 is alternates[i]. */
+	struct config_facilitator facilitator;
+	struct config_facilitator alternates[FACILITATORS_MAX - 1];
+	size_t alternate_cnt;
 
 	struct config_timeouts timeouts;
 	struct config_upstream upstreams[UPSTREAMS_MAX];

@@ -112,6 +112,60 @@ static void check_price(struct reader *reader, const struct section *section)
 					"model: [price %s] has the same", other->name);
 }
 
+#define FIRST_FACILITATOR "default" /* in settle_by: the one without a name */
+
+/* Its number; FACILITATORS_MAX: there is none of that name. */
+static size_t find_facilitator(const struct config *config, const char *name)
+{
+	if (strcmp(name, FIRST_FACILITATOR) == 0)
+		return 0;
+	for (size_t i = 0; i < config->alternate_cnt; i++)
+		if (strcmp(config->alternates[i].name, name) == 0)
+			return i + 1;
+	return FACILITATORS_MAX;
+}
+
+/* The next of a list of names, without the space around it; NULL at the end. */
+static char *next_name(char **rest)
+{
+	char *name = strsep(rest, ",");
+
+	if (name == NULL)
+		return NULL;
+	name += strspn(name, " \t");
+	for (size_t bytes = strlen(name); bytes > 0 && (name[bytes - 1] == ' ' || name[bytes - 1] == '\t'); bytes--)
+		name[bytes - 1] = 0;
+	return name;
+}
+
+static void resolve_settle_by(struct reader *reader, const struct section *section, struct offer *offer)
+{
+	unsigned line = config_key_line(section, "settle_by");
+	char *rest = section->settle_by, *name;
+
+	while (rest != NULL && (name = next_name(&rest)) != NULL) {
+		size_t idx = find_facilitator(reader->config, name);
+		if (idx == FACILITATORS_MAX)
+			inifile_mistake(reader->ini, line, "settle_by: there is no [facilitator %s]", name);
+		else if (memchr(offer->settle_by, (int)idx, offer->settle_by_cnt) != NULL)
+			inifile_mistake(reader->ini, line, "settle_by: %s again", name);
+		else
+			offer->settle_by[offer->settle_by_cnt++] = (uint8_t)idx;
+	}
+	if (offer->settle_by_cnt == 0)
+		offer->settle_by_cnt = 1; /* facilitator 0 */
+}
+
+static void check_alternate(struct reader *reader, const struct section *section)
+{
+	const struct config_facilitator *facilitator = section->target;
+
+	check_required(reader, section, "facilitator", facilitator->name);
+	if (strcmp(facilitator->name, FIRST_FACILITATOR) == 0)
+		inifile_mistake(reader->ini, section->line, "[facilitator %s]: this is the one without a name",
+				facilitator->name);
+}
+
 /* A limit below one request would refuse every one. */
 static void check_unsettled(struct reader *reader, const struct section *section, const char *key,
 			    const struct offer *offer, const struct word *max)
@@ -127,6 +181,7 @@ static void check_offer(struct reader *reader, const struct section *section)
 	struct offer *offer = section->target;
 
 	check_required(reader, section, "offer", offer->name);
+	resolve_settle_by(reader, section, offer);
 	check_unsettled(reader, section, "unsettled_max", offer, &offer->unsettled_max);
 	check_unsettled(reader, section, "payer_unsettled_max", offer, &offer->payer_unsettled_max);
 	if (offer->method == METHOD_NONE) /* missing or wrong: nothing can be said of the rest */
@@ -183,11 +238,7 @@ static bool resolve_offers(struct reader *reader, const struct section *section,
 
 	if (section->offers == NULL || *section->offers == 0)
 		return false;
-	while ((name = strsep(&rest, ",")) != NULL) {
-		name += strspn(name, " \t");
-		for (size_t bytes = strlen(name); bytes > 0 && (name[bytes - 1] == ' ' || name[bytes - 1] == '\t');
-		     bytes--)
-			name[bytes - 1] = 0;
+	while ((name = next_name(&rest)) != NULL) {
 		named = true;
 		if (*name == 0)
 			inifile_mistake(reader->ini, line, "offers: an empty name");
@@ -271,6 +322,8 @@ static bool check_named(struct reader *reader)
 		const struct section *section = &reader->sections[i];
 		if (section->kind == SECTION_UPSTREAM)
 			check_required(reader, section, "upstream", ((struct config_upstream *)section->target)->name);
+		else if (section->kind == SECTION_ALTERNATE)
+			check_alternate(reader, section);
 		else if (section->kind == SECTION_OFFER)
 			check_offer(reader, section);
 		else if (section->kind == SECTION_PRICE)

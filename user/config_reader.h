@@ -18,10 +18,11 @@ enum section_kind {
 	SECTION_OFFER,
 	SECTION_ROUTE,
 	SECTION_PRICE,
+	SECTION_ALTERNATE, /* [facilitator NAME] */
 	SECTION_KINDS,
 };
 #define SECTION_KEYS_MAX 24
-#define SECTIONS_MAX (SECTION_UPSTREAM + UPSTREAMS_MAX + OFFERS_MAX + ROUTES_MAX + PRICES_MAX)
+#define SECTIONS_MAX (SECTION_UPSTREAM + UPSTREAMS_MAX + OFFERS_MAX + ROUTES_MAX + PRICES_MAX + FACILITATORS_MAX)
 
 struct reader;
 struct setting;
@@ -45,8 +46,8 @@ struct section {
 	unsigned line;
 	void *target;			     /* the struct its settings go to */
 	unsigned key_line[SECTION_KEYS_MAX]; /* by place in the table of settings; 0: not there */
-	/* [route] only: names, resolved when all sections are known */
-	char *offers, *upstream;
+	/* [route], and of [offer] settle_by: names, resolved when all sections are known */
+	char *offers, *upstream, *settle_by;
 };
 
 struct reader {

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "hash.h"
 #include "reason.h"
+#include "settlers.h"
 #include "sys/store.h"
 #include "worker.h"
 
@@ -24,7 +25,7 @@ struct node {
 	struct config *config;
 	struct filter *filter;
 	struct shared shared;
-	struct settler *settler;
+	struct settlers *settlers;
 	struct worker *workers;
 	unsigned worker_cnt, started_cnt;
 	uint64_t start_ns;
@@ -110,28 +111,20 @@ static void recovered(void *ctx, const struct payment *payment, const struct off
 static int open_money(struct node *node)
 {
 	const struct config *config = node->config;
-	struct settle_config settle = {
-		.url = config->facilitator.url,
-		.authorization = config->facilitator.authorization[0] != 0 ? config->facilitator.authorization : NULL,
-		.ca_file = config->facilitator.ca_file[0] != 0 ? config->facilitator.ca_file : NULL,
-		.timeout_ms = config->facilitator.timeout_ms,
-		.in_flight_max = config->facilitator.in_flight,
-		.done = settlement_done,
-		.done_ctx = node};
-	int error = settle_start(&node->settler, &settle);
-	if (error < 0) {
-		log_error("event=settle_start error=%d", -error);
+	struct settlers_config settlers = {.config = config, .done = settlement_done, .done_ctx = node};
+	int error = settlers_start(&node->settlers, &settlers);
+	if (error < 0)
 		return error;
-	}
 	struct ledger_config ledger = {.directory = config->state_directory,
 				       .claims_max = config->claims,
 				       .map_bytes_max = config->ledger_bytes,
-				       .settlements_max = config->facilitator.in_flight,
+				       .settlements_max = settlers_in_flight(config),
 				       .keep_s = config->keep_s,
 				       .offers = config->offers,
 				       .offer_cnt = config->offer_cnt,
-				       .submit = settle_submit,
-				       .submit_ctx = node->settler,
+				       .submit = settlers_submit,
+				       .pick = settlers_pick,
+				       .submit_ctx = node->settlers,
 				       .recovered = recovered,
 				       .recovered_ctx = node};
 	error = ledger_open(&node->shared.ledger, &ledger);
@@ -362,8 +355,8 @@ void node_stop(struct node *node)
 	join_workers(node);
 	if (node->shared.ledger != NULL)
 		ledger_stop_asking(node->shared.ledger);
-	if (node->settler != NULL)
-		settle_stop(node->settler); /* gives back what it was lent, before the ledger closes */
+	if (node->settlers != NULL)
+		settlers_stop(node->settlers); /* gives back what it was lent, before the ledger closes */
 	if (node->shared.ledger != NULL)
 		ledger_close(node->shared.ledger);
 	sessions_fini(node->shared.sessions);
@@ -429,7 +422,7 @@ void node_look(void *ctx, struct admin_view *view)
 	if (node->shared.ledger != NULL) {
 		view->has_ledger = true;
 		ledger_stats(node->shared.ledger, &view->ledger);
-		settle_stats(node->settler, &view->settle);
+		settlers_stats(node->settlers, &view->settle);
 	}
 	view->has_sessions = node->shared.sessions != NULL;
 	if (view->has_sessions)

@@ -75,6 +75,9 @@ struct offer {
 	uint8_t token_decimals;
 	/* upto only: what one request of a session holds back before it is forwarded; at most amount */
 	struct word session_reserve;
+	/* Who settles it: numbers of facilitators (config.h), the first that is up.  Not in the ledger. */
+	uint8_t settle_by[FACILITATORS_MAX];
+	uint8_t settle_by_cnt;
 	/* Limits in the offer's asset on what is taken or owed and not yet settled, over all offers that have the asset; zero:
 	 * none.  Not in the ledger: a record has no use for them. */
 	struct word unsettled_max, payer_unsettled_max;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "limits.h"
 #include "post.h"
@@ -20,6 +21,7 @@
 #define BODY_BYTES_MAX 8192
 #define ANSWER_BYTES_MAX 65536
 #define WAIT_MS 1000
+#define DOWN_MS 5000
 
 struct settler {
 	struct settle_config config;
@@ -30,6 +32,7 @@ struct settler {
 	sem_t opened;
 	int open_error;
 	_Atomic bool stopping;
+	_Atomic uint64_t down_until_ms; /* of the clock since boot; 0: up */
 	_Atomic uint64_t asked, settled, refused, unknown, facilitator_errors;
 };
 
@@ -86,10 +89,35 @@ static bool says_nothing(const struct settlement *settlement)
 	return settlement->outcome == CLAIM_UNKNOWN && strncmp(settlement->word, "facilitator_", 12) == 0;
 }
 
+static uint64_t now_ms(void)
+{
+	return clock_ns() / 1000000;
+}
+
+bool settle_up(const struct settler *settler)
+{
+	return atomic_load(&settler->down_until_ms) <= now_ms();
+}
+
+static void note_health(struct settler *settler, const struct fetch_job *job)
+{
+	bool down = job->error != 0 || job->status >= 500;
+	const char *name = settler->config.name != NULL ? settler->config.name : "";
+
+	if (job->error == -ECANCELED)
+		return;
+	bool was_down = atomic_exchange(&settler->down_until_ms, down ? now_ms() + DOWN_MS : 0) != 0;
+	if (down && !was_down)
+		log_warn("event=facilitator_down facilitator=%s error=%d status=%ld", name, -job->error, job->status);
+	if (!down && was_down)
+		log_info("event=facilitator_up facilitator=%s", name);
+}
+
 static void finish(struct settler *settler, struct fetch_job *job)
 {
 	struct settlement *settlement = job->ctx;
 
+	note_health(settler, job);
 	if (job->error != 0) {
 		if (job->error != -ECANCELED)
 			count(&settler->facilitator_errors);

@@ -16,6 +16,7 @@
 struct settler;
 
 struct settle_config {
+	const char *name;					     /* in the log; NULL: none */
 	const char *url;					     /* of the facilitator; "/settle" is appended */
 	const char *authorization;				     /* value of the Authorization header, or NULL */
 	const char *ca_file;					     /* PEM, or NULL for the system's list */
@@ -35,6 +36,9 @@ int settle_start(struct settler **out, const struct settle_config *config);
 /* Gives every settlement back (unknown, when it was in flight) and joins the thread. */
 void settle_stop(struct settler *settler);
 void settle_submit(void *settler, struct settlement *settlement);
+/* Is the facilitator thought to be there?  Not for a while after a call that brought no answer, or one of its own trouble
+ * (5xx).  Any thread. */
+bool settle_up(const struct settler *settler);
 void settle_stats(struct settler *settler, struct settle_stats *stats);
 
 /* settle_body: the POST /settle body, as the facilitator API wants it, from our own record of what was verified (never

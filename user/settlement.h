@@ -35,6 +35,7 @@ struct settlement {
 	struct payment payment;
 	struct offer offer;		/* as it was when the claim was taken */
 	struct word amount_due;		/* atomic units, at most offer.amount */
+	uint64_t facilitator;		/* who is asked: settlers.h */
 	unsigned attempts;		/* asked so far, counting restarts */
 	bool in_doubt;			/* an earlier attempt may have gone through */
 	char job[SETTLE_JOB_BYTES_MAX]; /* in and out: what the facilitator made of it; empty: to be asked by POST */

@@ -7,7 +7,7 @@ import { faults, nonceOf } from './lib/facilitator.mjs';
 import { payment, receiptOf } from './lib/payment.mjs';
 import { built } from './lib/process.mjs';
 import { refused, stillGood } from './lib/refusal.mjs';
-import { AMOUNT, PRICE } from './lib/tollbar.mjs';
+import { AMOUNT, PRICE, startTollbar } from './lib/tollbar.mjs';
 import { UPSTREAM_USAGE } from './lib/upstream.mjs';
 import { sleep, until } from './lib/wait.mjs';
 import { askPaid, BODY_STREAM, startWorld } from './lib/world.mjs';
@@ -180,6 +180,33 @@ test('a job that nobody knows any more is asked for anew, and pays once', async 
 	await until('the settlement', RESOLVE_MS, async () => (await charged(payer)) > 0n);
 	assert.equal(await charged(payer), USED);
 	assert.equal(settlesOf(made).length, 2);
+});
+
+test('the facilitator is down: another one settles, and who waits is served', async () => {
+	const by = { settle_by: 'default, spare' };
+	const gate = await startTollbar({
+		...world,
+		facilitator: { url: 'http://127.0.0.1:1' },
+		more: {
+			'facilitator spare': { url: world.facilitator.url },
+			'offer eip3009': by,
+			'offer upto': by,
+		},
+	});
+	try {
+		for (const method of ['eip3009', 'upto']) {
+			const { payer, made } = await fresh(method);
+			const answer = await askPaid(gate.chat, made);
+			assert.equal(answer.status, 200, answer.text);
+			assert.ok((await charged(payer)) > 0n);
+			assert.equal(settlesOf(made).length, 1);
+		}
+		const { made } = await fresh('permit2'); /* which names nobody else */
+		assert.equal((await askPaid(gate.chat, made)).reason, 'settle_unknown');
+		assert.equal(settlesOf(made).length, 0);
+	} finally {
+		await gate.stop('SIGKILL');
+	}
 });
 
 test('tollbar ledger shows it beside the running daemon', async () => {

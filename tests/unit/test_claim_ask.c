@@ -149,7 +149,7 @@ TEST(claim_lines_take_turns_until_it_is_urgent)
 	}
 }
 
-/* --- jobs --- */
+/* --- whom to ask --- */
 
 static void answer_with_job(struct settlement *settlement, const char *job)
 {
@@ -157,6 +157,104 @@ static void answer_with_job(struct settlement *settlement, const char *job)
 	snprintf(settlement->job, sizeof settlement->job, "%s", job);
 	answer(settlement, CLAIM_UNKNOWN, job[0] != 0 ? "settlement_pending" : "facilitator_job_gone");
 }
+
+static uint64_t picked;
+static bool picked_up;
+
+static uint64_t pick(void *ctx, const struct offer *offer, bool *up)
+{
+	CHECK(ctx == &asked && offer->name[0] != 0);
+	*up = picked_up;
+	return picked;
+}
+
+static void answer_unsent(struct settlement *settlement)
+{
+	settlement->outcome = CLAIM_UNKNOWN;
+	settlement->not_sent = true;
+	settlement->pending = false;
+	snprintf(settlement->word, sizeof settlement->word, "facilitator_unreachable");
+	ledger_settled(ledger, settlement);
+}
+
+TEST(claim_nobody_heard_of_goes_to_another_facilitator)
+{
+	struct settlement *settlement;
+	struct sale sale;
+
+	setup();
+	ledger_backoff_ms = 20;
+	config.pick = pick;
+	picked = 7;
+	picked_up = true;
+	start();
+	sale_init(&sale, METHOD_EIP3009, 1, 60);
+	take_durably(&sale);
+	owe(&sale, 1000);
+	settlement = must_ask();
+	CHECK_EQ(settlement->facilitator, 7);
+	picked = 8;
+	answer_unsent(settlement);
+	settlement = must_ask();
+	CHECK(settlement->facilitator == 8 && !settlement->in_doubt);
+	CHECK(next_mail(&box, 20) == NULL); /* it waits on */
+	picked = 7;
+	picked_up = false; /* neither is there: who waits is told */
+	answer_unsent(settlement);
+	CHECK(mailed(&sale.settled));
+	CHECK_EQ(sale.settled.outcome, CLAIM_UNKNOWN);
+	settlement = must_ask();
+	CHECK_EQ(settlement->facilitator, 7);
+	stop();
+	cleanup();
+}
+
+/* Whoever may have heard of it is the only one who can tell, also after a kill and a restart. */
+TEST(claim_in_doubt_stays_with_its_facilitator)
+{
+	struct settlement *settlement;
+	struct sale sales[3];
+
+	setup();
+	ledger_backoff_ms = 20;
+	config.pick = pick;
+	picked = 7;
+	picked_up = true;
+	start();
+	for (uint64_t i = 0; i < 3; i++) {
+		sale_init(&sales[i], METHOD_EIP3009, i, 60);
+		take_durably(&sales[i]);
+		owe(&sales[i], 1000);
+	}
+	struct settlement *lent[3];
+	for (size_t i = 0; i < 3; i++)
+		lent[i] = must_ask();
+	picked = 8;
+	for (size_t i = 0; i < 3; i++) { /* no answer; in line there; no answer, and then not even a connection */
+		settlement = lent[i];
+		CHECK_EQ(settlement->facilitator, 7);
+		if (sale_number(&settlement->payment) == 1)
+			answer_with_job(settlement, "payment-1");
+		else
+			answer(settlement, CLAIM_UNKNOWN, "timeout");
+	}
+	for (int turn = 0; turn < 12; turn++) {
+		if (turn == 6)
+			restart();
+		settlement = must_ask();
+		CHECK_EQ(settlement->facilitator, 7);
+		if (sale_number(&settlement->payment) == 1)
+			answer_with_job(settlement, "payment-1");
+		else if (sale_number(&settlement->payment) == 2)
+			answer_unsent(settlement);
+		else
+			answer(settlement, CLAIM_UNKNOWN, "timeout");
+	}
+	stop();
+	cleanup();
+}
+
+/* --- jobs --- */
 
 /* Who waits is told when it is known; the job outlives the process, is no doubt, and can be lost. */
 TEST(claim_job_is_asked_after_until_it_ends)

@@ -314,6 +314,16 @@ static const struct {
 	 "f:30: payer_unsettled_max = 1e3: must be a whole number of atomic units from 0 (no limit) to 2^256 - 1\n"
 	 "f:29: unsettled_max: smaller than amount: every request would be refused\n"},
 	{WHOLE OFFER_PART("p") "unsettled_max = 10\npayer_unsettled_max = 0\n", ""},
+	{WHOLE
+	 "[facilitator b]\nurl = http://127.0.0.1:4022\n[facilitator a]\nurl = http://127.0.0.1:4023\n" OFFER_PART(
+		 "p") "settle_by = a, default ,b\n",
+	 ""},
+	{WHOLE "[facilitator b]\n" OFFER_PART("p") "settle_by = a,b,b,\n[facilitator default]\nurl = http://h:1\n",
+	 "f:21: [facilitator b]: url is missing\nf:30: settle_by: there is no [facilitator a]\nf:30: settle_by: b "
+	 "again\n"
+	 "f:30: settle_by: there is no [facilitator ]\nf:31: [facilitator default]: this is the one without a name\n"},
+	{WHOLE "[facilitator b c]\nurl = http://h:1\n",
+	 "f:21: [facilitator b c]: needs a name of letters, digits, '.', '_', '-'\n"},
 	{WHOLE "[offer p]\nmethod = erc20\n",
 	 "f:22: method = erc20: must be eip3009 or permit2 or upto\nf:21: [offer p]: network is missing\n"
 	 "f:21: [offer p]: asset is missing\nf:21: [offer p]: pay_to is missing\nf:21: [offer p]: amount is missing\n"},
