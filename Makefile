@@ -111,7 +111,7 @@ $(B)/tests/bench/volatile: tests/bench/volatile.c $(B)/user/main.o $(B)/libtollb
 	$(Q)$(CC) $(ALL_CFLAGS) -MF $@.d -Wno-missing-prototypes $(LDFLAGS) -Wl,--wrap=wal_commit -Wl,--wrap=wal_fits \
 		-o $@ $< $(B)/user/main.o $(B)/libtollbar.a $(LIBS)
 
-build/fuzz/%: tests/fuzz/%.c $(wildcard user/*.[ch] user/base/*.[ch] include/*.h bpf/*.h) Makefile
+build/fuzz/%: tests/fuzz/%.c $(wildcard user/*.[ch] user/base/*.[ch] user/ec/*.[ch] include/*.h bpf/*.h) Makefile
 	@mkdir -p $(@D)
 	@echo "  FUZZ  $@"
 	$(Q)$(CLANG) -std=gnu11 -O1 -g -fno-strict-aliasing -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \

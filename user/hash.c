@@ -7,6 +7,7 @@
 #include "base/span.h"
 #include "base/u256.h"
 #include "contracts.h"
+#include "ec/keccak8.h"
 
 /* keccak256 of the type strings; tests/unit/test_hash.c computes each from its string. */
 
@@ -56,13 +57,20 @@ static const struct word permit2_name = {{
 	0xda, 0xe5, 0xe3, 0x2e, 0x2b, 0x90, 0x44, 0x0b, 0x56, 0x6b, 0xb3, 0x04, 0x40, 0x41, 0xd3, 0x6a,
 }};
 
-/* An EIP-712 struct being encoded: words one after another. */
+/* --- encoding: words one after another --- */
+
 #define ENCODE_WORDS_MAX 7
 
 struct encoding {
 	struct word words[ENCODE_WORDS_MAX];
 	size_t word_cnt;
 };
+
+static void start_with(struct encoding *encoding, const struct word *type)
+{
+	encoding->words[0] = *type;
+	encoding->word_cnt = 1;
+}
 
 static void add_word(struct encoding *encoding, const struct word *word)
 {
@@ -77,22 +85,18 @@ static void add_address(struct encoding *encoding, const struct address *address
 	memcpy(word->at + 12, address->at, 20);
 }
 
-static struct word hash_encoding(const struct encoding *encoding)
+/* Room for a hash that is made later: where it goes. */
+static uint8_t *add_hash(struct encoding *encoding)
 {
-	struct word hash = {{0}};
-
-	keccak256(hash.at, encoding->words, encoding->word_cnt * sizeof(struct word));
-	return hash;
+	return encoding->words[encoding->word_cnt++].at;
 }
 
-static struct encoding start_with(const struct word *type)
+static struct keccak8_item hash_of(const struct encoding *encoding, uint8_t *out)
 {
-	struct encoding encoding;
-
-	encoding.word_cnt = 0;
-	add_word(&encoding, type);
-	return encoding;
+	return (struct keccak8_item){encoding->words, encoding->word_cnt * sizeof(struct word), out};
 }
+
+/* --- the domain --- */
 
 static struct word hash_text(const char *text)
 {
@@ -105,9 +109,10 @@ static struct word hash_text(const char *text)
 void hash_domain(struct word *separator, const struct offer *offer)
 {
 	bool token = offer->method == METHOD_EIP3009;
-	struct encoding encoding = start_with(token ? &token_domain_type : &permit2_domain_type);
+	struct encoding encoding;
 	struct word chain_id = {{0}};
 
+	start_with(&encoding, token ? &token_domain_type : &permit2_domain_type);
 	if (token) {
 		struct word name = hash_text(offer->token_name), version = hash_text(offer->token_version);
 		add_word(&encoding, &name);
@@ -118,68 +123,110 @@ void hash_domain(struct word *separator, const struct offer *offer)
 	u256_from_u64(chain_id.at, offer->chain_id);
 	add_word(&encoding, &chain_id);
 	add_address(&encoding, token ? &offer->asset : &contract_permit2);
-	*separator = hash_encoding(&encoding);
+	keccak256(separator->at, encoding.words, encoding.word_cnt * sizeof(struct word));
 }
 
-static struct word hash_transfer(const struct payment *payment)
+/* --- payments: what is hashed for one, and where the hashes go --- */
+
+struct work {
+	struct encoding signed_struct;
+	struct encoding permitted, witness;   /* Permit2: hashed before, */
+	uint8_t *permitted_out, *witness_out; /* into signed_struct */
+	uint8_t message[2 + 2 * sizeof(struct word)];
+};
+
+static void encode_transfer(struct encoding *transfer, const struct payment *payment)
 {
-	struct encoding encoding = start_with(&transfer_type);
-
-	add_address(&encoding, &payment->from);
-	add_address(&encoding, &payment->to);
-	add_word(&encoding, &payment->amount);
-	add_word(&encoding, &payment->valid_after);
-	add_word(&encoding, &payment->deadline);
-	add_word(&encoding, &payment->nonce);
-	return hash_encoding(&encoding);
+	start_with(transfer, &transfer_type);
+	add_address(transfer, &payment->from);
+	add_address(transfer, &payment->to);
+	add_word(transfer, &payment->amount);
+	add_word(transfer, &payment->valid_after);
+	add_word(transfer, &payment->deadline);
+	add_word(transfer, &payment->nonce);
 }
 
-static struct word hash_permitted(const struct payment *payment)
-{
-	struct encoding encoding = start_with(&permitted_type);
-
-	add_address(&encoding, &payment->token);
-	add_word(&encoding, &payment->amount);
-	return hash_encoding(&encoding);
-}
-
-static struct word hash_witness(const struct payment *payment)
+static void encode_permit(struct work *work, const struct payment *payment)
 {
 	bool upto = payment->method == METHOD_UPTO;
-	struct encoding encoding = start_with(upto ? &upto_witness_type : &exact_witness_type);
 
-	add_address(&encoding, &payment->to);
+	start_with(&work->permitted, &permitted_type);
+	add_address(&work->permitted, &payment->token);
+	add_word(&work->permitted, &payment->amount);
+
+	start_with(&work->witness, upto ? &upto_witness_type : &exact_witness_type);
+	add_address(&work->witness, &payment->to);
 	if (upto)
-		add_address(&encoding, &payment->facilitator);
-	add_word(&encoding, &payment->valid_after);
-	return hash_encoding(&encoding);
+		add_address(&work->witness, &payment->facilitator);
+	add_word(&work->witness, &payment->valid_after);
+
+	start_with(&work->signed_struct, upto ? &upto_permit_type : &exact_permit_type);
+	work->permitted_out = add_hash(&work->signed_struct);
+	add_address(&work->signed_struct, &payment->spender);
+	add_word(&work->signed_struct, &payment->nonce);
+	add_word(&work->signed_struct, &payment->deadline);
+	work->witness_out = add_hash(&work->signed_struct);
 }
 
-static struct word hash_permit(const struct payment *payment)
-{
-	struct encoding encoding = start_with(payment->method == METHOD_UPTO ? &upto_permit_type : &exact_permit_type);
-	struct word permitted = hash_permitted(payment), witness = hash_witness(payment);
+/* --- many at once --- */
 
-	add_word(&encoding, &permitted);
-	add_address(&encoding, &payment->spender);
-	add_word(&encoding, &payment->nonce);
-	add_word(&encoding, &payment->deadline);
-	add_word(&encoding, &witness);
-	return hash_encoding(&encoding);
+#define PIECE 16 /* payments in work at a time: they stay in the first-level cache */
+
+/* hash_struct of each, into its message. */
+static void hash_structs(struct work work[], const struct hash_job jobs[], size_t cnt)
+{
+	struct keccak8_item items[2 * PIECE];
+	size_t permits[PIECE], permit_cnt = 0;
+
+	for (size_t i = 0; i < cnt; i++) {
+		if (jobs[i].payment->method == METHOD_EIP3009) {
+			encode_transfer(&work[i].signed_struct, jobs[i].payment);
+		} else {
+			encode_permit(&work[i], jobs[i].payment);
+			permits[permit_cnt++] = i;
+		}
+	}
+	for (size_t i = 0; i < permit_cnt; i++) { /* those of one length side by side */
+		struct work *permit = &work[permits[i]];
+		items[i] = hash_of(&permit->permitted, permit->permitted_out);
+		items[permit_cnt + i] = hash_of(&permit->witness, permit->witness_out);
+	}
+	if (permit_cnt > 0)
+		keccak8_many(items, 2 * permit_cnt);
+	for (size_t i = 0; i < cnt; i++)
+		items[i] = hash_of(&work[i].signed_struct, work[i].message + 2 + sizeof(struct word));
+	keccak8_many(items, cnt);
 }
 
-void hash_struct(struct word *hash, const struct payment *payment)
+static void hash_piece(const struct hash_job jobs[], size_t cnt)
 {
-	*hash = payment->method == METHOD_EIP3009 ? hash_transfer(payment) : hash_permit(payment);
+	struct keccak8_item items[PIECE];
+	struct work work[PIECE];
+
+	hash_structs(work, jobs, cnt);
+	for (size_t i = 0; i < cnt; i++) {
+		memcpy(work[i].message, "\x19\x01", 2);
+		memcpy(work[i].message + 2, jobs[i].separator->at, sizeof(struct word));
+		items[i] = (struct keccak8_item){work[i].message, sizeof(work[i].message), jobs[i].digest->at};
+	}
+	keccak8_many(items, cnt);
+}
+
+void hash_payments(const struct hash_job jobs[], size_t cnt)
+{
+	for (size_t at = 0; at < cnt; at += PIECE)
+		hash_piece(jobs + at, cnt - at < PIECE ? cnt - at : PIECE);
 }
 
 void hash_payment(struct word *digest, const struct payment *payment, const struct word *separator)
 {
-	uint8_t message[2 + 2 * sizeof(struct word)] = {0x19, 0x01};
-	struct word hash;
+	hash_piece(&(struct hash_job){payment, separator, digest}, 1);
+}
 
-	hash_struct(&hash, payment);
-	memcpy(message + 2, separator->at, sizeof(struct word));
-	memcpy(message + 2 + sizeof(struct word), hash.at, sizeof(struct word));
-	keccak256(digest->at, message, sizeof(message));
+void hash_struct(struct word *hash, const struct payment *payment)
+{
+	struct work work;
+
+	hash_structs(&work, &(struct hash_job){.payment = payment}, 1);
+	memcpy(hash->at, work.message + 2 + sizeof(struct word), sizeof(hash->at));
 }

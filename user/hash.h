@@ -2,6 +2,8 @@
 #ifndef TOLLBAR_HASH_H
 #define TOLLBAR_HASH_H
 /* hash.h: EIP-712 digests of the three payment methods.  No I/O, cannot fail. */
+#include <stddef.h>
+
 #include "payment.h"
 
 /* hash_domain: the domain separator an offer's payments are signed under: the token's (name, version, chainId,
@@ -9,12 +11,20 @@
  * Source: EIP-712; Permit2 EIP712.sol. */
 void hash_domain(struct word *separator, const struct offer *offer);
 
-/* hash_struct: hashStruct of TransferWithAuthorization or PermitWitnessTransferFrom, for hash_payment and explain. */
-void hash_struct(struct word *hash, const struct payment *payment);
-
-/* hash_payment: keccak256(0x1901 ‖ separator ‖ hash_struct), what was signed.
- * In: payment as decoded; separator, from the offer it was matched to.  Out: digest.
+/* hash_payments: keccak256(0x1901 ‖ separator ‖ hash_struct) of each payment, what was signed; any number, of any methods.
+ * Together they are hashed eight side by side where the CPU can (ec/keccak8.h).
  * Source: EIP-712 encodeData; x402 scheme_exact_evm, scheme_upto_evm.  Vectors: tests/vectors/eip712.json */
+struct hash_job {
+	const struct payment *payment; /* as decoded */
+	const struct word *separator;  /* from the offer it was matched to */
+	struct word *digest;	       /* out; elsewhere than the others and what is read */
+};
+void hash_payments(const struct hash_job jobs[], size_t cnt);
+
+/* hash_payment: one. */
 void hash_payment(struct word *digest, const struct payment *payment, const struct word *separator);
+
+/* hash_struct: hashStruct of TransferWithAuthorization or PermitWitnessTransferFrom alone, for explain. */
+void hash_struct(struct word *hash, const struct payment *payment);
 
 #endif

@@ -377,6 +377,7 @@ static void verify_round(struct worker *worker)
 {
 	struct request *batch[VERIFY_BATCH_MAX];
 	struct verify_item items[VERIFY_BATCH_MAX];
+	struct hash_job jobs[VERIFY_BATCH_MAX];
 	size_t cnt = 0;
 
 	for (struct request *request; cnt < VERIFY_BATCH_MAX && (request = pop_verify(worker)) != NULL;) {
@@ -384,15 +385,17 @@ static void verify_round(struct worker *worker)
 			worker_free_request(request);
 			continue;
 		}
-		hash_payment(&items[cnt].digest, &request->payment, &request->offer->domain_separator);
+		jobs[cnt] = (struct hash_job){&request->payment, &request->offer->domain_separator, &items[cnt].digest};
 		items[cnt].signature = request->payment.signature;
 		items[cnt].payer = request->payment.from;
 		items[cnt].method = request->payment.method;
 		batch[cnt++] = request;
-		STEP_END(request, HASH, hash);
 	}
 	if (cnt == 0)
 		return;
+	hash_payments(jobs, cnt);
+	for (size_t i = 0; i < cnt; i++)
+		STEP_END(batch[i], HASH, hash);
 	verify_batch(worker->verifier, items, cnt);
 	count_verified(worker);
 	for (size_t i = 0; i < cnt; i++) {

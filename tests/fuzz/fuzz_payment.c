@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// link: user/decode.c user/hash.c user/permit.c user/network.c user/base/json.c user/base/utf8.c user/base/hex.c
+// link: user/decode.c user/hash.c user/ec/keccak8.c user/permit.c user/network.c user/base/json.c user/base/utf8.c user/base/hex.c
 // link: user/base/u256.c user/base/base64.c user/base/keccak.c user/base/log.c -ljansson
 /* fuzz_payment.c: bytes to a payment and through the stateless steps.  What decodes must be what jansson reads, and the
  * base64 form of the same JSON must end the same way.  First byte: version, and whether the rest is JSON or base64. */

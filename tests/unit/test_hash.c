@@ -2,6 +2,7 @@
 #include "hash.c"
 
 #include "check.h"
+#include "random.h"
 #include "vectors.h"
 
 static struct word word_of(const char *hex)
@@ -205,6 +206,66 @@ TEST(each_field_counts)
 			}
 		}
 	}
+}
+
+#define MANY 70
+
+/* Every digest of a batch is its payment's own, whatever stands beside it. */
+static void check_batch(const struct payment payments[], const struct word separators[], size_t cnt)
+{
+	struct word together[MANY + 1], alone;
+	struct hash_job jobs[MANY];
+
+	memset(together, 0x5a, sizeof(together));
+	for (size_t i = 0; i < cnt; i++)
+		jobs[i] = (struct hash_job){&payments[i], &separators[i], &together[i]};
+	hash_payments(jobs, cnt);
+	for (size_t i = 0; i < cnt; i++) {
+		hash_payment(&alone, &payments[i], &separators[i]);
+		CHECK_BYTES(&together[i], &alone, sizeof(alone));
+	}
+	memset(&alone, 0x5a, sizeof(alone));
+	CHECK_BYTES(&together[cnt], &alone, sizeof(alone));
+}
+
+TEST(batches_of_every_size)
+{
+	static struct payment payments[MANY];
+	static struct word separators[MANY];
+
+	random_start("hash batches");
+	for (unsigned method = METHOD_NONE; method <= METHOD_UPTO; method++) /* METHOD_NONE: any */
+		for (size_t cnt = 0; cnt <= MANY; cnt++) {
+			random_bytes((uint8_t *)payments, sizeof(payments));
+			random_bytes((uint8_t *)separators, sizeof(separators));
+			for (size_t i = 0; i < cnt; i++)
+				payments[i].method = (uint8_t)(method != METHOD_NONE ? method : 1 + random_below(3));
+			check_batch(payments, separators, cnt);
+		}
+}
+
+/* Those with known digests, in one batch. */
+TEST(generated_vectors_together)
+{
+	static struct payment payments[128];
+	static struct word separators[128], want[128], got[128];
+	static struct hash_job jobs[128];
+	struct vectors vectors;
+	struct vector vector;
+	size_t cnt = 0;
+
+	vectors_open(&vectors, "tests/vectors/eip712.json", "vectors");
+	for (; cnt < 128 && vectors_next(&vectors, &vector); cnt++) {
+		vector_payment(&payments[cnt], &vector);
+		vector_bytes(separators[cnt].at, 32, &vector, "separator");
+		vector_bytes(want[cnt].at, 32, &vector, "digest");
+		jobs[cnt] = (struct hash_job){&payments[cnt], &separators[cnt], &got[cnt]};
+	}
+	vectors_close(&vectors);
+	CHECK(cnt >= 72);
+	hash_payments(jobs, cnt);
+	for (size_t i = 0; i < cnt; i++)
+		CHECK_BYTES(&got[i], &want[i], sizeof(got[i]));
 }
 
 CHECK_MAIN
