@@ -13,6 +13,7 @@
 #include "base/siphash.h"
 #include "base/tally.h"
 #include "ec/ec.h"
+#include "ec/keccak8.h"
 #include "repeats.h"
 #include "signers.h"
 
@@ -28,6 +29,7 @@ static const uint8_t half_order[32] = {
 	0x5d, 0x57, 0x6e, 0x73, 0x57, 0xa4, 0x50, 0x1d, 0xdf, 0xe9, 0x2f, 0x46, 0x68, 0x1b, 0x20, 0xa0,
 };
 static const uint8_t zero[32];
+#define ADDRESS_AT 12 /* of the hash of a key: an address is its last 20 bytes */
 
 #define COLD_MIN 2	    /* of one alone, libsecp256k1 is cheaper than a vector with seven empty lanes */
 #define LOST_ALONE_NS 30000 /* what a signer's table would have saved, alone and in a cold vector: roughly is enough */
@@ -162,13 +164,12 @@ static bool form_is_good(const uint8_t *signature)
 	       memcmp(s, half_order, 32) <= 0;
 }
 
-/* The key that made this signature, and its address; false when none did. */
-static bool recover(struct verifier *verifier, struct address *signer, uint8_t key[64], const struct verify_item *item,
-		    int id)
+/* The key that made this signature; false when none did. */
+static bool recover(struct verifier *verifier, uint8_t key[64], const struct verify_item *item, int id)
 {
 	secp256k1_ecdsa_recoverable_signature signature;
 	secp256k1_pubkey recovered;
-	uint8_t point[65], hash[32];
+	uint8_t point[65];
 	size_t bytes = sizeof(point);
 
 	if (!secp256k1_ecdsa_recoverable_signature_parse_compact(verifier->secp, &signature, item->signature, id) ||
@@ -176,19 +177,21 @@ static bool recover(struct verifier *verifier, struct address *signer, uint8_t k
 	    !secp256k1_ec_pubkey_serialize(verifier->secp, point, &bytes, &recovered, SECP256K1_EC_UNCOMPRESSED))
 		return false;
 	memcpy(key, point + 1, 64);
-	keccak256(hash, key, 64);
-	memcpy(signer->at, hash + 12, sizeof(signer->at));
 	return true;
 }
 
 enum reason verify_recover(struct verifier *verifier, struct address *signer, const struct verify_item *item)
 {
 	int id = recovery_id(item->method, item->signature[64]);
-	uint8_t key[64];
+	uint8_t key[64], hash[32];
 
 	if (id < 0 || !form_is_good(item->signature))
 		return SIGNATURE_FORM;
-	return recover(verifier, signer, key, item, id) ? REASON_OK : SIGNATURE_BAD;
+	if (!recover(verifier, key, item, id))
+		return SIGNATURE_BAD;
+	keccak256(hash, key, sizeof(key));
+	memcpy(signer->at, hash + ADDRESS_AT, sizeof(signer->at));
+	return REASON_OK;
 }
 
 /* --- a batch: which way each goes --- */
@@ -203,6 +206,7 @@ struct job {
 	size_t repeat_place;
 	uint64_t payer_hash;
 	enum way way;
+	uint8_t key_hash[32]; /* WAY_ALONE: of the recovered key */
 };
 
 struct batch {
@@ -299,16 +303,6 @@ static void split(struct verifier *verifier, struct batch *batch)
 
 /* --- a batch: verdicts --- */
 
-static void decide_alone(struct verifier *verifier, struct job *job)
-{
-	struct address signer;
-	bool good = recover(verifier, &signer, job->ec.key, job->item, job->ec.recovery_id) &&
-		    memcmp(signer.at, job->item->payer.at, sizeof(signer.at)) == 0;
-
-	job->ec.verdict = good ? EC_GOOD : EC_BAD;
-	verifier->counts.alone++;
-}
-
 static void count_fall(struct verifier *verifier, const struct job *job)
 {
 	verifier->counts.undecided++;
@@ -326,15 +320,32 @@ static void age_falls(struct verifier *verifier, size_t job_cnt)
 	tally_age(&verifier->cold_falls);
 }
 
-static void decide(struct verifier *verifier, struct job *job)
+/* Whatever the engine has not decided: keys are recovered one by one, and hashed together. */
+static void decide_alone(struct verifier *verifier, struct batch *batch)
 {
-	if (job->way == WAY_ALONE || job->ec.verdict == EC_UNDECIDED) {
+	struct job *recovered[BATCH_MAX];
+	struct keccak8_item keys[BATCH_MAX];
+	size_t cnt = 0;
+
+	for (size_t i = 0; i < batch->job_cnt; i++) {
+		struct job *job = &batch->jobs[i];
+		if (job->way != WAY_ALONE && job->ec.verdict != EC_UNDECIDED)
+			continue;
 		if (job->way != WAY_ALONE)
 			count_fall(verifier, job);
-		decide_alone(verifier, job);
+		verifier->counts.alone++;
+		job->ec.verdict = EC_BAD;
+		if (!recover(verifier, job->ec.key, job->item, job->ec.recovery_id))
+			continue;
+		keys[cnt] = (struct keccak8_item){job->ec.key, sizeof(job->ec.key), job->key_hash};
+		recovered[cnt++] = job;
 	}
-	ASSERT(job->ec.verdict == EC_GOOD || job->ec.verdict == EC_BAD);
-	job->item->verdict = job->ec.verdict == EC_GOOD ? REASON_OK : SIGNATURE_BAD;
+	if (cnt > 0)
+		keccak8_many(keys, cnt);
+	for (size_t i = 0; i < cnt; i++)
+		if (memcmp(recovered[i]->key_hash + ADDRESS_AT, recovered[i]->item->payer.at, sizeof(struct address)) ==
+		    0)
+			recovered[i]->ec.verdict = EC_GOOD;
 }
 
 /* What a signature that held is good for later. */
@@ -372,10 +383,13 @@ static void verify_piece(struct verifier *verifier, struct verify_item *items, s
 	leave_out_repeated(verifier, &batch);
 	if (verifier->ec != NULL && batch.job_cnt > 0)
 		run_engine(verifier, &batch);
+	decide_alone(verifier, &batch);
 	for (size_t i = 0; i < batch.job_cnt; i++) {
-		decide(verifier, &batch.jobs[i]);
-		if (batch.jobs[i].ec.verdict == EC_GOOD)
-			remember(verifier, &batch.jobs[i]);
+		struct job *job = &batch.jobs[i];
+		ASSERT(job->ec.verdict == EC_GOOD || job->ec.verdict == EC_BAD);
+		job->item->verdict = job->ec.verdict == EC_GOOD ? REASON_OK : SIGNATURE_BAD;
+		if (job->ec.verdict == EC_GOOD)
+			remember(verifier, job);
 	}
 	if (verifier->ec != NULL)
 		verifier->counts.tables += signers_build(verifier->signers, verifier->ec);

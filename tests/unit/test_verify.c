@@ -140,13 +140,15 @@ TEST(high_s_is_refused_though_the_library_takes_it)
 	for (size_t i = 0; i < KNOWN_CNT; i++) {
 		struct verifier *verifier = open_verifier(verify_engine_best(), 0);
 		struct verify_item item = {.method = known[i].method};
-		struct address payer, signer;
-		uint8_t signature[65], key[64];
+		struct address payer;
+		uint8_t signature[65], key[64], hash[32];
 		load_known(i, &item.digest, signature, &payer);
 		item.signature = signature;
 		turn_s(signature + 32);
 		signature[64] = 27;
-		CHECK(recover(verifier, &signer, key, &item, 0) && memcmp(&signer, &payer, sizeof(payer)) == 0);
+		CHECK(recover(verifier, key, &item, 0));
+		keccak256(hash, key, sizeof(key));
+		CHECK_BYTES(hash + ADDRESS_AT, payer.at, sizeof(payer.at));
 		CHECK_EQ(verdict_of(&item.digest, signature, &payer, known[i].method), SIGNATURE_FORM);
 		verify_fini(verifier);
 	}
@@ -265,7 +267,6 @@ TEST(batch_items_are_independent)
 	struct verify_item items[ITEMS];
 	uint8_t signatures[ITEMS][65];
 	enum reason want[ITEMS];
-	struct verifier *verifier = open_verifier(verify_engine_best(), 0);
 
 	random_start("verify batch");
 	for (size_t i = 0; i < ITEMS; i++) {
@@ -296,11 +297,14 @@ TEST(batch_items_are_independent)
 			break;
 		}
 	}
-	verify_batch(verifier, items, ITEMS);
-	for (size_t i = 0; i < ITEMS; i++)
-		CHECK_EQ(items[i].verdict, want[i]);
-	verify_batch(verifier, NULL, 0);
-	verify_fini(verifier);
+	for (int engine = ENGINE_SECP256K1; engine <= (int)verify_engine_best(); engine++) {
+		struct verifier *verifier = open_verifier((enum verify_engine)engine, 0);
+		verify_batch(verifier, items, ITEMS);
+		for (size_t i = 0; i < ITEMS; i++)
+			CHECK_EQ(items[i].verdict, want[i]);
+		verify_batch(verifier, NULL, 0);
+		verify_fini(verifier);
+	}
 }
 
 CHECK_MAIN
