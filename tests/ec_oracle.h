@@ -13,6 +13,7 @@
 
 #include "base/keccak.h"
 #include "check.h"
+#include "random.h"
 
 static const uint8_t oracle_order[32] = {
 	0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe,
@@ -117,16 +118,33 @@ static inline void modn_inverse(uint8_t out[32], const uint8_t a[32])
 
 /* --- points and signatures --- */
 
+/* A key's x ‖ y. */
+static inline void oracle_bytes(uint8_t point[64], const secp256k1_pubkey *key)
+{
+	uint8_t bytes[65];
+	size_t n = sizeof bytes;
+
+	CHECK_NEED(secp256k1_ec_pubkey_serialize(oracle, bytes, &n, key, SECP256K1_EC_UNCOMPRESSED));
+	memcpy(point, bytes + 1, 64);
+}
+
+/* A key whose secret is forgotten. */
+static inline void oracle_random_key(secp256k1_pubkey *key)
+{
+	uint8_t secret[32];
+
+	do
+		random_bytes(secret, 32);
+	while (!secp256k1_ec_pubkey_create(oracle, key, secret));
+}
+
 /* The point's x ‖ y for a scalar in [1, n - 1]. */
 static inline void oracle_point(uint8_t point[64], const uint8_t scalar[32])
 {
 	secp256k1_pubkey key;
-	uint8_t bytes[65];
-	size_t n = sizeof bytes;
 
 	CHECK_NEED(secp256k1_ec_pubkey_create(oracle, &key, scalar));
-	CHECK_NEED(secp256k1_ec_pubkey_serialize(oracle, bytes, &n, &key, SECP256K1_EC_UNCOMPRESSED));
-	memcpy(point, bytes + 1, 64);
+	oracle_bytes(point, &key);
 }
 
 static inline void oracle_address(uint8_t address[20], const uint8_t point[64])
@@ -143,15 +161,12 @@ static inline bool oracle_recover(uint8_t point[64], const uint8_t signature[64]
 {
 	secp256k1_ecdsa_recoverable_signature parsed;
 	secp256k1_pubkey key;
-	uint8_t bytes[65];
-	size_t n = sizeof bytes;
 
 	if (recovery_id > 3 ||
 	    !secp256k1_ecdsa_recoverable_signature_parse_compact(oracle, &parsed, signature, (int)recovery_id) ||
-	    !secp256k1_ecdsa_recover(oracle, &key, &parsed, digest) ||
-	    !secp256k1_ec_pubkey_serialize(oracle, bytes, &n, &key, SECP256K1_EC_UNCOMPRESSED))
+	    !secp256k1_ecdsa_recover(oracle, &key, &parsed, digest))
 		return false;
-	memcpy(point, bytes + 1, 64);
+	oracle_bytes(point, &key);
 	return true;
 }
 

@@ -2,13 +2,8 @@
 /* The engine from outside: verdicts by libsecp256k1. */
 #include "ec/ec.c"
 
-#include <secp256k1.h>
-#include <secp256k1_recovery.h>
-
 #include "base/hex.h"
-#include "base/keccak.h"
-#include "check.h"
-#include "random.h"
+#include "ec_oracle.h"
 
 #define SAMPLES 150
 #define WINDOWS 6
@@ -24,33 +19,22 @@ struct sample {
 	void *table;
 };
 
-static secp256k1_context *secp;
 static struct ec_workspace *lanes, *portable; /* lanes: NULL without AVX-512 IFMA */
 static struct sample samples[SAMPLES];
 static struct ec_item item[SAMPLES], *items[SAMPLES];
 
 static void set_key(struct sample *sample, const secp256k1_pubkey *key)
 {
-	uint8_t bytes[65], hash[32];
-	size_t length = sizeof(bytes);
-
-	CHECK_NEED(secp256k1_ec_pubkey_serialize(secp, bytes, &length, key, SECP256K1_EC_UNCOMPRESSED));
-	memcpy(sample->key, bytes + 1, 64);
-	keccak256(hash, sample->key, 64);
-	memcpy(sample->address, hash + 12, 20);
+	oracle_bytes(sample->key, key);
+	oracle_address(sample->address, sample->key);
 }
 
 /* Whoever libsecp256k1 says made the signature is the signer; false: nobody. */
 static bool adopt_signer(struct sample *sample)
 {
-	secp256k1_ecdsa_recoverable_signature signature;
-	secp256k1_pubkey key;
-
-	if (!secp256k1_ecdsa_recoverable_signature_parse_compact(secp, &signature, sample->signature,
-								 (int)sample->recovery_id) ||
-	    !secp256k1_ecdsa_recover(secp, &key, &signature, sample->digest))
+	if (!oracle_recover(sample->key, sample->signature, sample->recovery_id, sample->digest))
 		return false;
-	set_key(sample, &key);
+	oracle_address(sample->address, sample->key);
 	return true;
 }
 
@@ -58,7 +42,7 @@ static void random_secret(uint8_t secret[32])
 {
 	do
 		random_bytes(secret, 32);
-	while (!secp256k1_ec_seckey_verify(secp, secret));
+	while (!secp256k1_ec_seckey_verify(oracle, secret));
 }
 
 static void sign(struct sample *sample)
@@ -67,10 +51,10 @@ static void sign(struct sample *sample)
 	secp256k1_pubkey key;
 	int id;
 
-	CHECK_NEED(secp256k1_ec_pubkey_create(secp, &key, sample->secret));
+	CHECK_NEED(secp256k1_ec_pubkey_create(oracle, &key, sample->secret));
 	set_key(sample, &key);
-	CHECK_NEED(secp256k1_ecdsa_sign_recoverable(secp, &signature, sample->digest, sample->secret, NULL, NULL));
-	secp256k1_ecdsa_recoverable_signature_serialize_compact(secp, sample->signature, &id, &signature);
+	CHECK_NEED(secp256k1_ecdsa_sign_recoverable(oracle, &signature, sample->digest, sample->secret, NULL, NULL));
+	secp256k1_ecdsa_recoverable_signature_serialize_compact(oracle, sample->signature, &id, &signature);
 	sample->recovery_id = (unsigned)id;
 }
 
@@ -88,13 +72,12 @@ static void build_table(struct sample *sample, unsigned window)
 
 static void start(void)
 {
-	if (secp != NULL)
+	if (portable != NULL)
 		return;
 	random_start("ec");
-	secp = secp256k1_context_create(SECP256K1_CONTEXT_NONE);
 	portable = ec_init(EC_PORTABLE);
 	lanes = ec_init(EC_LANES);
-	CHECK_NEED(secp != NULL && portable != NULL && (lanes != NULL) == ec_supported());
+	CHECK_NEED(portable != NULL && (lanes != NULL) == ec_supported());
 	for (size_t i = 0; i < SAMPLES; i++) {
 		random_bytes(samples[i].digest, 32);
 		random_secret(samples[i].secret);
@@ -197,7 +180,7 @@ static void spoil(struct sample *sample, enum spoiling how)
 		sample->recovery_id = 255;
 		break;
 	case HIGH_S: /* the twin that recovers the same key */
-		CHECK_NEED(secp256k1_ec_seckey_negate(secp, s));
+		CHECK_NEED(secp256k1_ec_seckey_negate(oracle, s));
 		sample->recovery_id ^= 1;
 		break;
 	case ZERO_R:
@@ -323,13 +306,13 @@ TEST(a_recovery_to_infinity_is_undecided)
 		uint8_t k[32];
 		memcpy(batch, samples, sizeof(batch));
 		random_secret(k);
-		CHECK_NEED(secp256k1_ec_pubkey_create(secp, &r, k));
+		CHECK_NEED(secp256k1_ec_pubkey_create(oracle, &r, k));
 		struct sample point = {0};
 		set_key(&point, &r);
 		memcpy(batch[at].signature, point.key, 32);
 		batch[at].recovery_id = point.key[63] & 1;
 		memcpy(batch[at].digest, batch[at].signature + 32, 32);
-		CHECK_NEED(secp256k1_ec_seckey_tweak_mul(secp, batch[at].digest, k));
+		CHECK_NEED(secp256k1_ec_seckey_tweak_mul(oracle, batch[at].digest, k));
 		check_batch(batch, 10, at, EC_UNDECIDED, EC_BAD);
 	}
 }
@@ -343,8 +326,8 @@ TEST(a_sum_at_infinity_is_undecided)
 			struct sample batch[10];
 			memcpy(batch, samples, sizeof(batch));
 			memcpy(batch[at].digest, batch[at].signature, 32);
-			CHECK_NEED(secp256k1_ec_seckey_tweak_mul(secp, batch[at].digest, batch[at].secret));
-			CHECK_NEED(secp256k1_ec_seckey_negate(secp, batch[at].digest));
+			CHECK_NEED(secp256k1_ec_seckey_tweak_mul(oracle, batch[at].digest, batch[at].secret));
+			CHECK_NEED(secp256k1_ec_seckey_negate(oracle, batch[at].digest));
 			check_batch(batch + (cnt == 1 ? at : 0), cnt, cnt == 1 ? 0 : at, EC_BAD, EC_UNDECIDED);
 		}
 }
@@ -368,7 +351,6 @@ TEST(memory_is_given_back)
 	ec_fini(lanes);
 	ec_fini(portable);
 	ec_fini(NULL);
-	secp256k1_context_destroy(secp);
 }
 
 CHECK_MAIN

@@ -2,34 +2,14 @@
 /* Sums of points, affine and Jacobian, against libsecp256k1; and what becomes of the exceptional ones. */
 #include "ec/affine.c"
 
-#include <secp256k1.h>
-
-#include "check.h"
-#include "ec/ec.h"
 #include "ec/jacobian.h"
-#include "random.h"
+#include "ec_need.h"
+#include "ec_oracle.h"
 
 #ifdef __x86_64__
 VECTOR_BEGIN
 
 #define SUMS 61
-
-static secp256k1_context *secp;
-
-static bool ready(void)
-{
-	if (secp == NULL) {
-		secp = secp256k1_context_create(SECP256K1_CONTEXT_NONE);
-		CHECK_NEED(secp != NULL);
-		random_start("ec affine");
-	}
-	return ec_supported();
-}
-#define NEED_CPU                                       \
-	do {                                           \
-		if (!ready())                          \
-			CHECK_SKIP("no AVX-512 IFMA"); \
-	} while (0)
 
 /* Eight points, ours and theirs. */
 struct points {
@@ -56,24 +36,18 @@ static struct point8 ours_of(const secp256k1_pubkey theirs[LANES])
 	struct point8 out;
 
 	for (int lane = 0; lane < LANES; lane++) {
-		uint8_t bytes[65];
-		size_t length = sizeof(bytes);
-		CHECK_NEED(
-			secp256k1_ec_pubkey_serialize(secp, bytes, &length, &theirs[lane], SECP256K1_EC_UNCOMPRESSED));
-		number_to_lane(&out.x, lane, bytes + 1);
-		number_to_lane(&out.y, lane, bytes + 33);
+		uint8_t point[64];
+		oracle_bytes(point, &theirs[lane]);
+		number_to_lane(&out.x, lane, point);
+		number_to_lane(&out.y, lane, point + 32);
 	}
 	return out;
 }
 
 static void random_points(struct points *out)
 {
-	for (int lane = 0; lane < LANES; lane++) {
-		uint8_t secret[32];
-		do
-			random_bytes(secret, 32);
-		while (!secp256k1_ec_pubkey_create(secp, &out->theirs[lane], secret));
-	}
+	for (int lane = 0; lane < LANES; lane++)
+		oracle_random_key(&out->theirs[lane]);
 	out->ours = ours_of(out->theirs);
 }
 
@@ -86,7 +60,7 @@ static mask8 lanes_that_are_sums(const struct point8 *got, const struct points *
 
 	for (int lane = 0; lane < LANES; lane++) {
 		const secp256k1_pubkey *both[2] = {&a->theirs[lane], &b->theirs[lane]};
-		if (!secp256k1_ec_pubkey_combine(secp, &want[lane], both, 2)) {
+		if (!secp256k1_ec_pubkey_combine(oracle, &want[lane], both, 2)) {
 			infinite |= (mask8)(1 << lane);
 			want[lane] = a->theirs[lane];
 		}
@@ -139,7 +113,7 @@ TEST(doublings_and_results_as_inputs)
 		struct points between;
 		for (int lane = 0; lane < LANES; lane++) {
 			const secp256k1_pubkey *both[2] = {&left[i].theirs[lane], &other->theirs[lane]};
-			CHECK_NEED(secp256k1_ec_pubkey_combine(secp, &between.theirs[lane], both, 2));
+			CHECK_NEED(secp256k1_ec_pubkey_combine(oracle, &between.theirs[lane], both, 2));
 		}
 		left[i] = between; /* what out[i] must be */
 		sums[i] = (struct sum){&out[i], i % 2 ? &out[i] : &right[i].ours, &out[i], &bad[i]};
@@ -161,7 +135,7 @@ TEST(exceptional_lanes_are_flagged_and_no_others)
 			size_t i = random_below(cnt), lane = random_below(LANES);
 			right[i].theirs[lane] = left[i].theirs[lane];
 			if (random_below(2))
-				CHECK_NEED(secp256k1_ec_pubkey_negate(secp, &right[i].theirs[lane]));
+				CHECK_NEED(secp256k1_ec_pubkey_negate(oracle, &right[i].theirs[lane]));
 			right[i].ours = ours_of(right[i].theirs);
 			want[i] |= (uint8_t)(1 << lane);
 		}
@@ -200,7 +174,7 @@ TEST(jacobian_sums_and_doublings)
 		/* Z is no longer 1: 2 a + b, and every lane plus its neighbour */
 		for (int lane = 0; lane < LANES; lane++) {
 			const secp256k1_pubkey *both[2] = {&a.theirs[lane], &a.theirs[lane]};
-			CHECK_NEED(secp256k1_ec_pubkey_combine(secp, &c.theirs[lane], both, 2));
+			CHECK_NEED(secp256k1_ec_pubkey_combine(oracle, &c.theirs[lane], both, 2));
 		}
 		sum[0] = sum[1];
 		jacobian_add(&sum[0], b.ours.x, b.ours.y);
@@ -226,7 +200,7 @@ TEST(jacobian_exceptions_stay)
 	random_points(&a);
 	b = a;
 	for (int lane = 4; lane < LANES; lane++)
-		CHECK_NEED(secp256k1_ec_pubkey_negate(secp, &b.theirs[lane]));
+		CHECK_NEED(secp256k1_ec_pubkey_negate(oracle, &b.theirs[lane]));
 	b.ours = ours_of(b.theirs);
 	sum[0] = sum[1] = jacobian_of(&a.ours);
 	jacobian_add(&sum[0], b.ours.x, b.ours.y);

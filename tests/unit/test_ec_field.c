@@ -2,8 +2,8 @@
 /* The oracle is OpenSSL's arithmetic; limbs are often at the ends of their ranges, where a lost carry shows. */
 #include "ec/field.c"
 
-#include "ec/ec.h"
 #include "ec_lanes.h"
+#include "ec_need.h"
 
 #ifdef __x86_64__
 VECTOR_BEGIN
@@ -12,19 +12,10 @@ VECTOR_BEGIN
 
 static BIGNUM *p;
 
-static bool ready(void)
+__attribute__((constructor)) static void make_p(void)
 {
-	if (p == NULL) {
-		p = number_hex(prime_p);
-		random_start("ec field");
-	}
-	return ec_supported();
+	p = number_hex(prime_p);
 }
-#define NEED_CPU                                       \
-	do {                                           \
-		if (!ready())                          \
-			CHECK_SKIP("no AVX-512 IFMA"); \
-	} while (0)
 
 /* Of this magnitude at most, and as often as not the largest of it. */
 static struct u256x8 random_field(uint64_t magnitude)

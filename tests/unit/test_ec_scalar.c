@@ -2,29 +2,20 @@
 /* The oracle is OpenSSL's arithmetic. */
 #include "ec/scalar.c"
 
-#include "ec/ec.h"
 #include "ec_lanes.h"
+#include "ec_need.h"
 
 #ifdef __x86_64__
 VECTOR_BEGIN
 
 static BIGNUM *n, *montgomery; /* 2^260 */
 
-static bool ready(void)
+__attribute__((constructor)) static void make_numbers(void)
 {
-	if (n == NULL) {
-		n = number_hex(order_n);
-		montgomery = BN_new();
-		CHECK_NEED(BN_set_bit(montgomery, 260));
-		random_start("ec scalar");
-	}
-	return ec_supported();
+	n = number_hex(order_n);
+	montgomery = BN_new();
+	CHECK_NEED(BN_set_bit(montgomery, 260));
 }
-#define NEED_CPU                                       \
-	do {                                           \
-		if (!ready())                          \
-			CHECK_SKIP("no AVX-512 IFMA"); \
-	} while (0)
 
 /* Below 2^256, or below n and at least 1. */
 static struct u256x8 random_scalar(bool below_n)

@@ -5,18 +5,7 @@
 #include "random.h"
 #include "sign.h"
 #include "vectors.h"
-
-static const uint8_t seed[32] = {7};
-
-static struct verifier *open_verifier(enum verify_engine engine, size_t repeat_cnt)
-{
-	struct verify_config config = {
-		.seed = seed, .engine = engine, .signer_bytes = SIGNERS_BYTES_MIN, .repeat_cnt = repeat_cnt};
-	struct verifier *verifier = verify_init(&config);
-
-	CHECK_NEED(verifier != NULL);
-	return verifier;
-}
+#include "verifier.h"
 
 /* By libsecp256k1; and, where the CPU has it, by the eight-lane engine: two of a kind, so that it does not leave them to
  * the other. */

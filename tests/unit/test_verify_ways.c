@@ -6,18 +6,25 @@
 #include "ec_reference.h"
 #include "random.h"
 #include "sign.h"
+#include "verifier.h"
 
-static const uint8_t seed[32] = {7};
-
-static struct verifier *open_verifier(enum verify_engine engine, size_t repeat_cnt)
+/* A verifier, and an engine that has not been asked anything. */
+static struct verifier *open_counted(enum verify_engine engine, size_t repeat_cnt)
 {
-	struct verify_config config = {
-		.seed = seed, .engine = engine, .signer_bytes = SIGNERS_BYTES_MIN, .repeat_cnt = repeat_cnt};
-	struct verifier *verifier = verify_init(&config);
-
-	CHECK_NEED(verifier != NULL);
 	memset(&reference, 0, sizeof reference);
-	return verifier;
+	return open_verifier(engine, repeat_cnt);
+}
+
+static void check_counts(const struct verifier *verifier, struct verify_counts want)
+{
+	const struct verify_counts *counts = verify_counts(verifier);
+
+	CHECK_EQ(counts->repeated, want.repeated);
+	CHECK_EQ(counts->hot, want.hot);
+	CHECK_EQ(counts->cold, want.cold);
+	CHECK_EQ(counts->alone, want.alone);
+	CHECK_EQ(counts->undecided, want.undecided);
+	CHECK_EQ(counts->tables, want.tables);
 }
 
 /* --- payers and what they sign --- */
@@ -80,40 +87,37 @@ static void pay_until_hot(struct verifier *verifier, unsigned payer)
 
 TEST(one_stranger_goes_alone_two_go_cold)
 {
-	struct verifier *verifier = open_verifier(ENGINE_AVX512, 0);
+	struct verifier *verifier = open_counted(ENGINE_AVX512, 0);
 
 	make_payers();
 	pay(verifier, 0, 1);
-	CHECK_EQ(verify_counts(verifier)->alone, 1);
+	check_counts(verifier, (struct verify_counts){.alone = 1});
 	CHECK_EQ(reference.cold_calls + reference.hot_calls, 0);
 	pay(verifier, 1, 2);
-	CHECK_EQ(verify_counts(verifier)->cold, 2);
+	check_counts(verifier, (struct verify_counts){.alone = 1, .cold = 2});
 	CHECK_EQ(reference.cold_calls, 1);
-	CHECK_EQ(verify_counts(verifier)->alone, 1);
 	verify_fini(verifier);
 }
 
 TEST(who_paid_before_goes_hot_also_alone)
 {
-	struct verifier *verifier = open_verifier(ENGINE_AVX512, 0);
+	struct verifier *verifier = open_counted(ENGINE_AVX512, 0);
 
 	make_payers();
 	pay(verifier, 0, 2);
 	CHECK_EQ(reference.tables, 0);
 	pay(verifier, 0, 40); /* the third sighting, and waiting has cost enough */
 	CHECK_EQ(reference.tables, 1);
-	CHECK_EQ(verify_counts(verifier)->tables, 1);
-	CHECK_EQ(reference.hot_items, 0);
+	check_counts(verifier, (struct verify_counts){.cold = 42, .tables = 1});
 	pay(verifier, 0, 1);
 	CHECK_EQ(reference.hot_items, 1);
-	CHECK_EQ(verify_counts(verifier)->hot, 1);
-	CHECK_EQ(verify_counts(verifier)->alone, 0);
+	check_counts(verifier, (struct verify_counts){.cold = 42, .tables = 1, .hot = 1});
 	verify_fini(verifier);
 }
 
 TEST(sightings_one_by_one_count_too)
 {
-	struct verifier *verifier = open_verifier(ENGINE_AVX512, 0);
+	struct verifier *verifier = open_counted(ENGINE_AVX512, 0);
 
 	make_payers();
 	pay_until_hot(verifier, 3);
@@ -124,12 +128,12 @@ TEST(sightings_one_by_one_count_too)
 
 TEST(libsecp256k1_when_told_so)
 {
-	struct verifier *verifier = open_verifier(ENGINE_SECP256K1, 0);
+	struct verifier *verifier = open_counted(ENGINE_SECP256K1, 0);
 
 	make_payers();
 	for (unsigned i = 0; i < 10; i++)
 		pay(verifier, 0, 5);
-	CHECK_EQ(verify_counts(verifier)->alone, 50);
+	check_counts(verifier, (struct verify_counts){.alone = 50});
 	CHECK_EQ(reference.cold_calls + reference.hot_calls + reference.tables, 0);
 	verify_fini(verifier);
 }
@@ -159,7 +163,7 @@ TEST(portable_is_for_hot_signatures)
 TEST(every_mix_gets_its_own_verdicts)
 {
 	enum { ITEMS = 3 * BATCH_MAX };
-	struct verifier *verifier = open_verifier(ENGINE_AVX512, 64);
+	struct verifier *verifier = open_counted(ENGINE_AVX512, 64);
 	static struct signed_item made[ITEMS];
 	static struct verify_item items[ITEMS];
 	static enum reason want[ITEMS];
@@ -193,7 +197,7 @@ TEST(every_mix_gets_its_own_verdicts)
 /* A bad signature says nothing about a payer: no sighting, no use, no table. */
 TEST(bad_signatures_are_no_sightings)
 {
-	struct verifier *verifier = open_verifier(ENGINE_AVX512, 64);
+	struct verifier *verifier = open_counted(ENGINE_AVX512, 64);
 
 	make_payers();
 	for (unsigned i = 0; i < 50; i++) {
@@ -214,7 +218,7 @@ TEST(bad_signatures_are_no_sightings)
 
 TEST(what_held_is_not_verified_again)
 {
-	struct verifier *verifier = open_verifier(ENGINE_AVX512, 1024);
+	struct verifier *verifier = open_counted(ENGINE_AVX512, 1024);
 	struct signed_item made;
 
 	make_payers();
@@ -223,8 +227,7 @@ TEST(what_held_is_not_verified_again)
 		struct verify_item item = made.item;
 		verify_batch(verifier, &item, 1);
 		CHECK_EQ(item.verdict, REASON_OK);
-		CHECK_EQ(verify_counts(verifier)->alone, 1);
-		CHECK_EQ(verify_counts(verifier)->repeated, i);
+		check_counts(verifier, (struct verify_counts){.alone = 1, .repeated = i});
 	}
 	verify_fini(verifier);
 }
@@ -232,7 +235,7 @@ TEST(what_held_is_not_verified_again)
 /* The same bytes under another digest, payer or method are another question, and the form is looked at every time. */
 TEST(a_repeated_signature_is_not_a_repeated_authorisation)
 {
-	struct verifier *verifier = open_verifier(ENGINE_SECP256K1, 1); /* one place: they all meet in it */
+	struct verifier *verifier = open_counted(ENGINE_SECP256K1, 1); /* one place: they all meet in it */
 	struct signed_item made;
 	struct verify_item item;
 
@@ -271,7 +274,7 @@ static bool is_undecided(const struct ec_item *item)
 
 TEST(libsecp256k1_decides_what_a_lane_cannot)
 {
-	struct verifier *verifier = open_verifier(ENGINE_AVX512, 0);
+	struct verifier *verifier = open_counted(ENGINE_AVX512, 0);
 	struct signed_item good, bad;
 
 	make_payers();
@@ -284,9 +287,7 @@ TEST(libsecp256k1_decides_what_a_lane_cannot)
 	verify_batch(verifier, pair, 2);
 	CHECK_EQ(pair[0].verdict, REASON_OK);
 	CHECK_EQ(pair[1].verdict, SIGNATURE_BAD);
-	CHECK_EQ(verify_counts(verifier)->undecided, 2);
-	CHECK_EQ(verify_counts(verifier)->cold, 2);
-	CHECK_EQ(verify_counts(verifier)->alone, 2);
+	check_counts(verifier, (struct verify_counts){.undecided = 2, .cold = 2, .alone = 2});
 	verify_fini(verifier);
 }
 
@@ -294,7 +295,7 @@ TEST(libsecp256k1_decides_what_a_lane_cannot)
  * it still gets its table, and with it the hot way. */
 TEST(who_falls_often_goes_alone_until_it_has_a_table)
 {
-	struct verifier *verifier = open_verifier(ENGINE_AVX512, 0);
+	struct verifier *verifier = open_counted(ENGINE_AVX512, 0);
 
 	make_payers();
 	sign_address(payers[7], &undecided_payer);
@@ -319,7 +320,7 @@ TEST(who_falls_often_goes_alone_until_it_has_a_table)
 
 TEST(whose_hot_lanes_fall_goes_alone)
 {
-	struct verifier *verifier = open_verifier(ENGINE_AVX512, 0);
+	struct verifier *verifier = open_counted(ENGINE_AVX512, 0);
 	size_t hot;
 
 	make_payers();
