@@ -34,7 +34,8 @@ struct signer_table {
 	struct known_signer *signer;
 };
 
-/* signers_find: the table of the address's key.  Good until the next signers_build.  False: none. */
+/* signers_find: the table of the address's key.  False: none.  The table is good until the next signers_build; its signer may
+ * lose its place to another before, who then gets what signers_used counts. */
 bool signers_find(struct signers *signers, struct signer_table *table, const struct address *address);
 /* A signature verified by that table held: counts for the signer. */
 void signers_used(struct signers *signers, const struct signer_table *table);

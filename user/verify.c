@@ -204,7 +204,6 @@ struct job {
 	struct signer_table table; /* WAY_HOT */
 	struct authorisation authorisation;
 	size_t repeat_place;
-	uint64_t payer_hash;
 	enum way way;
 	uint8_t key_hash[32]; /* WAY_ALONE: of the recovered key */
 };
@@ -268,14 +267,26 @@ static void leave_out_repeated(struct verifier *verifier, struct batch *batch)
 	batch->job_cnt = cnt;
 }
 
+static uint64_t payer_hash(const struct verifier *verifier, const struct address *payer)
+{
+	return siphash(verifier->hash_key, payer->at, sizeof(payer->at));
+}
+
+/* As long as no lane of anybody's fell, which is as long as nobody made one fall, this is one comparison. */
+static bool falls_often(const struct verifier *verifier, const struct tally *falls, const struct address *payer)
+{
+	return verifier->counts.undecided > 0 && tally_look(falls, payer_hash(verifier, payer)) >= FALLS_MAX;
+}
+
 static enum way choose_way(struct verifier *verifier, struct job *job)
 {
-	job->payer_hash = siphash(verifier->hash_key, job->item->payer.at, sizeof(job->item->payer.at));
-	if (signers_find(verifier->signers, &job->table, &job->item->payer))
-		return tally_look(&verifier->hot_falls, job->payer_hash) < FALLS_MAX ? WAY_HOT : WAY_ALONE;
+	const struct address *payer = &job->item->payer;
+
+	if (signers_find(verifier->signers, &job->table, payer))
+		return falls_often(verifier, &verifier->hot_falls, payer) ? WAY_ALONE : WAY_HOT;
 	if (!ec_has_cold(verifier->ec))
 		return WAY_ALONE;
-	return tally_look(&verifier->cold_falls, job->payer_hash) < FALLS_MAX ? WAY_COLD : WAY_ALONE;
+	return falls_often(verifier, &verifier->cold_falls, payer) ? WAY_ALONE : WAY_COLD;
 }
 
 static void split(struct verifier *verifier, struct batch *batch)
@@ -306,7 +317,8 @@ static void split(struct verifier *verifier, struct batch *batch)
 static void count_fall(struct verifier *verifier, const struct job *job)
 {
 	verifier->counts.undecided++;
-	tally_add(job->way == WAY_HOT ? &verifier->hot_falls : &verifier->cold_falls, job->payer_hash);
+	tally_add(job->way == WAY_HOT ? &verifier->hot_falls : &verifier->cold_falls,
+		  payer_hash(verifier, &job->item->payer));
 }
 
 static void age_falls(struct verifier *verifier, size_t job_cnt)
