@@ -39,7 +39,7 @@ TOOLS := $(patsubst tests/tools/%.c,$(B)/tests/tools/%,$(filter-out %.bpf.c,$(so
 FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 BENCH := $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(sort $(wildcard tests/bench/*.c)))
 
-.PHONY: all help deps demo test test-unit test-fuzz test-mutations test-bpf test-vm test-e2e test-crash fuzz bench lint format clean
+.PHONY: all help deps demo test test-unit test-fuzz test-mutations test-compilers test-memcheck test-bpf test-vm test-e2e test-crash fuzz bench lint format clean
 all: $(B)/tollbar build/gate.bpf.o ## build the daemon and the BPF object
 
 help: ## list the targets
@@ -147,8 +147,8 @@ test: ## every test; the last line is the sum
 	$(Q)scripts/install-deps build test vm
 	$(Q)$(SUBMAKE) all unit tools bpf-tests fuzzers
 	$(Q)$(SUBMAKE) SAN=asan unit
-	$(Q)MUTATIONS="low-s lanes bad-g modn-row point-bad portable-x-plus-n" scripts/run-tests -j $(JOBS) scripts/check-floors $(UNIT) $(SANITIZED) $(FUZZERS) \
-		scripts/mutate-ec --alone $(BPF_TEST) $(LIVE_TEST) $(VM_TEST) tests/e2e/run.mjs tests/crash/kills.mjs
+	$(Q)COMPILERS="gcc-O1 clang-O3" MUTATIONS="low-s lanes bad-g modn-row point-bad portable-x-plus-n" scripts/run-tests -j $(JOBS) scripts/check-floors $(UNIT) $(SANITIZED) $(FUZZERS) \
+		scripts/mutate-ec scripts/test-compilers scripts/memcheck --alone $(BPF_TEST) $(LIVE_TEST) $(VM_TEST) tests/e2e/run.mjs tests/crash/kills.mjs
 
 test-unit: ## unit tests and include floors: quick, no root, no network (SAN=asan or SAN=tsan: under that sanitizer)
 	$(Q)$(SUBMAKE) unit
@@ -161,6 +161,15 @@ test-fuzz: ## each fuzzer for FUZZ_SECONDS (5)
 test-mutations: ## does the verification engines' suite notice seeded mistakes? (`make test` tries six of them)
 	$(Q)$(SUBMAKE) $(B)/libtollbar.a
 	$(Q)scripts/run-tests scripts/mutate-ec
+
+test-compilers: ## the verification engines by gcc and clang at -O1, -O2 and -O3 (`make test`: two of the six)
+	$(Q)$(SUBMAKE) $(B)/libtollbar.a
+	$(Q)scripts/run-tests scripts/test-compilers
+
+test-memcheck: ## unit tests under valgrind: parsers, and all of verification but the lanes
+	$(Q)scripts/install-deps build test
+	$(Q)$(SUBMAKE) unit
+	$(Q)scripts/run-tests scripts/memcheck
 
 test-bpf: ## the filter: BPF_PROG_TEST_RUN and live veth (root)
 	$(Q)$(SUBMAKE) all tools bpf-tests
