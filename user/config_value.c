@@ -250,7 +250,7 @@ void config_set_amount(struct reader *reader, const struct setting *setting, voi
 
 void config_set_limit(struct reader *reader, const struct setting *setting, void *field, const char *value)
 {
-	struct word limit;
+	struct word limit = {{0}};
 
 	if (!u256_decimal(limit.at, span_str(value)))
 		config_value_mistake(reader, value,
