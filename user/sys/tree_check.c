@@ -94,6 +94,7 @@ static bool use(struct check *check, uint64_t page)
 
 static bool read_head(struct check *check, uint64_t page, enum page_flags flags, struct page_head *head)
 {
+	*head = (struct page_head){0};
 	if (!use(check, page))
 		return false;
 	if (page >= check->page_cnt)
@@ -110,12 +111,12 @@ static bool read_node(struct check *check, uint64_t page, const struct page_head
 	const uint8_t *at = page_at(check, page);
 	uint16_t offset, words[4];
 
+	*node = (struct node){.flags = PLAIN};
 	memcpy(&offset, at + HEAD_BYTES + 2 * i, sizeof offset);
 	if (offset < head->upper || offset % 2 != 0 || offset > PAGE_BYTES - NODE_BYTES)
 		return wrong(check, page, "node out of its page");
 	memcpy(words, at + offset, sizeof words);
 	size_t room = PAGE_BYTES - NODE_BYTES - offset, key_bytes = words[3], stored = 0;
-	*node = (struct node){.flags = PLAIN};
 	if (head->flags == BRANCH) {
 		node->child = words[0] | (uint64_t)words[1] << 16 | (uint64_t)words[2] << 32;
 	} else {
@@ -135,6 +136,7 @@ static bool check_layout(struct check *check, uint64_t page, const struct page_h
 {
 	size_t sum = 0;
 
+	*node_cnt = 0;
 	if (head->lower < HEAD_BYTES + 2 || head->lower % 2 != 0 || head->upper < head->lower ||
 	    head->upper > PAGE_BYTES)
 		return wrong(check, page, "bounds of its nodes");
