@@ -167,12 +167,12 @@ async function started(one) {
 
 const again = []; /* payments of which nothing was seen: tried again, as a client would */
 
-async function load() {
+async function load(ms) {
 	const batch = again.splice(0, NEW_JOBS / 2);
 	for (let i = 0; i < NEW_JOBS; i++) batch.push(makeJob());
 	const all = Promise.all(batch.map(send));
 	const died = gate.daemon.exited;
-	await Promise.race([all, died, sleep(ROUND_MS)]);
+	await Promise.race([all, died, sleep(ms)]);
 	if (faulted() !== undefined)
 		await until('a payment to be taken again', 10_000, async () => {
 			const job = makeJob();
@@ -184,8 +184,8 @@ async function load() {
 	again.push(...batch.filter(({ seen, tries }) => seen === 'none' && tries < TRIES_MAX));
 }
 
-async function die(one) {
-	if (await started(one)) await load();
+async function die(one, ms = ROUND_MS) {
+	if (await started(one)) await load(ms);
 	const at = crashed() ?? faulted();
 	deaths++;
 	if (at === undefined) return; /* the point was not passed that often this time: killed at the end */
@@ -268,8 +268,8 @@ test('killed everywhere under load', async () => {
 		}
 	const missing = () =>
 		cases.filter(({ point, how }) => !reached.has(`${point} ${how}`) && !FIRST_START.test(point));
-	for (let i = 0; i < 10 && missing().length > 0; i++)
-		for (const one of missing()) await die({ ...one, nth: 1 });
+	for (let i = 0; i < 20 && missing().length > 0; i++) /* and the longer, the busier the machine is */
+		for (const one of missing()) await die({ ...one, nth: 1 }, (i + 2) * ROUND_MS);
 	assert.deepEqual(missing(), []);
 	console.log(`    ${deaths} in ${cases.length} ways, ${faults} of them faults of the disk`);
 	console.log(`    ${jobs.length} payments, ${facilitator.asked} settlements asked for`);
@@ -288,13 +288,15 @@ async function lastTry() {
 }
 
 function readLedger() {
-	const read = spawnSync(built('tests/tools/ledger'), [gate.state], { encoding: 'utf8', maxBuffer: 1 << 28 });
+	const read = spawnSync(built('tollbar'), ['ledger', '-d', gate.state, '--json'], {
+		encoding: 'utf8',
+		maxBuffer: 1 << 28,
+	});
 	assert.equal(read.status, 0, read.stderr);
 	const records = new Map();
-	for (const line of read.stdout.trim().split('\n')) {
-		const [, state, , amount, nonce] = line.split(' ');
+	for (const { state, due, nonce } of JSON.parse(read.stdout)) {
 		const key = BigInt(nonce);
-		if (state !== 'released') records.set(key, [...(records.get(key) ?? []), { state, amount: BigInt(amount) }]);
+		if (state !== 'released') records.set(key, [...(records.get(key) ?? []), { state, amount: BigInt(due) }]);
 	}
 	return records;
 }

@@ -32,8 +32,6 @@
 #include "settle.h"
 #include "sys/wal.h"
 
-struct request;
-
 enum when { BEFORE, IN, AFTER, WHEN_CNT };
 enum how { KILL, CUT, FAIL_EIO, FAIL_ENOSPC, SHORT };
 
@@ -186,10 +184,14 @@ static int fail_now(void)
 		points = &point_##id;                                           \
 	}
 
+/* A call that takes other arguments by now must not build. */
+#define SAME_TYPE(id) _Static_assert(__builtin_types_compatible_p(__typeof__(id), __typeof__(__real_##id)), #id)
+
 #define WRAP(type, id, parameters, arguments)        \
 	POINT(id, {[BEFORE] = true, [AFTER] = true}) \
 	type __real_##id parameters;                 \
 	type __wrap_##id parameters;                 \
+	SAME_TYPE(id);                               \
 	type __wrap_##id parameters                  \
 	{                                            \
 		pass(&point_##id, BEFORE);           \
@@ -202,6 +204,7 @@ static int fail_now(void)
 	POINT(id, {[BEFORE] = true, [AFTER] = true}) \
 	void __real_##id parameters;                 \
 	void __wrap_##id parameters;                 \
+	SAME_TYPE(id);                               \
 	void __wrap_##id parameters                  \
 	{                                            \
 		pass(&point_##id, BEFORE);           \
@@ -215,16 +218,14 @@ WRAP(enum reason, claim_take,
      (struct ledger * ledger, const struct permit *permit, const struct payment *payment, struct claim_wait *durable),
      (ledger, permit, payment, durable))
 WRAP_VOID(claim_release, (struct ledger * ledger, struct claim *claim), (ledger, claim))
-WRAP_VOID(claim_forward, (struct ledger * ledger, struct claim *claim, const struct word *due), (ledger, claim, due))
+WRAP_VOID(claim_forward,
+	  (struct ledger * ledger, struct claim *claim, const struct word *due, struct claim_wait *durable),
+	  (ledger, claim, due, durable))
 WRAP_VOID(claim_owe,
 	  (struct ledger * ledger, struct claim *claim, const struct word *due, struct claim_wait *settled,
 	   struct claim_wait *durable),
 	  (ledger, claim, due, settled, durable))
 WRAP_VOID(mailbox_push, (struct mailbox * box, struct mail *mail), (box, mail))
-WRAP_VOID(answer_owe,
-	  (struct request * request, const struct word *due, struct claim_wait *settled, struct claim_wait *durable),
-	  (request, due, settled, durable))
-WRAP_VOID(answer_done, (struct request * request), (request))
 WRAP(int, io_uring_submit_and_wait_timeout,
      (struct io_uring * uring, struct io_uring_cqe **cqe, unsigned wait_nr, struct __kernel_timespec *ts,
       sigset_t *mask),
