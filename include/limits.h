@@ -20,6 +20,8 @@
 #define FACILITATORS_MAX 8
 #define PRICES_MAX 256
 #define LISTENS_MAX 8
+#define CHAINS_MAX 8
+#define CHAIN_BATCH_MAX 64 /* payers in one request to a node */
 #define TRUSTED_PROXIES_MAX 16
 #define NAME_BYTES_MAX 64  /* section names, EIP-712 domain name and version, model names: with the final zero */
 #define URL_BYTES_MAX 256  /* with the final zero */

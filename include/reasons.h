@@ -135,7 +135,17 @@
 	R(151, SESSION_SPENT, "session_spent", 402, PAYMENT_REQUIRED_TEXT, PAYMENT_REQUIRED_TEXT,                     \
 	  PAYMENT_REQUIRED_TEXT)                                                                                      \
 	R(152, SESSION_BUSY, "session_busy", 429, 0, 0, 0)                                                            \
-	R(153, SESSIONS_FULL, "sessions_full", 503, 0, 0, 0)
+	R(153, SESSIONS_FULL, "sessions_full", 503, 0, 0, 0)                                                          \
+	/* what the chain says of the payer */                                                                        \
+	R(154, NONCE_USED, "nonce_used", 402, "invalid_exact_evm_nonce_already_used", "permit2_invalid_nonce",        \
+	  "permit2_invalid_nonce")                                                                                    \
+	R(155, BALANCE_LOW, "balance_low", 402, "invalid_exact_evm_insufficient_balance",                             \
+	  "permit2_insufficient_balance", "permit2_insufficient_balance")                                             \
+	R(156, ALLOWANCE_LOW, "allowance_low", 412, "permit2_allowance_required", "permit2_allowance_required",       \
+	  "permit2_allowance_required")                                                                               \
+	R(157, ACCOUNT_CODE, "account_code", 402, "invalid_exact_evm_signature", "invalid_permit2_signature",         \
+	  "invalid_permit2_signature")                                                                                \
+	R(158, CHAIN_DOWN, "chain_down", 503, 0, 0, 0)
 
 /* clang-format on */
 

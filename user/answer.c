@@ -232,7 +232,7 @@ static void send_refusal(struct request *request, enum reason reason, unsigned r
 	bool head_only = span_equal(request->head.method, SPAN("HEAD"));
 	struct reply *reply = request->worker->shared->reply;
 
-	if (reason_status(reason) == 402 && request->route != NULL && extra.bytes == 0) {
+	if (reply_challenges(reason) && request->route != NULL && extra.bytes == 0) {
 		struct span challenge =
 			request->close
 				? reply_challenge_close(reply, request->route_idx, reason, request->payment.method)

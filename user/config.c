@@ -15,6 +15,7 @@ static const char *const mode_words[] = {"open", "allow", NULL};
 static const char *const syn_words[] = {"off", "auto", "on", NULL};
 static const char *const off_on[] = {"off", "on", NULL};
 static const char *const bind_words[] = {"off", "accept", "require", NULL};
+static const char *const funds_words[] = {"off", "cached", "strict", NULL};
 static const char *const method_words[] = {"eip3009", "permit2", "upto", NULL};
 
 #define FIELD(type, field) .offset = offsetof(type, field), .bytes = sizeof(((type *)0)->field)
@@ -133,6 +134,24 @@ static const struct setting price_settings[] = {
 	{0},
 };
 
+#define CHAIN(field) FIELD(struct config_chain, field)
+static const struct setting chain_settings[] = {
+	{"network", config_set_network, CHAIN(chain_id), .required = true},
+	{"rpc", config_set_base_url, CHAIN(rpc), .required = true, .secret = true}, /* keys are often part of it */
+	{"authorization", config_set_text, CHAIN(authorization), .secret = true},
+	{"ca_file", config_set_text, CHAIN(ca_file)},
+	{"funds", config_set_choice, CHAIN(funds), .words = funds_words},
+	NUMBER(struct config_chain, max_age_s, 1, 3600),
+	NUMBER(struct config_chain, lag_s, 0, 600),
+	NUMBER(struct config_chain, suspect_s, 0, 86400),
+	{"timeout_ms", config_set_number, CHAIN(timeout_ms), .min = 100, .max = MINUTES_MS(1)},
+	NUMBER(struct config_chain, in_flight, 1, 64),
+	NUMBER(struct config_chain, batch, 1, CHAIN_BATCH_MAX),
+	{"exposure", config_set_price, CHAIN(exposure)},
+	{"contracts", config_set_choice, CHAIN(contracts), .words = no_yes},
+	{0},
+};
+
 #define ROUTE(field) FIELD(struct config_route, field)
 static const struct setting route_settings[] = {
 	{"match", config_set_match, .required = true},
@@ -163,6 +182,7 @@ static const struct kind {
 	[SECTION_TIMEOUTS] = {"timeouts", timeout_settings, 0, 0, 0, 0},
 	[SECTION_UPSTREAM] = {"upstream", upstream_settings, MANY(upstreams, UPSTREAMS_MAX, upstream_cnt)},
 	[SECTION_OFFER] = {"offer", offer_settings, MANY(offers, OFFERS_MAX, offer_cnt)},
+	[SECTION_CHAIN] = {"chain", chain_settings, MANY(chains, CHAINS_MAX, chain_cnt)},
 	[SECTION_ROUTE] = {"route", route_settings, MANY(routes, ROUTES_MAX, route_cnt)},
 	[SECTION_ALTERNATE] = {"facilitator", facilitator_settings,
 			       MANY(alternates, FACILITATORS_MAX - 1, alternate_cnt)},
@@ -173,7 +193,7 @@ _Static_assert(sizeof node_settings / sizeof node_settings[0] <= SECTION_KEYS_MA
 /* Every named struct starts with its name, so that one function gives and finds names. */
 _Static_assert(offsetof(struct config_facilitator, name) == 0 && offsetof(struct config_upstream, name) == 0 &&
 		       offsetof(struct offer, name) == 0 && offsetof(struct config_route, name) == 0 &&
-		       offsetof(struct model_price, name) == 0,
+		       offsetof(struct model_price, name) == 0 && offsetof(struct config_chain, name) == 0,
 	       "name comes first");
 
 static void set_defaults(struct config *config)
@@ -221,6 +241,16 @@ static void set_defaults(struct config *config)
 		config->upstreams[i].in_flight = 64;
 	for (size_t i = 0; i < OFFERS_MAX; i++)
 		config->offers[i].max_timeout_s = 60;
+	for (size_t i = 0; i < CHAINS_MAX; i++) {
+		struct config_chain *chain = &config->chains[i];
+		chain->funds = FUNDS_CACHED;
+		chain->max_age_s = 30;
+		chain->lag_s = 5;
+		chain->suspect_s = 300;
+		chain->timeout_ms = 2000;
+		chain->in_flight = 4;
+		chain->batch = 32;
+	}
 	for (size_t i = 0; i < ROUTES_MAX; i++) {
 		memcpy(config->routes[i].mime_type, "application/json", sizeof "application/json");
 		config->routes[i].session = (struct config_session){.idle_s = 100, .margin_s = 60};

@@ -58,6 +58,25 @@ struct config_facilitator {	   /* [facilitator], and [facilitator NAME] for offe
 	unsigned in_flight;	      /* 32 */
 };
 
+enum config_funds { FUNDS_OFF, FUNDS_CACHED, FUNDS_STRICT };
+
+struct config_chain { /* [chain NAME]: what is looked up of payers there, and where */
+	char name[NAME_BYTES_MAX];
+	uint64_t chain_id;	 /* network */
+	char rpc[URL_BYTES_MAX]; /* of a node: JSON-RPC over HTTP */
+	char authorization[URL_BYTES_MAX];
+	char ca_file[PATH_BYTES_MAX]; /* as of the facilitator */
+	uint8_t funds;		      /* enum config_funds; default cached */
+	unsigned max_age_s;	      /* 30: how old an answer may be (cached) */
+	unsigned lag_s;		      /* 5: how far behind the chain's end the node may be */
+	unsigned suspect_s;	      /* 300: after a refused settlement, every payment is asked about for so long */
+	unsigned timeout_ms;	      /* 2000: of one request to the node */
+	unsigned in_flight;	      /* 4: requests to the node at one time */
+	unsigned batch;		      /* 32: payers in one request */
+	unsigned __int128 exposure;   /* most one payer may owe while the node is down (cached); default 0: refused */
+	bool contracts;		      /* contracts = yes | no: accounts with code may pay (ERC-1271, EIP-7702) */
+};
+
 struct config_timeouts {	/* [timeouts], milliseconds */
 	unsigned head_ms;	/* 5000: first byte of a request to the end of its head */
 	unsigned body_ms;	/* 30000: end of head to end of body */
@@ -139,6 +158,8 @@ struct config {
 	size_t upstream_cnt;
 	struct offer offers[OFFERS_MAX]; /* [offer NAME]; max_timeout_s defaults to 60 */
 	size_t offer_cnt;
+	struct config_chain chains[CHAINS_MAX];
+	size_t chain_cnt;
 	struct config_route routes[ROUTES_MAX];
 	size_t route_cnt;
 	struct model_price prices[PRICES_MAX]; /* [price NAME] */

@@ -176,12 +176,26 @@ static void check_unsettled(struct reader *reader, const struct section *section
 		mistake_at_key(reader, section, key, "smaller than amount: every request would be refused");
 }
 
+/* Sums of amounts are kept in 128 bits. */
+static void check_amount(struct reader *reader, const struct section *section, const struct offer *offer)
+{
+	unsigned __int128 amount;
+
+	for (size_t i = 0; i < reader->config->chain_cnt; i++) {
+		const struct config_chain *chain = &reader->config->chains[i];
+		if (chain->funds != FUNDS_OFF && chain->chain_id == offer->chain_id && offer->chain_id != 0 &&
+		    (!u256_to_u128(&amount, offer->amount.at) || amount >> 127 != 0))
+			mistake_at_key(reader, section, "amount", "2^127 or more, which no balance is compared with");
+	}
+}
+
 static void check_offer(struct reader *reader, const struct section *section)
 {
 	struct offer *offer = section->target;
 
 	check_required(reader, section, "offer", offer->name);
 	resolve_settle_by(reader, section, offer);
+	check_amount(reader, section, offer);
 	check_unsettled(reader, section, "unsettled_max", offer, &offer->unsettled_max);
 	check_unsettled(reader, section, "payer_unsettled_max", offer, &offer->payer_unsettled_max);
 	if (offer->method == METHOD_NONE) /* missing or wrong: nothing can be said of the rest */
@@ -189,6 +203,20 @@ static void check_offer(struct reader *reader, const struct section *section)
 	check_offer_method(reader, section, offer);
 	check_offer_price(reader, section, offer);
 	check_offer_session(reader, section, offer);
+}
+
+/* Another chain before this one that is the same. */
+static void check_chain(struct reader *reader, const struct section *section)
+{
+	const struct config_chain *chain = section->target;
+
+	check_required(reader, section, "chain", chain->name);
+	for (const struct config_chain *other = reader->config->chains; other < chain; other++)
+		if (chain->chain_id != 0 && other->chain_id == chain->chain_id)
+			inifile_mistake(reader->ini, config_key_line(section, "network"),
+					"network: [chain %s] has the same", other->name);
+	if (chain->exposure != 0 && chain->funds != FUNDS_CACHED)
+		mistake_at_key(reader, section, "exposure", "only with funds = cached");
 }
 
 static const struct offer *find_offer(const struct config *config, const char *name)
@@ -328,6 +356,8 @@ static bool check_named(struct reader *reader)
 			check_offer(reader, section);
 		else if (section->kind == SECTION_PRICE)
 			check_price(reader, section);
+		else if (section->kind == SECTION_CHAIN)
+			check_chain(reader, section);
 		else if (section->kind == SECTION_ROUTE)
 			paid |= check_route(reader, section);
 	}

@@ -178,17 +178,50 @@ static size_t write_v1(char *out, size_t out_bytes, const struct config *config,
 	return json_write_done(&json);
 }
 
+static const char *status_phrase(unsigned status)
+{
+	static const struct {
+		unsigned status;
+		const char *phrase;
+	} phrases[] = {
+		{400, "Bad Request"},
+		{402, "Payment Required"},
+		{403, "Forbidden"},
+		{404, "Not Found"},
+		{405, "Method Not Allowed"},
+		{408, "Request Timeout"},
+		{412, "Precondition Failed"},
+		{413, "Content Too Large"},
+		{417, "Expectation Failed"},
+		{429, "Too Many Requests"},
+		{431, "Request Header Fields Too Large"},
+		{499, "Client Closed Request"},
+		{500, "Internal Server Error"},
+		{502, "Bad Gateway"},
+		{503, "Service Unavailable"},
+		{504, "Gateway Timeout"},
+		{505, "HTTP Version Not Supported"},
+	};
+
+	for (size_t i = 0; i < sizeof phrases / sizeof *phrases; i++)
+		if (phrases[i].status == status)
+			return phrases[i].phrase;
+	return "Refused"; /* a phrase says nothing to a program; the test knows that every status has its own */
+}
+
 /* Head and body of the answer in its own memory; empty when there is none. */
-static struct span make_answer(struct reply *reply, struct workbench *bench, size_t v1_bytes, bool close)
+static struct span make_answer(struct reply *reply, struct workbench *bench, enum reason reason, size_t v1_bytes,
+			       bool close)
 {
 	int bytes = snprintf(bench->answer, sizeof bench->answer,
-			     "HTTP/1.1 402 Payment Required\r\n"
+			     "HTTP/1.1 %u %s\r\n"
 			     "PAYMENT-REQUIRED: %s\r\n"
 			     "Cache-Control: no-store\r\n"
 			     "Content-Type: application/json\r\n"
 			     "Content-Length: %zu\r\n"
 			     "%s\r\n%s",
-			     bench->base64, v1_bytes, close ? "Connection: close\r\n" : "", bench->v1);
+			     reason_status(reason), status_phrase(reason_status(reason)), bench->base64, v1_bytes,
+			     close ? "Connection: close\r\n" : "", bench->v1);
 	uint8_t *copy;
 
 	ASSERT(bytes > 0 && (size_t)bytes < sizeof bench->answer);
@@ -209,8 +242,8 @@ static bool make_challenge(struct reply *reply, struct challenge *challenge, str
 
 	ASSERT(v2_bytes != 0 && v1_bytes != 0);
 	base64_encode(bench->base64, span_of(bench->v2, v2_bytes));
-	challenge->keep = make_answer(reply, bench, v1_bytes, false);
-	challenge->close = make_answer(reply, bench, v1_bytes, true);
+	challenge->keep = make_answer(reply, bench, reason, v1_bytes, false);
+	challenge->close = make_answer(reply, bench, reason, v1_bytes, true);
 	return challenge->keep.at != NULL && challenge->close.at != NULL;
 }
 
@@ -234,9 +267,11 @@ static bool make_reason(struct reply *reply, struct workbench *bench, const stru
 	return true;
 }
 
-static bool is_challenge(enum reason reason)
+bool reply_challenges(enum reason reason)
 {
-	return reason_status(reason) == 402 && reason_x402(reason, METHOD_NONE) != NULL;
+	unsigned status = reason_status(reason);
+
+	return (status == 402 || status == 412) && reason_x402(reason, METHOD_NONE) != NULL;
 }
 
 static bool make_all(struct reply *reply, struct workbench *bench, const struct config *config)
@@ -245,7 +280,8 @@ static bool make_all(struct reply *reply, struct workbench *bench, const struct 
 		if (config->routes[route_idx].offer_cnt == 0)
 			continue;
 		for (unsigned reason = 0; reason < REASON_CNT; reason++)
-			if (is_challenge(reason) && !make_reason(reply, bench, config, route_idx, reason))
+			if (reply_challenges((enum reason)reason) &&
+			    !make_reason(reply, bench, config, route_idx, reason))
 				return false;
 	}
 	return true;
@@ -317,36 +353,6 @@ struct span reply_challenge_close(const struct reply *reply, size_t route_idx, e
 }
 
 /* --- other answers --- */
-
-static const char *status_phrase(unsigned status)
-{
-	static const struct {
-		unsigned status;
-		const char *phrase;
-	} phrases[] = {
-		{400, "Bad Request"},
-		{402, "Payment Required"},
-		{403, "Forbidden"},
-		{404, "Not Found"},
-		{405, "Method Not Allowed"},
-		{408, "Request Timeout"},
-		{413, "Content Too Large"},
-		{417, "Expectation Failed"},
-		{429, "Too Many Requests"},
-		{431, "Request Header Fields Too Large"},
-		{499, "Client Closed Request"},
-		{500, "Internal Server Error"},
-		{502, "Bad Gateway"},
-		{503, "Service Unavailable"},
-		{504, "Gateway Timeout"},
-		{505, "HTTP Version Not Supported"},
-	};
-
-	for (size_t i = 0; i < sizeof phrases / sizeof *phrases; i++)
-		if (phrases[i].status == status)
-			return phrases[i].phrase;
-	return "Refused"; /* a phrase says nothing to a program; the test knows that every status has its own */
-}
 
 static const char *error_type(unsigned status)
 {

@@ -2,7 +2,7 @@
 #ifndef TOLLBAR_REPLY_H
 #define TOLLBAR_REPLY_H
 /* reply.h: every answer tollbar gives in its own name: 402 challenges, refusals, and the PAYMENT-RESPONSE field.
- * 402 answers are made once at start, one per route, reason and method, and sent as they are. */
+ * Challenges are made once at start, one per route, reason and method, and sent as they are. */
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -13,13 +13,16 @@
 
 struct reply;
 
-/* Makes all 402 answers of a configuration.  NULL: no memory.  The config must outlive it. */
+/* Makes all challenges of a configuration.  NULL: no memory.  The config must outlive it. */
 struct reply *reply_init(const struct config *config);
 void reply_fini(struct reply *reply);
 size_t reply_bytes(const struct reply *reply); /* memory used, for the line printed at start */
 
-/* reply_challenge: the whole 402 answer (head and body) of a route for a reason, in the method's words.
- * HTTP/1.1 402, PAYMENT-REQUIRED (v2, base64), Cache-Control: no-store, Content-Type: application/json; body is the v1
+/* Is a request on a paid route refused with a challenge for this reason, or with an error body (reply_refusal)? */
+bool reply_challenges(enum reason reason);
+
+/* reply_challenge: the whole answer (head and body) of a route for a reason, in the method's words.
+ * HTTP/1.1 402, or 412 where the payer must allow Permit2 something first, PAYMENT-REQUIRED (v2, base64), Cache-Control: no-store, Content-Type: application/json; body is the v1
  * form with a member "reason" holding the word and "error" holding the x402 code:
  * {"x402Version":1,"error":...,"reason":...,"accepts":[v1 requirements]}.
  * Borrowed, constant.  Keep-alive form: the caller appends nothing; when the connection is to be closed use

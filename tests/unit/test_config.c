@@ -114,6 +114,11 @@ TEST(every_setting_arrives)
 		"\namount = 1\n"
 		"[price x]\nmodel = a/b:c\ninput_usd_per_mtok = 2.50\noutput_usd_per_mtok = 0.000000000001\n"
 		"[price gpt]\ninput_usd_per_mtok = 0\noutput_usd_per_mtok = 1000000000.000000000000\n"
+		"[chain c]\nnetwork = eip155:10\nrpc = https://n.example/v2/key/\nauthorization = Bearer n\nca_file "
+		"= /c\n"
+		"funds = cached\nmax_age_s = 2\nlag_s = 3\nsuspect_s = 4\ntimeout_ms = 500\nin_flight = 6\nbatch = "
+		"7\nexposure = 8\ncontracts = yes\n"
+		"[chain d]\nnetwork = eip155:1\nrpc = http://localhost:1\nfunds = strict\n"
 		"[timeouts]\nhead_ms = 1\nbody_ms = 2\nidle_ms = 3\nsend_ms = 4\nqueue_ms = 5\nconnect_ms = "
 		"6\nfirst_byte_ms = 7\n"
 		"token_ms = 8\ntotal_ms = 9\nsettle_ms = 10\ndrain_ms = 11\n"
@@ -208,6 +213,15 @@ TEST(every_setting_arrives)
 	CHECK(config.routes[0].bind_body == BIND_ACCEPT && config.routes[1].bind_body == BIND_OFF);
 	CHECK(upto->input_per_mtok == 0 && upto->output_per_mtok == PRICE_MAX);
 	CHECK_EQ(config.offers[1].method, METHOD_PERMIT2);
+	CHECK_EQ(config.chain_cnt, 2);
+	const struct config_chain *chain = &config.chains[0];
+	CHECK(chain->chain_id == 10 && strcmp(chain->rpc, "https://n.example/v2/key") == 0);
+	CHECK(strcmp(chain->authorization, "Bearer n") == 0 && strcmp(chain->ca_file, "/c") == 0);
+	CHECK(chain->funds == FUNDS_CACHED && chain->max_age_s == 2 && chain->lag_s == 3 && chain->suspect_s == 4);
+	CHECK(chain->timeout_ms == 500 && chain->in_flight == 6 && chain->batch == 7);
+	CHECK(chain->exposure == 8 && chain->contracts);
+	CHECK(config.chains[1].funds == FUNDS_STRICT && config.chains[1].max_age_s == 30 &&
+	      !config.chains[1].contracts);
 	CHECK_EQ(config.route_cnt, 2);
 	const struct config_route *route = &config.routes[0];
 	CHECK(strcmp(route->method, "POST") == 0 && strcmp(route->path, "/v1/x?y=1") == 0);
@@ -366,6 +380,15 @@ static const struct {
 	 "f:24: bind_body: the route is free: there is no payment to bind\n"},
 	{WHOLE "[route s]\nmatch = GET /\nupstream = u\nbind_body = yes\n",
 	 "f:24: bind_body = yes: must be off or accept or require\n"},
+	{WHOLE "[chain a]\n[chain b]\nnetwork = eip155:1\nrpc = http://a\n[chain c]\nnetwork = eip155:1\nrpc = "
+	       "http://secret@x\nfunds = strict\nexposure = 1\n",
+	 "f:27: rpc: must be http://HOST[:PORT][/PATH] or https://..., shorter than 256 bytes\n"
+	 "f:21: [chain a]: network is missing\nf:21: [chain a]: rpc is missing\n"
+	 "f:26: network: [chain b] has the same\nf:29: exposure: only with funds = cached\n"},
+	{WHOLE "[chain a]\nnetwork = eip155:1\nrpc = http://a\n[offer big]\nmethod = permit2\nnetwork = "
+	       "eip155:1\nasset = " ADDRESS "\npay_to = " ADDRESS
+	       "\namount = 170141183460469231731687303715884105728\n",
+	 "f:29: amount: 2^127 or more, which no balance is compared with\n"},
 };
 
 TEST(mistakes_of_the_whole_file)

@@ -179,12 +179,13 @@ TEST(every_402_reason_and_method_has_its_challenge)
 	unsigned cnt = 0;
 
 	for (unsigned reason = 0; reason < REASON_CNT; reason++)
-		for (unsigned method = METHOD_NONE; method <= METHOD_UPTO && is_challenge(reason); method++) {
+		for (unsigned method = METHOD_NONE; method <= METHOD_UPTO && reply_challenges(reason); method++) {
 			struct span keep = reply_challenge(reply, 1, reason, method);
 			struct span closing = reply_challenge_close(reply, 1, reason, method);
 			json_t *v2 = parse_base64(field(closing, "PAYMENT-REQUIRED"));
 			json_t *v1 = parse(body(closing));
 
+			CHECK(memcmp(keep.at, reason == ALLOWANCE_LOW ? "HTTP/1.1 412 P" : "HTTP/1.1 402 P", 14) == 0);
 			CHECK(strcmp(field(closing, "Connection"), "close") == 0);
 			CHECK_EQ(closing.bytes - keep.bytes, strlen("Connection: close\r\n"));
 			CHECK(strcmp(json_string_value(json_object_get(v1, "reason")), reason_word(reason)) == 0);
@@ -197,10 +198,10 @@ TEST(every_402_reason_and_method_has_its_challenge)
 			json_decref(v1);
 			json_decref(v2);
 		}
-	unsigned rows_402 = 0;
+	unsigned rows = 0;
 	for (size_t i = 0; i < REASON_DAEMON_CNT; i++)
-		rows_402 += reason_status(reason_daemon[i]) == 402;
-	CHECK_EQ(cnt, rows_402 * 4);
+		rows += reply_challenges(reason_daemon[i]);
+	CHECK_EQ(cnt, rows * 4);
 	CHECK(reply_challenge(reply, 1, REPLAYED, METHOD_UPTO).at ==
 	      reply_challenge(reply, 1, REPLAYED, METHOD_PERMIT2).at);
 	CHECK(reply_challenge(reply, 1, REPLAYED, METHOD_NONE).at ==
@@ -283,6 +284,7 @@ TEST(every_refusal_has_status_phrase_type_and_code)
 		{404, "404 Not Found", "invalid_request_error"},
 		{405, "405 Method Not Allowed", "invalid_request_error"},
 		{408, "408 Request Timeout", "invalid_request_error"},
+		{412, "412 Precondition Failed", "invalid_request_error"},
 		{413, "413 Content Too Large", "invalid_request_error"},
 		{417, "417 Expectation Failed", "invalid_request_error"},
 		{429, "429 Too Many Requests", "rate_limit_error"},
