@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "claim.h"
+#include "funds.h"
 #include "settle.h"
 #include "session.h"
 #include "stats.h"
@@ -37,6 +38,7 @@ struct admin_view {
 	struct session_stats sessions;
 	bool has_sessions;
 	struct settle_stats settle;
+	struct funds_stats funds;	      /* no chains: nothing is asked */
 	uint64_t queue_requests, queue_bytes; /* gauges */
 	uint64_t queue_requests_max, queue_bytes_max;
 	struct {

@@ -115,6 +115,8 @@ void answer_release(struct request *request)
 	forward_cancel(&request->exchange);
 	leave_queue(request);
 	purchase_release(request);
+	if (request->worker->shared->funds != NULL)
+		funds_release(request->worker->shared->funds, &request->funds);
 	leave_payers(request);
 }
 
@@ -135,6 +137,9 @@ void answer_due(struct word *due, const struct request *request)
 
 void answer_owe(struct request *request, const struct word *due, struct claim_wait *settled, struct claim_wait *durable)
 {
+	/* Before anybody can settle it. */
+	if (request->worker->shared->funds != NULL)
+		funds_owe(request->worker->shared->funds, &request->funds, due, request->permit.deadline_s);
 	purchase_charge(request, due, settled, durable);
 	leave_payers(request);
 }

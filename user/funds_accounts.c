@@ -266,7 +266,7 @@ static enum hold_verdict judge_blind(const struct account *account, const struct
 
 	if (__builtin_add_overflow(sum, account->owed[DRAW_ALL], &sum))
 		return HOLD_DOWN;
-	return fits(wish->amount, wish->rules->exposure, sum) ? HOLD_HELD : HOLD_DOWN;
+	return fits(wish->amount, wish->rules->exposure, sum) ? HOLD_BLIND : HOLD_DOWN;
 }
 
 static enum hold_verdict judge(const struct account *account, const struct hold_wish *wish)
@@ -275,6 +275,8 @@ static enum hold_verdict judge(const struct account *account, const struct hold_
 
 	if (is_suspect(account, wish) && !wish->asked)
 		return may_ask ? HOLD_ASK_ALL : HOLD_DOWN;
+	if (wish->must_ask && may_ask)
+		return HOLD_ASK;
 	if (!has_view(account, wish))
 		return may_ask ? HOLD_ASK : judge_blind(account, wish);
 	enum hold_verdict verdict = judge_view(account, wish);
@@ -307,11 +309,10 @@ static enum hold_verdict hold_in(struct account *account, struct account_hold *h
 	expire_debts(account, wish->now_ms);
 	account->used_ms = wish->now_ms;
 	enum hold_verdict verdict = judge(account, wish);
-	if (verdict == HOLD_HELD) {
+	if (verdict == HOLD_HELD || verdict == HOLD_BLIND)
 		reserve(account, hold, wish);
-		*ahead = wants_ahead(account, wish);
-	}
-	if (verdict == HOLD_ASK || verdict == HOLD_ASK_ALL || verdict == HOLD_ASK_CODE || *ahead)
+	*ahead = verdict == HOLD_HELD && wants_ahead(account, wish);
+	if (verdict == HOLD_ASK || verdict == HOLD_ASK_ALL || *ahead)
 		account->pins++;
 	return verdict;
 }
@@ -346,7 +347,7 @@ void accounts_owe(struct accounts *accounts, struct account_hold *hold, const st
 	hold->held = false;
 	struct shard *shard = lock_of_idx(accounts, hold->idx);
 	struct account *account = &accounts->all[hold->idx];
-	ASSERT(stays <= hold->amount && account->reserved[DRAW_ALL] >= hold->amount);
+	ASSERT(account->reserved[DRAW_ALL] >= hold->amount);
 	take(account->reserved, hold->permit2, hold->amount);
 	owe(account, hold->permit2, stays, until_ms);
 	pthread_mutex_unlock(&shard->lock);

@@ -62,6 +62,7 @@ struct hold_wish {
 	const struct account_rules *rules;
 	uint64_t now_ms;
 	uint64_t since_ms; /* only an answer asked for at this time or later counts; 0: any within its age */
+	bool must_ask;	   /* whatever is known */
 	bool asked;	   /* the chain was asked for this request: there is nothing more to ask */
 	bool down;	   /* the chain does not answer */
 	bool code_agrees;  /* the account's code, if it has any, said yes to this payment */
@@ -69,6 +70,7 @@ struct hold_wish {
 
 enum hold_verdict {
 	HOLD_HELD,
+	HOLD_BLIND,	/* held, too, but within rules.exposure: the chain does not say */
 	HOLD_ASK,	/* ask the chain, and come back */
 	HOLD_ASK_ALL,	/* the same, and about the payment's nonce, too: settlements of this payer failed */
 	HOLD_ASK_CODE,	/* the account has code: ask that about the signature */
@@ -87,12 +89,13 @@ struct accounts *accounts_init(size_t cnt_max);
 void accounts_fini(struct accounts *accounts);
 size_t accounts_bytes(size_t cnt_max);
 
-/* accounts_hold: judges, and on HOLD_HELD reserves.  Out: hold; hold->idx also on HOLD_ASK*, pinned for accounts_begin.
+/* accounts_hold: judges, and reserves what is held.  Out: hold; hold->idx also on HOLD_ASK and HOLD_ASK_ALL, pinned for
+ * accounts_begin.
  * *ahead: with HOLD_HELD, the view is half as old as it may get: the caller asks for another (accounts_begin), while
  * nobody waits; given to one caller at a time. */
 enum hold_verdict accounts_hold(struct accounts *accounts, struct account_hold *hold, bool *ahead,
 				const struct hold_wish *wish) __attribute__((warn_unused_result));
-/* Of what is held `due` is owed from now on, for a settlement that ends with accounts_settled, at the latest at until_ms;
+/* Of what is held, or beyond it, `due` is owed from now on, for a settlement that ends with accounts_settled, at the latest at until_ms;
  * the rest is free, the hold is over.  What is not held is let be. */
 void accounts_owe(struct accounts *accounts, struct account_hold *hold, const struct word *due, uint64_t until_ms);
 /* All of it is free again. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gate.c: read from top to bottom, this is a paid request's way through tollbar.
  *
- *   head ─► route ─► decode ─► early outs ─► hash, verify (batched) ─► body ─► permit ─► payer ─► claim ─► queue
- *        ─► forward ─► answer: exact           held, settled, then released
+ *   head ─► route ─► decode ─► early outs ─► hash, verify (batched) ─► body ─► permit ─► payer ─► funds ─► claim
+ *        ─► queue ─► forward ─► answer: exact           held, settled, then released
  *                              exact, streamed settled, then passed on
  *                              upto, streamed  passed on once the claim is on disk, its end once the debt is
  *                              upto            held, settled for what it used, then released
@@ -16,56 +16,14 @@
 #include "base/clock.h"
 #include "base/probe.h"
 #include "body.h"
-#include "decode.h"
+#include "gate_funds.h"
 #include "permit.h"
 #include "purchase.h"
 #include "worker.h"
 
 #define PROGRESS_NS 1000000000ull /* how often a running stream's worth is put on record */
 
-static void set_deadline(struct request *request, unsigned after_ms)
-{
-	wheel_set(&request->worker->wheel, &request->timer, clock_coarse_ms() + after_ms);
-}
-
-static bool is_draining(const struct request *request)
-{
-	return atomic_load_explicit(&request->worker->draining, memory_order_relaxed);
-}
-
 /* --- head: what is asked for, and does the payment look right --- */
-
-static enum reason find_route(struct request *request)
-{
-	const struct config *config = request->worker->config;
-	enum reason reason = ROUTE_UNKNOWN;
-
-	for (size_t i = 0; i < config->route_cnt; i++) {
-		const struct config_route *route = &config->routes[i];
-		if (!span_equal(request->head.target, span_str(route->path)))
-			continue;
-		if (span_equal(request->head.method, span_str(route->method))) {
-			request->route = route;
-			request->route_idx = i;
-			request->paid = route->offer_cnt > 0;
-			return REASON_OK;
-		}
-		reason = METHOD_WRONG;
-	}
-	return reason;
-}
-
-static enum reason read_payment(struct request *request)
-{
-	const struct http_head *head = &request->head;
-
-	if (head->payment_field_cnt == 0)
-		return purchase_resume(request);
-	if (head->payment_field_cnt > 1)
-		return PAYMENT_DUPLICATE;
-	bool v2 = head->payment_v2.at != NULL;
-	return decode_payment(&request->payment, v2 ? 2 : 1, v2 ? head->payment_v2 : head->payment_v1);
-}
 
 /* Everything that is cheaper than a signature and can refuse.  Only looks: nothing is recorded of an unverified payment. */
 static enum reason early_outs(struct request *request)
@@ -92,10 +50,11 @@ static enum reason early_outs(struct request *request)
 
 static enum reason check_head(struct request *request)
 {
-	enum reason reason = is_draining(request) ? DRAINING : find_route(request);
+	bool draining = atomic_load_explicit(&request->worker->draining, memory_order_relaxed);
+	enum reason reason = draining ? DRAINING : request_find_route(request);
 
 	if (reason == REASON_OK && request->paid) {
-		reason = read_payment(request);
+		reason = request_read_payment(request);
 		STEP_END(request, DECODE, decode);
 		request->unpaid = reason == PAYMENT_MISSING && body_asked_first(request);
 		if (request->unpaid) {
@@ -119,7 +78,7 @@ void gate_head(struct request *request, enum parse_result result)
 	}
 	if (request->head.expect_continue && !request->body_done)
 		conn_write(&request->conn, SPAN("HTTP/1.1 100 Continue\r\n\r\n"));
-	set_deadline(request, request->worker->config->timeouts.body_ms);
+	request_set_deadline(request, request->worker->config->timeouts.body_ms);
 	request->close = !request->head.keep_alive;
 	request->stage = STAGE_BODY;
 	if (request->paid && !request->unpaid && !request->resumed)
@@ -132,11 +91,16 @@ void gate_head(struct request *request, enum parse_result result)
 
 void gate_verified(struct request *request, enum reason verdict)
 {
-	if (verdict != REASON_OK) {
+	bool by_code = (verdict == SIGNATURE_BAD || verdict == SIGNATURE_FORM) &&
+		       funds_may_judge(request->worker->shared->funds, request->offer);
+
+	if (verdict != REASON_OK && !by_code) {
 		answer_refuse(request, verdict);
 		return;
 	}
-	stats_add(&request->worker->stats.verified, 1);
+	request->verified = verdict == REASON_OK;
+	if (request->verified)
+		stats_add(&request->worker->stats.verified, 1);
 	request->stage = STAGE_BODY;
 	if (request->body_done)
 		gate_body(request);
@@ -188,28 +152,18 @@ static enum reason queue(struct request *request)
 	} else {
 		request->in_line = true;
 		request->mails_out++;
-		set_deadline(request, request->worker->config->timeouts.queue_ms);
+		request_set_deadline(request, request->worker->config->timeouts.queue_ms);
 	}
 	return REASON_OK;
 }
 
 static void forward(struct request *request);
 
-void gate_body(struct request *request)
+/* Takes what the request may have, or refuses it. */
+static void dispatch(struct request *request, enum reason reason, unsigned retry_after_s)
 {
-	unsigned retry_after_s = 1;
-	enum reason reason = REASON_OK;
-
-	if (request->unpaid) {
-		reason = body_read_unpaid(request);
-	} else if (request->paid) {
-		reason = body_read(request);
-		STEP_END(request, BODY, body);
-		if (reason == REASON_OK)
-			reason = permit(request, &retry_after_s);
-		if (reason == REASON_OK)
-			reason = claim(request);
-	}
+	if (reason == REASON_OK && request->paid)
+		reason = claim(request);
 	/* A queue that is full gives the claim back: a 503 never costs a nonce. */
 	if (reason == REASON_OK)
 		reason = queue(request);
@@ -221,6 +175,54 @@ void gate_body(struct request *request)
 	}
 	if (request->stage == STAGE_FORWARD)
 		forward(request);
+}
+
+static void hold(struct request *request, enum reason reason, unsigned retry_after_s)
+{
+	if (reason == REASON_OK && request->paid)
+		reason = gate_hold(request);
+	if (request->stage != STAGE_FUNDS)
+		dispatch(request, reason, retry_after_s);
+}
+
+/* The signature held, unless the chain is still asked about it. */
+static void admit(struct request *request, enum reason reason)
+{
+	unsigned retry_after_s = 1;
+
+	if (request->stage == STAGE_FUNDS)
+		return;
+	if (reason == REASON_OK && request->paid)
+		reason = permit(request, &retry_after_s);
+	hold(request, reason, retry_after_s);
+}
+
+void gate_body(struct request *request)
+{
+	enum reason reason = REASON_OK;
+
+	if (request->unpaid) {
+		reason = body_read_unpaid(request);
+	} else if (request->paid) {
+		reason = body_read(request);
+		STEP_END(request, BODY, body);
+		if (reason == REASON_OK && !request->verified && !request->resumed)
+			reason = gate_judge(request);
+	}
+	admit(request, reason);
+}
+
+void gate_funded(struct request *request)
+{
+	if (request->stage != STAGE_FUNDS) { /* it left while the chain was asked */
+		answer_next(request);
+		return;
+	}
+	request->stage = STAGE_BODY;
+	if (!request->entered)
+		admit(request, gate_judge(request));
+	else
+		hold(request, permit_payment(&request->permit, &request->payment, request->offer, clock_unix_s()), 1);
 }
 
 /* --- queue, forward --- */
@@ -255,7 +257,7 @@ static void forward(struct request *request)
 	exchange->paid = request->paid;
 	exchange->close = request->close;
 	request->sent_mark = request->conn.sent_bytes;
-	set_deadline(request, request->worker->config->timeouts.send_ms);
+	request_set_deadline(request, request->worker->config->timeouts.send_ms);
 	forward_start(request->worker->forward, exchange, (unsigned)request->route->upstream_idx);
 }
 
@@ -283,7 +285,7 @@ static void wait_for_settlement(struct request *request)
 	answer_due(&due, request);
 	answer_owe(request, &due, &request->settled, NULL);
 	request->stage = STAGE_SETTLE;
-	set_deadline(request, request->worker->config->timeouts.settle_ms);
+	request_set_deadline(request, request->worker->config->timeouts.settle_ms);
 }
 
 static void pass_stream(struct request *request)
@@ -340,7 +342,7 @@ static void finish_stream(struct request *request)
 	}
 	request->stage = STAGE_FORWARD;
 	request->sent_mark = request->conn.sent_bytes;
-	set_deadline(request, request->worker->config->timeouts.send_ms);
+	request_set_deadline(request, request->worker->config->timeouts.send_ms);
 	forward_finish(&request->exchange);
 }
 
@@ -376,7 +378,7 @@ static void on_relayed(struct exchange *exchange)
 
 	answer_first_out(request);
 	request->sent_mark = request->conn.sent_bytes;
-	set_deadline(request, request->worker->config->timeouts.send_ms);
+	request_set_deadline(request, request->worker->config->timeouts.send_ms);
 	uint64_t now_ns = clock_ns();
 	if (!purchase_held(request) || now_ns - request->progress_ns <= PROGRESS_NS)
 		return;
@@ -385,7 +387,7 @@ static void on_relayed(struct exchange *exchange)
 	request->outlived = !purchase_progress(request, &due);
 	request->progress_ns = request->outlived ? 0 : now_ns;
 	if (request->outlived)
-		set_deadline(request, 0); /* not from in here: the exchange is at work on it */
+		request_set_deadline(request, 0); /* not from in here: the exchange is at work on it */
 }
 
 /* --- the answer ends --- */
@@ -407,7 +409,7 @@ static void on_complete(struct exchange *exchange)
 	answer_due(&due, request);
 	answer_owe(request, &due, NULL, &request->durable);
 	request->stage = STAGE_DURABLE;
-	set_deadline(request, request->worker->config->timeouts.send_ms);
+	request_set_deadline(request, request->worker->config->timeouts.send_ms);
 }
 
 static void end_passed(struct request *request)
@@ -552,6 +554,9 @@ void gate_timeout(struct request *request)
 	case STAGE_BODY:
 		answer_refuse(request, CLIENT_SLOW);
 		break;
+	case STAGE_FUNDS:
+		answer_refuse(request, CHAIN_DOWN);
+		break;
 	case STAGE_QUEUE:
 		answer_refuse(request, QUEUE_TIMEOUT);
 		break;
@@ -570,17 +575,17 @@ void gate_timeout(struct request *request)
 			break;
 		}
 		request->sent_mark = request->conn.sent_bytes;
-		set_deadline(request, timeouts->send_ms);
+		request_set_deadline(request, timeouts->send_ms);
 		break;
 	case STAGE_DURABLE:
 		if (end_waits(request)) {
 			cut_end(request);
 			break;
 		}
-		set_deadline(request, timeouts->send_ms); /* the ledger says yes or no */
+		request_set_deadline(request, timeouts->send_ms); /* the ledger says yes or no */
 		break;
 	case STAGE_VERIFY:
-		set_deadline(request, timeouts->send_ms); /* ours to finish */
+		request_set_deadline(request, timeouts->send_ms); /* ours to finish */
 		break;
 	case STAGE_DISCARD:
 		gate_client_gone(request);

@@ -13,6 +13,8 @@ void gate_head(struct request *request, enum parse_result result);
 void gate_verified(struct request *request, enum reason verdict);
 /* The body is complete. */
 void gate_body(struct request *request);
+/* Mail: the chain was asked, or could not be. */
+void gate_funded(struct request *request);
 /* Mail: a place at the model server; the claim is on disk, or could not be written; the settlement's outcome. */
 void gate_granted(struct request *request);
 void gate_durable(struct request *request);

@@ -94,9 +94,13 @@ static int open_listeners(const struct config *config, int fds[LISTENS_MAX])
 
 /* --- ledger and settlement --- */
 
-static void settlement_done(void *node, struct settlement *settlement)
+static void settlement_done(void *ctx, struct settlement *settlement)
 {
-	ledger_settled(((struct node *)node)->shared.ledger, settlement);
+	struct node *node = ctx;
+
+	if (node->shared.funds != NULL)
+		funds_settled(node->shared.funds, settlement);
+	ledger_settled(node->shared.ledger, settlement);
 }
 
 static void recovered(void *ctx, const struct payment *payment, const struct offer *offer, enum claim_state state,
@@ -104,6 +108,11 @@ static void recovered(void *ctx, const struct payment *payment, const struct off
 {
 	struct node *node = ctx;
 
+	bool open =
+		state == CLAIM_FORWARDED || state == CLAIM_OWED || state == CLAIM_SETTLING || state == CLAIM_UNKNOWN;
+
+	if (open && node->shared.funds != NULL)
+		funds_recover(node->shared.funds, payment, offer, amount_due);
 	if (state != CLAIM_RELEASED)
 		payers_recover_spend(node->shared.payers, &payment->from, amount_due, taken_s, clock_unix_s());
 }
@@ -243,10 +252,12 @@ static void print_memory(const struct node *node)
 {
 	struct worker_memory memory;
 	const double mib = 1024 * 1024;
+	const struct funds *funds = node->shared.funds;
 
 	worker_memory(&memory, node->config);
 	log_info("event=memory workers=%u connections=%u slots_mib=%.1f receive_mib=%.1f upstream_mib=%.1f "
 		 "large_mib=%.1f verify_mib=%.1f total_mib=%.1f replies_kib=%zu standing_kib=%zu sessions_kib=%zu "
+		 "funds_mib=%.1f "
 		 "claims=%zu "
 		 "journal_mib=%.1f engine=%s",
 		 node->worker_cnt, node->config->connections, (double)memory.slots / mib, (double)memory.buffers / mib,
@@ -254,7 +265,7 @@ static void print_memory(const struct node *node)
 		 ((double)memory.total * node->worker_cnt + (double)memory.shared) / mib,
 		 reply_bytes(node->shared.reply) / 1024, node->shared.standing != NULL ? standing_bytes() / 1024 : 0,
 		 node->shared.sessions != NULL ? sessions_bytes(node->config->sessions) / 1024 : 0,
-		 node->config->claims,
+		 funds != NULL ? (double)funds_bytes(funds) / mib : 0.0, node->config->claims,
 		 node->shared.ledger == NULL ? 0.0 : (double)store_memory(node->config->ledger_bytes) / mib,
 		 verify_engine_name(worker_engine(node->config)));
 }
@@ -294,6 +305,8 @@ int node_start(struct node **out, struct config *config, struct filter *filter)
 	for (size_t i = 0; i < config->offer_cnt; i++)
 		hash_domain(&config->offers[i].domain_separator, &config->offers[i]);
 	int error = open_shared(node);
+	if (error == 0 && any_paid(config) && config->chain_cnt > 0)
+		error = funds_open(&node->shared.funds, config);
 	if (error == 0 && any_paid(config))
 		error = open_money(node);
 	if (error == 0) {
@@ -360,6 +373,7 @@ void node_stop(struct node *node)
 	if (node->shared.ledger != NULL)
 		ledger_close(node->shared.ledger);
 	sessions_fini(node->shared.sessions);
+	funds_close(node->shared.funds);
 	standing_fini(node->shared.standing);
 	reply_fini(node->shared.reply);
 	payers_fini(node->shared.payers);
@@ -427,6 +441,8 @@ void node_look(void *ctx, struct admin_view *view)
 	view->has_sessions = node->shared.sessions != NULL;
 	if (view->has_sessions)
 		session_stats(node->shared.sessions, &view->sessions);
+	if (node->shared.funds != NULL)
+		funds_stats(node->shared.funds, &view->funds);
 	look_at_queue(node, view);
 	look_at_kernel(node, &view->kernel);
 	if (node->draining)

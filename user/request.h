@@ -9,6 +9,7 @@
 #include "claim.h"
 #include "config.h"
 #include "forward.h"
+#include "funds.h"
 #include "openai.h"
 #include "parse.h"
 #include "payment.h"
@@ -24,6 +25,7 @@ enum stage {
 	STAGE_HEAD,    /* reading, or waiting for, a request's head */
 	STAGE_VERIFY,  /* on the worker's list for the next batch; the body may be arriving */
 	STAGE_BODY,    /* waiting for the rest of the body */
+	STAGE_FUNDS,   /* waiting for what the chain says of the payer */
 	STAGE_QUEUE,   /* in line for the model server */
 	STAGE_FORWARD, /* the model server has it */
 	STAGE_DURABLE, /* the answer's begin waits until the claim is on disk; its end, until the debt is */
@@ -84,11 +86,14 @@ struct request {
 	const struct offer *offer;
 	const struct model_price *price; /* NULL: the offer's own */
 	struct permit permit;
+	struct word digest; /* what was signed */
+	bool verified;	    /* else its account's code must still say yes */
 	struct request *next_verify;
 	bool enlisted; /* on the worker's list for the next batch */
 
-	/* payers, claim */
-	bool entered;	     /* payers_leave must follow */
+	/* payers, funds, claim */
+	bool entered; /* payers_leave must follow */
+	struct funds_wait funds;
 	struct claim *claim; /* while it is ours to release, forward or owe; NULL in a session */
 	struct session_draw draw;
 	bool resumed;	 /* X-Upto-Session stands for the payment */
@@ -110,9 +115,18 @@ void request_init(struct request *request, struct worker *worker, uint8_t *memor
 /* Ready for the next request on the same connection. */
 void request_reset(struct request *request);
 void request_drop_body(struct request *request);
+/* When gate_timeout is called, unless the deadline is set again before. */
+void request_set_deadline(struct request *request, unsigned after_ms);
 
 /* request_take_head: bytes of a head.  Returns bytes taken; *result tells whether the head is complete or bad. */
 size_t request_take_head(struct request *request, struct span bytes, enum parse_result *result);
+
+/* request_find_route: by method and target, byte for byte.  Refuses ROUTE_UNKNOWN, METHOD_WRONG. */
+enum reason request_find_route(struct request *request) __attribute__((warn_unused_result));
+
+/* request_read_payment: from the head's one payment header, or by its session.  Refuses PAYMENT_DUPLICATE, and as
+ * purchase_resume and decode. */
+enum reason request_read_payment(struct request *request) __attribute__((warn_unused_result));
 
 /* request_expect_body: after the head: where the body goes.  Refuses BODY_LARGE, MEMORY_FULL. */
 enum reason request_expect_body(struct request *request) __attribute__((warn_unused_result));

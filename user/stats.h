@@ -9,21 +9,22 @@
 #include "reasons.h"
 
 /* Step boundaries of a request, in order.  A step's time is from the end of the one before it. */
-#define STEPS(S)                                                                                     \
-	S(HEAD, "head") /* first byte of the request to the end of its head: the client's sending */ \
-	S(PARSE, "parse")                                                                            \
-	S(DECODE, "decode")                                                                          \
-	S(EARLY, "early") /* offer, permit rules, payer list, replay lookup */                       \
-	S(HASH, "hash")                                                                              \
-	S(VERIFY, "verify")                                                                          \
-	S(BODY, "body") /* waiting for the rest of the body, reading it */                           \
-	S(PERMIT, "permit")                                                                          \
-	S(CLAIM, "claim")                                                                            \
-	S(QUEUE, "queue")                                                                            \
-	S(CONNECT, "connect")	    /* upstream connection made and request written */               \
-	S(FIRST_BYTE, "first_byte") /* the model's own time until it says something */               \
-	S(SETTLE, "settle")	    /* waiting for the settlement before the answer may leave */     \
-	S(FIRST_OUT, "first_out")   /* first byte of the answer handed to the client's socket */     \
+#define STEPS(S)                                                                                        \
+	S(HEAD, "head") /* first byte of the request to the end of its head: the client's sending */    \
+	S(PARSE, "parse")                                                                               \
+	S(DECODE, "decode")                                                                             \
+	S(EARLY, "early") /* offer, permit rules, payer list, replay lookup */                          \
+	S(HASH, "hash")                                                                                 \
+	S(VERIFY, "verify")                                                                             \
+	S(BODY, "body") /* waiting for the rest of the body, reading it */                              \
+	S(PERMIT, "permit")                                                                             \
+	S(FUNDS, "funds") /* what the chain says of the payer; waiting for it, when it must be asked */ \
+	S(CLAIM, "claim")                                                                               \
+	S(QUEUE, "queue")                                                                               \
+	S(CONNECT, "connect")	    /* upstream connection made and request written */                  \
+	S(FIRST_BYTE, "first_byte") /* the model's own time until it says something */                  \
+	S(SETTLE, "settle")	    /* waiting for the settlement before the answer may leave */        \
+	S(FIRST_OUT, "first_out")   /* first byte of the answer handed to the client's socket */        \
 	S(LAST_OUT, "last_out")	    /* rest of the answer */
 
 enum step {
@@ -41,6 +42,7 @@ struct stats {
 	_Atomic uint64_t verified;	   /* signatures that held */
 	_Atomic uint64_t signatures_repeated, signatures_hot, signatures_cold, signatures_alone; /* verify.h: ways */
 	_Atomic uint64_t signatures_undecided, signer_tables;
+	_Atomic uint64_t funds_known, funds_asked, funds_blind; /* payments held: funds.h, ways */
 	_Atomic uint64_t claimed;
 	_Atomic uint64_t queued;
 	_Atomic uint64_t forwarded;

@@ -316,6 +316,11 @@ static void granted_arrived(struct mail *mail)
 	finish_mail(container_of(mail, struct request, ticket.mail), gate_granted);
 }
 
+static void funded_arrived(struct mail *mail)
+{
+	finish_mail(container_of(mail, struct request, funds.question.mail), gate_funded);
+}
+
 static void take_mail(void *ctx)
 {
 	struct worker *worker = ctx;
@@ -394,8 +399,10 @@ static void verify_round(struct worker *worker)
 	if (cnt == 0)
 		return;
 	hash_payments(jobs, cnt);
-	for (size_t i = 0; i < cnt; i++)
+	for (size_t i = 0; i < cnt; i++) {
+		batch[i]->digest = items[i].digest;
 		STEP_END(batch[i], HASH, hash);
+	}
 	verify_batch(worker->verifier, items, cnt);
 	count_verified(worker);
 	for (size_t i = 0; i < cnt; i++) {
@@ -455,6 +462,8 @@ static int map_slots(struct worker *worker)
 		request->durable.mail.arrived = durable_arrived;
 		request->settled.mail.arrived = settled_arrived;
 		request->ticket.mail.arrived = granted_arrived;
+		request->funds.question.box = &worker->mailbox;
+		request->funds.question.mail.arrived = funded_arrived;
 		request->next = worker->unused;
 		worker->unused = request;
 	}

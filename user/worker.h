@@ -10,6 +10,7 @@
 #include "base/wheel.h"
 #include "claim.h"
 #include "config.h"
+#include "funds.h"
 #include "payers.h"
 #include "queue.h"
 #include "reply.h"
@@ -22,6 +23,7 @@ struct shared { /* one per process */
 	const struct config *config;
 	struct ledger *ledger;	   /* NULL when every route is free */
 	struct sessions *sessions; /* NULL when no route has them */
+	struct funds *funds;	   /* NULL without a [chain] */
 	struct queue *queue;
 	struct payers *payers;
 	struct reply *reply;

@@ -238,6 +238,10 @@ TEST(strict_wants_an_answer_of_now)
 
 	begin();
 	known(1, 100, 0);
+	struct hold_wish must = wish_of(1, 1);
+	must.must_ask = true; /* though one of this millisecond is there */
+	CHECK_EQ(hold(&held, &must), HOLD_ASK);
+	answer(held.idx, 100, 0);
 	now_ms += 1;
 	struct hold_wish wish = wish_of(1, 1);
 	wish.since_ms = now_ms;
@@ -288,14 +292,14 @@ TEST(without_the_chain)
 	wish.rules = &exposed;
 	CHECK_EQ(hold(&held[1], &wish), HOLD_DOWN); /* 60 are out already */
 	wish.amount = 40;
-	CHECK_EQ(hold(&held[1], &wish), HOLD_HELD);
+	CHECK_EQ(hold(&held[1], &wish), HOLD_BLIND);
 	wish.amount = 1;
 	CHECK_EQ(hold(&held[2], &wish), HOLD_DOWN);
 	struct word due = word_of(40);
 	accounts_owe(accounts, &held[1], &due, now_ms + 60000);
 	CHECK_EQ(hold(&held[2], &wish), HOLD_DOWN);
 	settle(1, 40, DEBT_SETTLED); /* it moved: no longer at risk */
-	CHECK_EQ(hold(&held[2], &wish), HOLD_HELD);
+	CHECK_EQ(hold(&held[2], &wish), HOLD_BLIND);
 	end();
 }
 

@@ -1,0 +1,541 @@
+// SPDX-License-Identifier: Apache-2.0
+/* test_funds.c: the step against a scripted node, with Multicall3 and without: what is asked when, what each answer comes to,
+ * and a node that is wrong, slow, silent, gone and back. */
+#include "../../user/funds.c"
+
+#include "rpc_fixture.h"
+
+static struct config config; /* one chain, one offer of each method */
+static struct funds *funds;
+static struct mailbox box;
+static struct payment payment;
+static struct word digest;
+
+static void fill_offer(struct offer *offer, uint8_t method)
+{
+	*offer = (struct offer){.method = method, .chain_id = 84532, .max_timeout_s = 60};
+	memset(&offer->asset, 0x33, sizeof offer->asset);
+	u256_from_u64(offer->amount.at, 10);
+	snprintf(offer->name, sizeof offer->name, "offer%u", method);
+	snprintf(offer->token_name, sizeof offer->token_name, "Toll");
+	snprintf(offer->token_version, sizeof offer->token_version, "2");
+	offer->domain_separator = node.separator;
+}
+
+static void pay_by(uint8_t method)
+{
+	payment = (struct payment){.method = method};
+	memset(&payment.from, 0x11, sizeof payment.from);
+	payment.nonce.at[31] = 7;
+	u256_from_u64(payment.deadline.at, clock_unix_s() + 60);
+}
+
+static void script(bool multicall3)
+{
+	node.balance = 1000;
+	node.allowance = 1000;
+	node.nonce_used = node.nonce_reverts = node.signature_holds = node.has_code = false;
+	node.wrong_separator = node.no_asset = false;
+	node.multicall3 = multicall3;
+	node.chain_id = 84532;
+	node.views = node.nonces = node.signatures = 0;
+	memset(&node.separator, 0x77, sizeof node.separator);
+	snprintf(node.name, sizeof node.name, "Toll");
+	snprintf(node.version, sizeof node.version, "2");
+	config = (struct config){.chain_cnt = 1, .offer_cnt = 3};
+	config.chains[0] = (struct config_chain){.name = "test",
+						 .chain_id = 84532,
+						 .funds = FUNDS_CACHED,
+						 .max_age_s = 30,
+						 .suspect_s = 60,
+						 .timeout_ms = 300,
+						 .in_flight = 1,
+						 .batch = 4};
+	for (uint8_t method = METHOD_EIP3009; method <= METHOD_UPTO; method++)
+		fill_offer(&config.offers[method - 1], method);
+	http_start("");
+	http.saw = rpc_saw;
+	snprintf(config.chains[0].rpc, sizeof config.chains[0].rpc, "http://127.0.0.1:%u", http.port);
+	asker_down_ms = 100;
+	log_level = LOG_ERROR; /* the ways to fail are many */
+	CHECK_EQ(mailbox_init(&box), 0);
+	pay_by(METHOD_EIP3009);
+}
+
+static void unscript(void)
+{
+	funds_close(funds);
+	funds = NULL;
+	http_stop();
+	http.saw = NULL;
+	mailbox_fini(&box);
+}
+
+static void begin(bool multicall3)
+{
+	script(multicall3);
+	CHECK_EQ(funds_open(&funds, &config), 0);
+}
+
+static void wait_mail(struct funds_wait *wait)
+{
+	for (struct mail *mail = NULL; mail == NULL;) {
+		struct pollfd readable = {.fd = box.event_fd, .events = POLLIN};
+		CHECK_NEED(poll(&readable, 1, 5000) == 1);
+		mailbox_clear(&box);
+		mail = mailbox_take(&box);
+		CHECK_NEED(mail == NULL || mail == &wait->question.mail);
+	}
+}
+
+/* As the gate does it: until something is decided. */
+static enum reason decide(struct funds_wait *wait, enum funds_way *way)
+{
+	enum reason reason;
+	unsigned turns = 0;
+
+	*wait = (struct funds_wait){.question = {.box = &box}};
+	do {
+		reason = funds_hold(funds, wait, way, &payment, &config.offers[payment.method - 1],
+				    &config.offers[0].amount, &digest);
+		if (wait->waiting)
+			wait_mail(wait);
+		CHECK_NEED(turns++ < 4);
+	} while (wait->waiting);
+	return reason;
+}
+
+static void expect(enum reason want, enum funds_way want_way)
+{
+	struct funds_wait wait;
+	enum funds_way way;
+	enum reason reason = decide(&wait, &way);
+
+	CHECK_EQ(reason, want);
+	CHECK(reason != REASON_OK || way == want_way);
+	CHECK_EQ(wait.hold.held, reason == REASON_OK);
+	funds_release(funds, &wait);
+}
+
+#define FOR_BOTH(multicall3) for (int multicall3 = 0; multicall3 < 2; multicall3++)
+
+TEST(cached_asks_once)
+{
+	FOR_BOTH(multicall3)
+	{
+		begin(multicall3);
+		expect(REASON_OK, FUNDS_ASKED);
+		for (int i = 0; i < 5; i++)
+			expect(REASON_OK, FUNDS_KNOWN);
+		pay_by(METHOD_PERMIT2);
+		expect(REASON_OK, FUNDS_KNOWN);
+		CHECK_EQ(node.views, 1);
+		CHECK_EQ(node.nonces, 0);
+		CHECK_EQ(http.requests, 1 + 3 + 1); /* the chain, its offers, the payer */
+		unscript();
+	}
+}
+
+TEST(strict_asks_every_time)
+{
+	FOR_BOTH(multicall3)
+	for (uint8_t method = METHOD_EIP3009; method <= METHOD_UPTO; method++) {
+		begin(multicall3);
+		config.chains[0].funds = FUNDS_STRICT;
+		pay_by(method);
+		expect(REASON_OK, FUNDS_ASKED);
+		expect(REASON_OK, FUNDS_ASKED);
+		CHECK_EQ(node.views, 2);
+		CHECK_EQ(node.nonces, 2);
+		node.nonce_used = true;
+		expect(NONCE_USED, FUNDS_ASKED);
+		node.nonce_used = false;
+		node.balance = 9;
+		expect(BALANCE_LOW, FUNDS_ASKED);
+		unscript();
+	}
+}
+
+TEST(too_little)
+{
+	FOR_BOTH(multicall3)
+	{
+		begin(multicall3);
+		node.balance = 9;
+		expect(BALANCE_LOW, FUNDS_ASKED);
+		expect(BALANCE_LOW, FUNDS_ASKED);
+		CHECK_EQ(node.views, 1); /* the second from what was just heard */
+		unscript();
+		begin(multicall3);
+		node.allowance = 9;
+		expect(REASON_OK, FUNDS_ASKED);
+		pay_by(METHOD_UPTO);
+		expect(ALLOWANCE_LOW, FUNDS_ASKED);
+		unscript();
+	}
+}
+
+static void settle(enum claim_state outcome)
+{
+	struct settlement settlement = {.payment = payment, .offer = config.offers[0], .outcome = outcome};
+
+	u256_from_u64(settlement.amount_due.at, 10);
+	funds_settled(funds, &settlement);
+}
+
+TEST(a_refused_settlement_is_remembered)
+{
+	begin(true);
+	expect(REASON_OK, FUNDS_ASKED);
+	settle(CLAIM_UNKNOWN);
+	expect(REASON_OK, FUNDS_KNOWN);
+	settle(CLAIM_REFUSED);
+	expect(REASON_OK, FUNDS_ASKED);
+	CHECK_EQ(node.nonces, 1);
+	node.nonce_used = true;
+	expect(NONCE_USED, FUNDS_ASKED);
+	unscript();
+}
+
+TEST(held_until_settled)
+{
+	struct funds_wait wait;
+	enum funds_way way;
+
+	begin(true);
+	node.balance = 15;
+	CHECK_EQ(decide(&wait, &way), REASON_OK);
+	expect(BALANCE_LOW, FUNDS_KNOWN);
+	funds_owe(funds, &wait, &config.offers[0].amount, clock_unix_s() + 60);
+	funds_release(funds, &wait); /* the debt stays */
+	expect(BALANCE_LOW, FUNDS_KNOWN);
+	settle(CLAIM_REFUSED);
+	expect(REASON_OK, FUNDS_ASKED);
+	unscript();
+}
+
+TEST(recovered_debts_count)
+{
+	begin(true);
+	node.balance = 15;
+	funds_recover(funds, &payment, &config.offers[0], &config.offers[0].amount);
+	expect(BALANCE_LOW, FUNDS_ASKED);
+	unscript();
+}
+
+TEST(accounts_with_code)
+{
+	FOR_BOTH(multicall3)
+	{
+		begin(multicall3);
+		node.has_code = true;
+		expect(ACCOUNT_CODE, FUNDS_ASKED);
+		unscript();
+		script(multicall3);
+		config.chains[0].contracts = true;
+		CHECK_EQ(funds_open(&funds, &config), 0);
+		node.has_code = true;
+		expect(SIGNATURE_BAD, FUNDS_ASKED);
+		node.signature_holds = true;
+		expect(REASON_OK, FUNDS_KNOWN);
+		expect(REASON_OK, FUNDS_KNOWN);
+		CHECK_EQ(node.signatures, 3); /* each has a digest of its own */
+		CHECK_EQ(node.views, 1);
+		unscript();
+	}
+}
+
+TEST(code_may_judge_where_it_is_let)
+{
+	struct funds_wait wait = {.question = {.box = &box}};
+
+	begin(true);
+	CHECK(!funds_may_judge(funds, &config.offers[0]));
+	CHECK(!funds_may_judge(NULL, &config.offers[0]));
+	unscript();
+	script(true);
+	config.chains[0].contracts = true;
+	CHECK_EQ(funds_open(&funds, &config), 0);
+	wait.question.box = &box;
+	for (int holds = 0; holds < 2; holds++) {
+		node.signature_holds = holds;
+		CHECK(funds_may_judge(funds, &config.offers[0]));
+		CHECK_EQ(funds_judge(funds, &wait, &payment, &config.offers[0], &digest), REASON_OK);
+		CHECK(wait.waiting);
+		wait_mail(&wait);
+		CHECK_EQ(funds_judge(funds, &wait, &payment, &config.offers[0], &digest),
+			 holds ? REASON_OK : SIGNATURE_BAD);
+		CHECK(!wait.waiting);
+	}
+	CHECK_EQ(node.views, 0); /* nothing is looked up of who proved nothing */
+	unscript();
+}
+
+TEST(chains_that_are_not_asked)
+{
+	script(true);
+	config.chains[0].funds = FUNDS_OFF;
+	CHECK_EQ(funds_open(&funds, &config), 0);
+	struct funds_wait wait = {.question = {.box = &box}};
+	enum funds_way way;
+	CHECK_EQ(funds_hold(funds, &wait, &way, &payment, &config.offers[0], &config.offers[0].amount, &digest),
+		 REASON_OK);
+	CHECK(!wait.waiting && !wait.hold.held);
+	config.offers[0].chain_id = 1;
+	CHECK_EQ(funds_hold(funds, &wait, &way, &payment, &config.offers[0], &config.offers[0].amount, &digest),
+		 REASON_OK);
+	CHECK(!wait.waiting && !wait.hold.held);
+	CHECK_EQ(http.requests, 0);
+	unscript();
+}
+
+/* --- start --- */
+
+TEST(a_wrong_configuration_does_not_start)
+{
+	script(true);
+	node.chain_id = 1;
+	CHECK_EQ(funds_open(&funds, &config), -EINVAL);
+	unscript();
+	script(true);
+	node.wrong_separator = true;
+	CHECK_EQ(funds_open(&funds, &config), -EINVAL);
+	unscript();
+	script(true);
+	node.no_asset = true;
+	CHECK_EQ(funds_open(&funds, &config), -EINVAL);
+	unscript();
+}
+
+/* Nobody is served before chain and offers were seen to agree, and then everybody. */
+TEST(a_node_that_is_not_up_yet)
+{
+	script(true);
+	http.mode = HTTP_CLOSE;
+	CHECK_EQ(funds_open(&funds, &config), 0);
+	expect(CHAIN_DOWN, FUNDS_KNOWN);
+	http.mode = HTTP_ANSWER;
+	for (int i = 0; i < 300 && asker_state(funds->chains[0].asker) != ASKER_SOUND; i++)
+		usleep(10000);
+	expect(REASON_OK, FUNDS_ASKED);
+	unscript();
+	script(true);
+	http.mode = HTTP_CLOSE;
+	CHECK_EQ(funds_open(&funds, &config), 0);
+	node.wrong_separator = true;
+	http.mode = HTTP_ANSWER;
+	for (int i = 0; i < 300 && asker_state(funds->chains[0].asker) == ASKER_UNCHECKED; i++)
+		usleep(10000);
+	expect(CHAIN_DOWN, FUNDS_KNOWN);
+	unscript();
+}
+
+/* --- a node that fails --- */
+
+static const struct {
+	const char *name;
+	enum http_mode mode;
+	int status;
+	const char *body; /* NULL: the script's */
+} failures[] = {
+	{"silent", HTTP_SILENT, 200, NULL},
+	{"closes", HTTP_CLOSE, 200, NULL},
+	{"cuts its answer", HTTP_CUT, 200, NULL},
+	{"not HTTP", HTTP_GARBAGE, 200, NULL},
+	{"redirects", HTTP_REDIRECT, 302, NULL},
+	{"status 500", HTTP_ANSWER, 500, NULL},
+	{"status 429", HTTP_ANSWER, 429, NULL},
+	{"not JSON", HTTP_ANSWER, 200, "<html>502</html>"},
+	{"one error for all", HTTP_ANSWER, 200,
+	 "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32005,\"message\":\"limit\"}}"},
+	{"too few answers", HTTP_ANSWER, 200, "[{\"id\":0,\"result\":\"0x\"}]"},
+	{"empty results", HTTP_ANSWER, 200, "[{\"id\":0,\"result\":\"0x\"},{\"id\":1,\"result\":\"0x\"}]"},
+	{"errors", HTTP_ANSWER, 200, "[{\"id\":0,\"error\":{\"code\":-1}},{\"id\":1,\"error\":{\"code\":3}}]"},
+	{"code that is no hex", HTTP_ANSWER, 200, "[{\"id\":0,\"result\":\"0x00\"},{\"id\":1,\"result\":\"code\"}]"},
+};
+
+static void fail_as(size_t i)
+{
+	http.mode = (int)failures[i].mode;
+	http.status = failures[i].status;
+	if (failures[i].body != NULL) {
+		http.saw = NULL;
+		http.body = failures[i].body;
+	}
+}
+
+TEST(a_node_that_fails)
+{
+	for (size_t i = 0; i < sizeof failures / sizeof *failures; i++) {
+		begin(true);
+		fail_as(i);
+		struct funds_wait wait;
+		enum funds_way way;
+		uint64_t from_ns = clock_ns();
+		CHECK_ROW(decide(&wait, &way) == CHAIN_DOWN, failures[i].name);
+		CHECK_ROW(clock_ns() - from_ns < 2000000000u, failures[i].name);
+		CHECK_ROW(decide(&wait, &way) == CHAIN_DOWN, failures[i].name);
+		http.status = 200;
+		http.saw = rpc_saw;
+		http.mode = HTTP_ANSWER;
+		usleep(asker_down_ms * 1000 + 20000);
+		CHECK_ROW(decide(&wait, &way) == REASON_OK, failures[i].name);
+		funds_release(funds, &wait);
+		unscript();
+	}
+}
+
+TEST(while_the_node_is_down)
+{
+	script(true);
+	config.chains[0].exposure = 25;
+	CHECK_EQ(funds_open(&funds, &config), 0);
+	expect(REASON_OK, FUNDS_ASKED);
+	http.mode = HTTP_CLOSE;
+	expect(REASON_OK, FUNDS_KNOWN); /* what is known holds for its age */
+	memset(&payment.from, 0x22, sizeof payment.from);
+	struct funds_wait first, second, third;
+	enum funds_way way;
+	CHECK_EQ(decide(&first, &way), REASON_OK);
+	CHECK_EQ(way, FUNDS_BLIND);
+	CHECK_EQ(decide(&second, &way), REASON_OK);
+	CHECK_EQ(decide(&third, &way), CHAIN_DOWN);
+	funds_release(funds, &first);
+	CHECK_EQ(decide(&third, &way), REASON_OK);
+	funds_release(funds, &second);
+	funds_release(funds, &third);
+	unscript();
+}
+
+/* A token that does not say what the nonce is: nothing is assumed. */
+TEST(nonces_that_cannot_be_seen)
+{
+	FOR_BOTH(multicall3)
+	{
+		begin(multicall3);
+		config.chains[0].funds = FUNDS_STRICT;
+		node.nonce_reverts = true;
+		expect(CHAIN_DOWN, FUNDS_ASKED);
+		unscript();
+	}
+}
+
+/* --- many at a time --- */
+
+TEST(busy_payers_are_looked_at_ahead)
+{
+	script(true);
+	config.chains[0].max_age_s = 1;
+	CHECK_EQ(funds_open(&funds, &config), 0);
+	expect(REASON_OK, FUNDS_ASKED);
+	for (int i = 0; i < 300; i++) { /* 3 s, three times its age */
+		usleep(10000);
+		expect(REASON_OK, FUNDS_KNOWN);
+	}
+	struct funds_stats stats;
+	funds_stats(funds, &stats);
+	CHECK(stats.chains[0].asker.ahead >= 3 && stats.chains[0].asker.ahead <= 8);
+	CHECK(node.views <= 10);
+	unscript();
+}
+
+#define PAYMENTS 10000
+static _Atomic unsigned tried, covered;
+
+static void *pay_many(void *ctx)
+{
+	struct mailbox own;
+	struct funds_wait wait;
+	enum funds_way way;
+
+	CHECK_NEED(mailbox_init(&own) == 0);
+	while (atomic_fetch_add(&tried, 1) < PAYMENTS) {
+		wait = (struct funds_wait){.question = {.box = &own}};
+		enum reason reason =
+			funds_hold(funds, &wait, &way, &payment, &config.offers[0], &config.offers[0].amount, &digest);
+		while (wait.waiting) {
+			struct pollfd readable = {.fd = own.event_fd, .events = POLLIN};
+			CHECK_NEED(poll(&readable, 1, 5000) == 1);
+			mailbox_clear(&own);
+			if (mailbox_take(&own) != NULL)
+				reason = funds_hold(funds, &wait, &way, &payment, &config.offers[0],
+						    &config.offers[0].amount, &digest);
+		}
+		CHECK(reason == REASON_OK || reason == BALANCE_LOW);
+		if (reason == REASON_OK)
+			atomic_fetch_add(&covered, 1);
+	}
+	mailbox_fini(&own);
+	return NULL;
+}
+
+TEST(ten_thousand_payments_with_funds_for_a_hundred)
+{
+	pthread_t threads[4];
+
+	begin(true);
+	node.balance = 1009;
+	tried = covered = 0;
+	for (size_t i = 0; i < 4; i++)
+		CHECK_NEED(pthread_create(&threads[i], NULL, pay_many, NULL) == 0);
+	for (size_t i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	CHECK_EQ(covered, 100);
+	CHECK(node.views < 20);
+	unscript();
+}
+
+/* Questions of one round about one payer share a view, whatever else each wants. */
+TEST(one_view_for_all_who_wait)
+{
+	static struct funds_wait waits[16];
+	enum funds_way way;
+	unsigned back = 0;
+
+	begin(true);
+	http.mode = HTTP_SLOW;
+	http.delay_ms = 100;
+	for (size_t i = 0; i < 16; i++) {
+		waits[i] = (struct funds_wait){.question = {.box = &box}};
+		CHECK_EQ(funds_hold(funds, &waits[i], &way, &payment, &config.offers[0], &config.offers[0].amount,
+				    &digest),
+			 REASON_OK);
+		CHECK(waits[i].waiting);
+	}
+	while (back < 16) {
+		struct pollfd readable = {.fd = box.event_fd, .events = POLLIN};
+		CHECK_NEED(poll(&readable, 1, 5000) == 1);
+		mailbox_clear(&box);
+		for (struct mail *mail = mailbox_take(&box); mail != NULL; mail = mail->next)
+			back++;
+	}
+	for (size_t i = 0; i < 16; i++) {
+		CHECK_EQ(funds_hold(funds, &waits[i], &way, &payment, &config.offers[0], &config.offers[0].amount,
+				    &digest),
+			 REASON_OK);
+		CHECK(waits[i].hold.held);
+		funds_release(funds, &waits[i]);
+	}
+	CHECK(node.views <= 5); /* four to a round, and perhaps one alone */
+	unscript();
+}
+
+TEST(ends_with_questions_under_way)
+{
+	struct funds_wait wait = {.question = {.box = &box}};
+	enum funds_way way;
+
+	begin(true);
+	wait.question.box = &box;
+	http.mode = HTTP_SILENT;
+	CHECK_EQ(funds_hold(funds, &wait, &way, &payment, &config.offers[0], &config.offers[0].amount, &digest),
+		 REASON_OK);
+	CHECK(wait.waiting);
+	asker_stop(funds->chains[0].asker);
+	funds->chains[0].asker = NULL;
+	CHECK(mailbox_take(&box) == &wait.question.mail);
+	CHECK_EQ(wait.question.error, -ECANCELED);
+	unscript();
+}
+
+CHECK_MAIN
