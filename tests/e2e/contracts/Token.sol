@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
+import {IContractWallet} from "./Permit2.sol";
+
 // An ERC-20 token with EIP-3009 transfers, for tests on a private chain: anyone may mint.
-// As strict as the stablecoins it stands for: low s only, v 27 or 28, the window's ends excluded, a nonce used once.
+// As strict as the stablecoins it stands for: low s only, v 27 or 28, the window's ends excluded, a nonce used once, and
+// accounts with code decide about their signatures themselves.
 contract Token {
     string public name;
     string public version;
@@ -125,9 +128,15 @@ contract Token {
     }
 
     function checkSigner(address signer, bytes32 message, uint8 v, bytes32 r, bytes32 s) private view {
+        bytes32 digest = keccak256(abi.encodePacked("\x19\x01", DOMAIN_SEPARATOR(), message));
+        if (signer.code.length != 0) {
+            bytes4 answer = IContractWallet(signer).isValidSignature(digest, abi.encodePacked(r, s, v));
+            require(answer == IContractWallet.isValidSignature.selector, "invalid signature: contract");
+            return;
+        }
         require(uint256(s) <= HALF_ORDER, "invalid signature: high s");
         require(v == 27 || v == 28, "invalid signature: v");
-        address recovered = ecrecover(keccak256(abi.encodePacked("\x19\x01", DOMAIN_SEPARATOR(), message)), v, r, s);
+        address recovered = ecrecover(digest, v, r, s);
         require(recovered != address(0) && recovered == signer, "invalid signature");
     }
 

@@ -21,12 +21,15 @@ export const CHAIN_ID = 84532;
 export const NETWORK = `eip155:${CHAIN_ID}`;
 export const NETWORK_V1 = 'base-sepolia';
 
+export const MULTICALL3 = '0xcA11bde05977b3631167028862bE2a173976CA11';
+export { PERMIT2_ADDRESS };
+
 const DEV_MNEMONIC = 'test test test test test test test test test test test junk'; // anvil's own default accounts
 
 /* compile: contracts/*.sol → { Name: { abi, code, deployedCode } }, kept beside node_modules until a source changes. */
 export function compile() {
 	const folder = join(here, '..', 'contracts');
-	const names = ['Token.sol', 'Permit2.sol', 'Proxies.sol'];
+	const names = ['Token.sol', 'Permit2.sol', 'Proxies.sol', 'Recover.sol', 'Accounts.sol'];
 	const sources = Object.fromEntries(names.map((n) => [n, { content: readFileSync(join(folder, n), 'utf8') }]));
 	const hash = createHash('sha256').update(JSON.stringify(sources)).digest('hex').slice(0, 16);
 	const cache = join(here, '..', 'node_modules', '.cache', `contracts-${hash}.json`);
@@ -96,7 +99,7 @@ function stopChild(child) {
 }
 
 /* startChain: → { url, chainId, token, tokenName, tokenVersion, facilitator (account), payTo, client(account),
- * payer(), balance(address), deployToken(name, version), rpc(method, params), stop() }. */
+ * payer(), balance(address), deploy(contract, args), deployToken(name, version), rpc(method, params), stop() }. */
 export async function startChain({ chainId = CHAIN_ID, tokenName = 'Toll Dollar', tokenVersion = '2' } = {}) {
 	const { child, url } = await startAnvil(chainId);
 	const forget = atExit(() => child.kill('SIGKILL'));
@@ -132,16 +135,17 @@ async function furnish({ child, url, forget, chainId, tokenName, tokenVersion })
 		if (receipt.status !== 'success') throw new Error(`transaction ${hash} failed`);
 		return receipt;
 	};
-	const deployToken = async (name, version) =>
+	const deploy = async (contract, args) =>
 		(
 			await mined(
 				await deployer.deployContract({
-					abi: contracts.Token.abi,
-					bytecode: contracts.Token.code,
-					args: [name, version],
+					abi: contracts[contract].abi,
+					bytecode: contracts[contract].code,
+					args,
 				}),
 			)
 		).contractAddress;
+	const deployToken = (name, version) => deploy('Token', [name, version]);
 	const call = (account, address, contract, functionName, args) =>
 		client(account).writeContract({ address, abi: contracts[contract].abi, functionName, args }).then(mined);
 
@@ -178,6 +182,7 @@ async function furnish({ child, url, forget, chainId, tokenName, tokenVersion })
 		client,
 		call,
 		contracts,
+		deploy,
 		token,
 		tokenName,
 		tokenVersion,

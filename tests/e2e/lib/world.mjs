@@ -27,7 +27,7 @@ export async function startWorld({ more } = {}) {
 			chain,
 			facilitator,
 			upstream,
-			more: typeof more === 'function' ? more(chain) : more,
+			more: typeof more === 'function' ? await more(chain) : more,
 		});
 		parts.push(gate);
 		const { offer } = await challenge(gate.chat, BODY);
