@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Every figure of the project, one "name value" a line, and all of them in build/bench.json.
 #
-#   scripts/bench.sh [GROUP...]      groups: steps ec xdp ledger proxy sse paid paid-npm paid-nginx flood; default all
+#   scripts/bench.sh [GROUP...]      groups: steps ec funds xdp ledger proxy sse paid paid-npm paid-nginx flood; default all
 #
 # Each ratio is the median of per-round ratios measured in one run, the sides taking turns, over the same upstream.  Where
 # CPU time is compared (proxy, sse) the proxy is on cpu 0, and the load and the upstream share cpu 1, if there are two.
@@ -402,10 +402,11 @@ group_ledger() {
 group_steps() { "${on_proxy[@]}" build/tests/bench/bench_steps | tee -a "$lines"; }
 # 77: this machine cannot.
 group_ec() { "${on_proxy[@]}" build/tests/bench/bench_ec | tee -a "$lines" || ((PIPESTATUS[0] == 77)); }
+group_funds() { "${on_proxy[@]}" build/tests/bench/bench_funds | tee -a "$lines"; }
 group_xdp() { "${on_proxy[@]}" build/tests/bench/bench_xdp | tee -a "$lines"; }
 
 groups=("$@")
-((${#groups[@]})) || groups=(steps ec xdp ledger proxy sse paid paid-npm paid-nginx flood)
+((${#groups[@]})) || groups=(steps ec funds xdp ledger proxy sse paid paid-npm paid-nginx flood)
 for group in "${groups[@]}"; do
 	declare -F "group_$group" >/dev/null || give_up "no group '$group'"
 	"group_$group"

@@ -20,7 +20,7 @@ struct check_test {
 	struct check_test *next;
 };
 
-static struct check_test *check_first, **check_last = &check_first;
+static struct check_test *check_first, **check_last __attribute__((unused)) = &check_first;
 static int check_failures;
 static const char *check_skipped;
 

@@ -12,6 +12,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "funds_line.h"
 #include "funds_sanity.h"
 #include "post.h"
 #include "sys/fetch.h"
@@ -33,10 +34,6 @@ struct round {
 	struct round *next;
 };
 
-struct line { /* questions, first in, first out */
-	struct mail *first, **last;
-};
-
 struct asker {
 	struct asker_config config;
 	struct mailbox inbox;
@@ -55,7 +52,9 @@ struct asker {
 
 	/* the thread's own */
 	struct fetch_pool *pool;
-	struct line waiting, signatures;
+	struct line waiting, signatures, patient; /* patient: nobody waits for the answer */
+	size_t patient_cnt;
+	uint64_t patient_ms; /* since when the first of them does */
 	struct round *rounds, *round_free;
 	size_t running, signatures_running;
 	bool multicall3, was_down;
@@ -76,23 +75,33 @@ static void count(_Atomic uint64_t *counter, uint64_t n)
 
 /* --- lines --- */
 
-static void line_push(struct line *line, struct question *question)
+static bool is_ahead(const struct asker *asker, const struct question *question)
 {
-	question->mail.next = NULL;
-	*line->last = &question->mail;
-	line->last = &question->mail.next;
+	return question >= asker->ahead && question < asker->ahead + AHEAD_MAX;
 }
 
-static struct question *line_pop(struct line *line)
+static void add_patient(struct asker *asker, struct question *question)
 {
-	struct question *question = (struct question *)line->first; /* its first member */
+	if (asker->patient_cnt++ == 0)
+		asker->patient_ms = now_ms();
+	line_push(&asker->patient, question);
+}
 
-	if (question == NULL)
-		return NULL;
-	line->first = question->mail.next;
-	if (line->first == NULL)
-		line->last = &line->first;
+static struct question *pop_patient(struct asker *asker)
+{
+	struct question *question = line_pop(&asker->patient);
+
+	asker->patient_cnt -= question != NULL;
 	return question;
+}
+
+/* Enough of them for a request of their own, or long enough. */
+static bool patient_due(const struct asker *asker)
+{
+	uint64_t wait_ms = asker->config.rules->max_age_ms / 8;
+
+	return asker->patient_cnt >= asker->config.chain->batch ||
+	       (asker->patient_cnt > 0 && now_ms() >= asker->patient_ms + wait_ms);
 }
 
 static void take_inbox(struct asker *asker)
@@ -100,16 +109,14 @@ static void take_inbox(struct asker *asker)
 	for (struct mail *mail = mailbox_take(&asker->inbox), *next; mail != NULL; mail = next) {
 		struct question *question = (struct question *)mail;
 		next = mail->next;
-		line_push(question->wants & WANT_SIGNATURE ? &asker->signatures : &asker->waiting, question);
+		if (is_ahead(asker, question))
+			add_patient(asker, question);
+		else
+			line_push(question->wants & WANT_SIGNATURE ? &asker->signatures : &asker->waiting, question);
 	}
 }
 
 /* --- the end of a question --- */
-
-static bool is_ahead(const struct asker *asker, const struct question *question)
-{
-	return question >= asker->ahead && question < asker->ahead + AHEAD_MAX;
-}
 
 static void finish(struct asker *asker, struct question *question, int error)
 {
@@ -145,6 +152,14 @@ static void give_up_all(struct asker *asker, struct line *line, int error)
 		give_up(asker, question, error);
 }
 
+static void give_up_lines(struct asker *asker, int error)
+{
+	give_up_all(asker, &asker->waiting, error);
+	give_up_all(asker, &asker->signatures, error);
+	give_up_all(asker, &asker->patient, error);
+	asker->patient_cnt = 0;
+}
+
 static void is_down(struct asker *asker, const char *why, int error)
 {
 	if (!asker->was_down)
@@ -152,8 +167,7 @@ static void is_down(struct asker *asker, const char *why, int error)
 	asker->was_down = true;
 	count(&asker->counts.errors, 1);
 	atomic_store(&asker->down_until_ms, now_ms() + asker_down_ms);
-	give_up_all(asker, &asker->waiting, -EHOSTDOWN);
-	give_up_all(asker, &asker->signatures, -EHOSTDOWN);
+	give_up_lines(asker, -EHOSTDOWN);
 }
 
 static void is_up(struct asker *asker)
@@ -286,17 +300,29 @@ static bool may_ask_signature(const struct asker *asker)
 	return asker->signatures.first != NULL && asker->signatures_running < (asker->config.chain->in_flight + 1) / 2;
 }
 
+/* Those who wait, and in the room they leave, those who do not. */
+static void fill_round(struct asker *asker, struct round *round)
+{
+	size_t most = asker->config.chain->batch;
+
+	while (asker->waiting.first != NULL && round->cnt < most)
+		add_question(asker, round, line_pop(&asker->waiting));
+	while (asker->patient.first != NULL && round->cnt < most)
+		add_question(asker, round, pop_patient(asker));
+}
+
 static void ask_waiting(struct asker *asker)
 {
-	struct fetch_job *job;
+	struct fetch_job *job = NULL;
 
-	while ((asker->waiting.first != NULL || may_ask_signature(asker)) && (job = fetch_take(asker->pool)) != NULL) {
-		bool alone = asker->waiting.first == NULL;
-		struct round *round = take_round(asker, alone);
-		struct line *line = alone ? &asker->signatures : &asker->waiting;
-		size_t most = alone ? 1 : asker->config.chain->batch;
-		while (line->first != NULL && round->cnt < most)
-			add_question(asker, round, line_pop(line));
+	while ((asker->waiting.first != NULL || patient_due(asker)) && (job = fetch_take(asker->pool)) != NULL) {
+		struct round *round = take_round(asker, false);
+		fill_round(asker, round);
+		send_round(asker, round, job);
+	}
+	while (may_ask_signature(asker) && (job = fetch_take(asker->pool)) != NULL) {
+		struct round *round = take_round(asker, true);
+		add_question(asker, round, line_pop(&asker->signatures));
 		send_round(asker, round, job);
 	}
 }
@@ -366,10 +392,9 @@ static void step(struct asker *asker)
 	if (atomic_load(&asker->state) == ASKER_SOUND) {
 		ask_waiting(asker);
 	} else {
-		give_up_all(asker, &asker->waiting, -EHOSTDOWN);
-		give_up_all(asker, &asker->signatures, -EHOSTDOWN);
+		give_up_lines(asker, -EHOSTDOWN);
 	}
-	fetch_wait(asker->pool, WAIT_MS);
+	fetch_wait(asker->pool, WAIT_MS); /* patience ends within that */
 	finish_done(asker);
 }
 
@@ -380,8 +405,7 @@ static void run(struct asker *asker)
 	fetch_cancel_all(asker->pool);
 	finish_done(asker);
 	take_inbox(asker);
-	give_up_all(asker, &asker->waiting, -ECANCELED);
-	give_up_all(asker, &asker->signatures, -ECANCELED);
+	give_up_lines(asker, -ECANCELED);
 	fetch_pool_close(asker->pool);
 }
 
@@ -418,12 +442,6 @@ static void *asker_main(void *arg)
 	return NULL;
 }
 
-static void line_init(struct line *line)
-{
-	line->first = NULL;
-	line->last = &line->first;
-}
-
 static int asker_init(struct asker *asker)
 {
 	size_t in_flight = asker->config.chain->in_flight;
@@ -431,6 +449,7 @@ static int asker_init(struct asker *asker)
 	asker->inbox.event_fd = -1;
 	line_init(&asker->waiting);
 	line_init(&asker->signatures);
+	line_init(&asker->patient);
 	pthread_mutex_init(&asker->ahead_lock, NULL);
 	sem_init(&asker->opened, 0, 0);
 	asker->rounds = calloc(in_flight, sizeof *asker->rounds);

@@ -3,7 +3,7 @@
 #define TOLLBAR_FUNDS_ASK_H
 /* funds_ask.h: one thread for each chain that asks its node.  What has arrived goes out in one HTTP request (a JSON-RPC
  * batch, and in it one call of Multicall3 where the chain has it); what arrives while `in_flight` of those are under way
- * goes with the next.  Nothing waits to fill a batch.
+ * goes with the next.  No request waits to fill a batch; questions nobody waits for do, for an eighth of max_age_s.
  *
  * Before its first question the asker sees whether chain and offers agree (funds_sanity.h).  As long as it has not, or when
  * they do not, every question ends as if the node were down. */

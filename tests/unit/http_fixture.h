@@ -34,7 +34,7 @@ enum http_mode {
 	HTTP_DEAF, /* does not read, until told to close */
 };
 
-#define HTTP_REQUEST_BYTES 16384
+#define HTTP_REQUEST_BYTES (128 << 10)
 
 static struct {
 	int fd;
@@ -43,6 +43,8 @@ static struct {
 	_Atomic int mode, status, delay_ms, connections, requests, stop, threads;
 	_Atomic(const char *) body;		  /* of the answer */
 	void (*_Atomic saw)(const char *request); /* each request, whole; may be NULL */
+	/* Instead of body: what to answer to this one; kept by whoever made it.  May be NULL. */
+	const char *(*_Atomic answer)(const char *request);
 	pthread_mutex_t lock;
 	char last[HTTP_REQUEST_BYTES + 1]; /* under the lock */
 } http = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -120,9 +122,8 @@ static inline void http_reset(int fd)
 }
 
 /* The modes in which an answer is followed by something unexpected.  False: the connection is over. */
-static inline bool http_answer_oddly(int fd, enum http_mode mode)
+static inline bool http_answer_oddly(int fd, enum http_mode mode, const char *body)
 {
-	const char *body = http.body; /* the test may name another while this one is being sent */
 	size_t body_bytes = strlen(body);
 	int one = 1;
 
@@ -149,16 +150,16 @@ static inline bool http_answer_oddly(int fd, enum http_mode mode)
 }
 
 /* False: the connection is over. */
-static inline bool http_answer(int fd, int nth)
+static inline bool http_answer(int fd, int nth, const char *body)
 {
 	static const char large[100000];
-	size_t body_bytes = strlen(http.body);
+	size_t body_bytes = strlen(body);
 	enum http_mode mode = (enum http_mode)atomic_load(&http.mode);
 
 	switch (mode) {
 	case HTTP_SLOW:
 		usleep((unsigned)atomic_load(&http.delay_ms) * 1000);
-		http_reply(fd, http.body, body_bytes, body_bytes);
+		http_reply(fd, body, body_bytes, body_bytes);
 		return true;
 	case HTTP_SILENT:
 		http_wait_while(mode);
@@ -168,16 +169,16 @@ static inline bool http_answer(int fd, int nth)
 	case HTTP_CHATTY:
 	case HTTP_RAW:
 	case HTTP_RAW_CLOSE:
-		return http_answer_oddly(fd, mode);
+		return http_answer_oddly(fd, mode, body);
 	case HTTP_CLOSE:
 		return false;
 	case HTTP_CLOSE_SECOND:
 		if (nth > 1)
 			return false;
-		http_reply(fd, http.body, body_bytes, body_bytes);
+		http_reply(fd, body, body_bytes, body_bytes);
 		return true;
 	case HTTP_CUT:
-		http_reply(fd, http.body, body_bytes, body_bytes / 2);
+		http_reply(fd, body, body_bytes, body_bytes / 2);
 		return false;
 	case HTTP_LONG:
 		http_reply(fd, large, sizeof large, sizeof large);
@@ -186,7 +187,7 @@ static inline bool http_answer(int fd, int nth)
 		http_send(fd, "\x16\x03\x01 what?\r\n\r\n", 14);
 		return false;
 	default:
-		http_reply(fd, http.body, body_bytes, body_bytes);
+		http_reply(fd, body, body_bytes, body_bytes);
 		return true;
 	}
 }
@@ -205,7 +206,9 @@ static inline void *http_connection(void *arg)
 		pthread_mutex_lock(&http.lock);
 		snprintf(http.last, sizeof http.last, "%s", request);
 		pthread_mutex_unlock(&http.lock);
-		if (!http_answer(fd, nth))
+		const char *(*answer)(const char *) = atomic_load(&http.answer);
+		/* loaded once: the test may name another body while this one is being sent */
+		if (!http_answer(fd, nth, answer != NULL ? answer(request) : atomic_load(&http.body)))
 			break;
 	}
 	close(fd);

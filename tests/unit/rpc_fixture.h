@@ -110,7 +110,7 @@ static size_t rpc_aggregate(uint8_t *out, struct span data)
 
 static void rpc_result(struct json_writer *answer, const uint8_t *bytes, size_t cnt)
 {
-	static char text[RPC_ANSWER_BYTES / 2];
+	static _Thread_local char text[RPC_ANSWER_BYTES / 2];
 
 	json_write(answer, "\"result\":\"");
 	json_write(answer, hex_encode(text, bytes, cnt));
@@ -119,7 +119,7 @@ static void rpc_result(struct json_writer *answer, const uint8_t *bytes, size_t 
 
 static void rpc_call_one(struct json_writer *answer, const char *params)
 {
-	static uint8_t data[RPC_ANSWER_BYTES / 8], out[RPC_ANSWER_BYTES / 8];
+	static _Thread_local uint8_t data[RPC_ANSWER_BYTES / 8], out[RPC_ANSWER_BYTES / 8];
 	const char *hex = strstr(params, "\"data\":\"") + 8;
 	size_t bytes = (size_t)(strchr(hex, '"') - hex - 2) / 2;
 	struct rpc_out one;
@@ -145,10 +145,10 @@ static void rpc_code_one(struct json_writer *answer, const char *params)
 	json_write(answer, code ? "\"result\":\"0x6001\"}" : "\"result\":\"0x\"}");
 }
 
-/* A request, whole: makes its answer. */
-static void rpc_saw(const char *request)
+/* http.answer: what this node says to a request.  Its thread's, until the next. */
+static const char *rpc_answer_to(const char *request)
 {
-	static char text[RPC_ANSWER_BYTES];
+	static _Thread_local char text[RPC_ANSWER_BYTES];
 	struct json_writer answer;
 	unsigned id = 0;
 
@@ -171,7 +171,7 @@ static void rpc_saw(const char *request)
 	}
 	json_write(&answer, "]");
 	CHECK_NEED(json_write_done(&answer) > 0);
-	http.body = text;
+	return text;
 }
 
 #endif

@@ -54,7 +54,7 @@ static void script(bool multicall3)
 	for (uint8_t method = METHOD_EIP3009; method <= METHOD_UPTO; method++)
 		fill_offer(&config.offers[method - 1], method);
 	http_start("");
-	http.saw = rpc_saw;
+	http.answer = rpc_answer_to;
 	snprintf(config.chains[0].rpc, sizeof config.chains[0].rpc, "http://127.0.0.1:%u", http.port);
 	asker_down_ms = 100;
 	log_level = LOG_ERROR; /* the ways to fail are many */
@@ -67,7 +67,7 @@ static void unscript(void)
 	funds_close(funds);
 	funds = NULL;
 	http_stop();
-	http.saw = NULL;
+	http.answer = NULL;
 	mailbox_fini(&box);
 }
 
@@ -359,7 +359,7 @@ static void fail_as(size_t i)
 	http.mode = (int)failures[i].mode;
 	http.status = failures[i].status;
 	if (failures[i].body != NULL) {
-		http.saw = NULL;
+		http.answer = NULL;
 		http.body = failures[i].body;
 	}
 }
@@ -376,7 +376,7 @@ TEST(a_node_that_fails)
 		CHECK_ROW(clock_ns() - from_ns < 2000000000u, failures[i].name);
 		CHECK_ROW(decide(&wait, &way) == CHAIN_DOWN, failures[i].name);
 		http.status = 200;
-		http.saw = rpc_saw;
+		http.answer = rpc_answer_to;
 		http.mode = HTTP_ANSWER;
 		usleep(asker_down_ms * 1000 + 20000);
 		CHECK_ROW(decide(&wait, &way) == REASON_OK, failures[i].name);
