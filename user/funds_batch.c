@@ -115,14 +115,11 @@ static bool take_nonce(struct batch_part *part, const struct gave *gave)
 
 bool batch_answer(struct batch *batch, struct span body, struct batch_scratch *scratch)
 {
-	static const struct gave nothing;
-	struct gave gave[BATCH_CALLS_MAX];
+	struct gave gave[BATCH_CALLS_MAX] = {0};
 	size_t call = 0, code = batch->aggregated ? 1 : batch->call_cnt;
 
 	for (size_t i = 0; i < batch->part_cnt; i++)
 		batch->parts[i].good = false;
-	for (size_t i = 0; i < batch->call_cnt; i++)
-		gave[i] = nothing;
 	if (!rpc_answer(scratch->results, batch->rpc_cnt, body))
 		return false;
 	if (!batch->aggregated)

@@ -2,7 +2,7 @@
 // What the chain says of payers, against a real chain: money moved away, nonces cancelled, allowances withdrawn,
 // accounts with code, a chain that was reorganised, and a node that lies, is slow or gone.
 import { encodeFunctionData } from 'viem';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { MULTICALL3, PERMIT2_ADDRESS } from './lib/chain.mjs';
 import { assert, run, test } from './lib/check.mjs';
@@ -279,6 +279,29 @@ test('a wrong offer ends the start, and says what is wrong', async () => {
 			startTollbar({ ...world, more: { ...section({})(world.chain), ...more } }),
 			(error) => /tollbar stopped/.test(error.message) && words.test(error.message),
 		);
+});
+
+test('check --chain says the same before the daemon is started', async () => {
+	const check = async (file) => {
+		const run = start(built('tollbar'), ['check', '--chain', file]);
+		const { code } = await run.exited;
+		return { code, text: run.output };
+	};
+	const good = await check(strict.gate.file);
+	assert.equal(good.code, 0, good.text);
+	assert.match(good.text, /chain test: eip155:84532, payers' funds are looked at for every payment/);
+	const folder = scratch('check');
+	const file = join(folder.path, 'tollbar.conf');
+	const text = readFileSync(strict.gate.file, 'utf8');
+	writeFileSync(file, text.replace(/token_name = .*/, 'token_name = Another'));
+	const wrong = await check(file);
+	assert.equal(wrong.code, 1);
+	assert.match(wrong.text, /\[chain test\] and offer eip3009: token_name "Another" .* it has name "Toll Dollar"/);
+	writeFileSync(file, text.replaceAll('eip155:84532', 'eip155:8453'));
+	const elsewhere = await check(file);
+	assert.equal(elsewhere.code, 1);
+	assert.match(elsewhere.text, /rpc is a node of chain eip155:84532, not of eip155:8453/);
+	folder.remove();
 });
 
 /* --- many --- */

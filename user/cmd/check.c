@@ -7,6 +7,7 @@
 
 #include "base/eip55.h"
 #include "base/u256.h"
+#include "cmd/check_chain.h"
 #include "cmd/cmd.h"
 #include "config.h"
 #include "lists.h"
@@ -16,11 +17,14 @@
 
 static struct config config; /* large, and there is one */
 
-static const char usage_text[] = "usage: tollbar check FILE\n\n"
-				 "Prints each mistake of the configuration, and of the payer, allow and deny files it "
-				 "names, as FILE:LINE: what is\n"
-				 "wrong; or \"FILE: ok\" and a summary.\n"
-				 "Exit status: 0 no mistake, 1 mistakes or a file that cannot be read, 2 usage.\n";
+static const char usage_text[] =
+	"usage: tollbar check [--chain] FILE\n\n"
+	"Prints each mistake of the configuration, and of the payer, allow and deny files it "
+	"names, as FILE:LINE: what is\n"
+	"wrong; or \"FILE: ok\" and a summary.\n"
+	"  --chain  ask the nodes of [chain NAME], too: is it that chain, and are the offers' tokens "
+	"what the file says?\n"
+	"Exit status: 0 no mistake, 1 mistakes or a file that cannot be read, 2 usage.\n";
 
 /* What a loader returned → the number of mistakes to report. */
 static int count(const char *path, int result)
@@ -77,6 +81,14 @@ static void show_route(const struct config_route *route)
 	puts(route->offer_cnt == 0 ? "free" : "");
 }
 
+static void show_chain(const struct config_chain *chain)
+{
+	static const char *const words[] = {"not looked at", "looked at and remembered", "looked at for every payment"};
+
+	printf("  chain %s: eip155:%llu, payers' funds are %s\n", chain->name, (unsigned long long)chain->chain_id,
+	       words[chain->funds]);
+}
+
 /* What the setting comes to where this runs, which should be where the daemon will. */
 static void show_syn_cookies(void)
 {
@@ -100,6 +112,8 @@ static void show_summary(const char *path)
 	printf("  signatures by %s%s\n", verify_engine_name(worker_engine(&config)),
 	       verify_engine_runs(worker_engine(&config)) ? "" : ", which this CPU cannot run");
 	show_syn_cookies();
+	for (size_t i = 0; i < config.chain_cnt; i++)
+		show_chain(&config.chains[i]);
 	for (size_t i = 0; i < config.offer_cnt; i++)
 		show_offer(&config.offers[i]);
 	for (size_t i = 0; i < config.route_cnt; i++)
@@ -108,9 +122,13 @@ static void show_summary(const char *path)
 
 int cmd_check(int argc, char **argv)
 {
-	static const struct option options[] = {{"help", no_argument, NULL, 'h'}, {0}};
-	int option = getopt_long(argc, argv, "h", options, NULL);
+	static const struct option options[] = {
+		{"help", no_argument, NULL, 'h'}, {"chain", no_argument, NULL, 'c'}, {0}};
+	bool ask_chains = false;
+	int option;
 
+	while ((option = getopt_long(argc, argv, "h", options, NULL)) == 'c')
+		ask_chains = true;
 	if (option == 'h') {
 		fputs(usage_text, stdout);
 		return 0;
@@ -127,6 +145,8 @@ int cmd_check(int argc, char **argv)
 		mistake_cnt += check_list(config.filter.allow_file);
 		mistake_cnt += check_list(config.filter.deny_file);
 	}
+	for (size_t i = 0; ask_chains && mistake_cnt == 0 && i < config.chain_cnt; i++)
+		mistake_cnt += check_chain(path, &config, &config.chains[i]);
 	if (mistake_cnt == 0)
 		show_summary(path);
 	return mistake_cnt == 0 ? 0 : 1;
