@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "admin.h"
+#include "admin_funds.h"
 #include "base/hex.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -242,46 +243,6 @@ static void put_settle(struct text *text, const struct settle_stats *settle)
 		    settle->facilitator_errors);
 }
 
-static void put_chain_counter(struct text *text, const char *name, const char *help, const struct funds_stats *funds,
-			      size_t field)
-{
-	put_family(text, name, "counter", help);
-	for (size_t i = 0; i < funds->chain_cnt; i++) {
-		const char *asker = (const char *)&funds->chains[i].asker;
-		text_put(text, "tollbar_%s{chain=", name);
-		put_label(text, funds->chains[i].name);
-		text_put(text, "} %" PRIu64 "\n", *(const uint64_t *)(const void *)(asker + field));
-	}
-}
-
-static void put_funds(struct text *text, const struct stats *stats, const struct funds_stats *funds)
-{
-	put_family(
-		text, "funds_total", "counter",
-		"Payments found covered: by what was known, by asking the chain, or within the exposure without it.");
-	text_put(text,
-		 "tollbar_funds_total{way=\"known\"} %" PRIu64 "\n"
-		 "tollbar_funds_total{way=\"asked\"} %" PRIu64 "\n"
-		 "tollbar_funds_total{way=\"blind\"} %" PRIu64 "\n",
-		 load(&stats->funds_known), load(&stats->funds_asked), load(&stats->funds_blind));
-	put_gauge(text, "funds_accounts", "Payers of whom the chain's word is known.", funds->accounts);
-	put_chain_counter(text, "chain_requests_total", "HTTP requests to the chain's node.", funds,
-			  offsetof(struct asker_stats, requests));
-	put_chain_counter(text, "chain_calls_total", "Contract calls and code lookups in them.", funds,
-			  offsetof(struct asker_stats, calls));
-	put_chain_counter(text, "chain_errors_total", "Requests without a usable answer.", funds,
-			  offsetof(struct asker_stats, errors));
-	put_chain_counter(text, "chain_ahead_total", "Payers looked at again before what was known was too old.", funds,
-			  offsetof(struct asker_stats, ahead));
-	put_family(text, "chain_up", "gauge",
-		   "0 while the chain's node does not answer, or disagrees with the offers.");
-	for (size_t i = 0; i < funds->chain_cnt; i++) {
-		text_put(text, "tollbar_chain_up{chain=");
-		put_label(text, funds->chains[i].name);
-		text_put(text, "} %d\n", !funds->chains[i].asker.down);
-	}
-}
-
 static void put_upstreams(struct text *text, const struct admin_view *view)
 {
 	put_gauge(text, "queue_requests", "Requests in line now.", view->queue_requests);
@@ -315,10 +276,11 @@ size_t admin_metrics(char *out, size_t out_bytes, const struct admin_view *view)
 	if (view->has_ledger) {
 		put_ledger(&text, &view->ledger);
 		put_settle(&text, &view->settle);
-		put_funds(&text, &view->total, &view->funds);
 	}
 	if (view->has_sessions)
 		put_sessions(&text, &view->sessions);
+	if (view->funds.chain_cnt > 0)
+		admin_funds_metrics(&text, &view->total, &view->funds);
 	put_upstreams(&text, view);
 	put_steps(&text, &view->total);
 	return text_done(&text);
@@ -573,6 +535,8 @@ size_t admin_status(char *out, size_t out_bytes, const struct admin_view *view)
 		write_ledger(&json, view);
 	if (view->has_sessions)
 		write_sessions(&json, &view->sessions);
+	if (view->funds.chain_cnt > 0)
+		admin_funds_status(&json, &view->total, &view->funds);
 	write_upstreams(&json, view);
 	json_write(&json, ",\"steps\":{");
 	for (unsigned step = 0; step < STEP_CNT; step++) {

@@ -134,7 +134,7 @@ static void put_requests(struct text *text, struct span status)
 	static const char *const stages[] = {"claimed", "queued", "forwarded"};
 	struct span connections = json_find_member(status, "connections"),
 		    requests = json_find_member(status, "requests");
-	struct span verify = json_find_member(status, "verify");
+	struct span verify = json_find_member(status, "verify"), funds = json_find_member(status, "funds");
 	char engine[WORD_BYTES_MAX];
 
 	put_row(text, "connections", json_find_u64(connections, "accepted"));
@@ -150,6 +150,11 @@ static void put_requests(struct text *text, struct span status)
 		text_put(text, ", by %s", word(engine, verify, "engine"));
 	}
 	text_put(text, "\n");
+	if (funds.bytes > 0) {
+		put_row(text, "funds held", json_find_u64(funds, "held"));
+		put_counts(text, json_find_member(funds, "ways"));
+		text_put(text, "\n");
+	}
 	for (size_t i = 0; i < sizeof stages / sizeof *stages; i++) {
 		put_row(text, stages[i], json_find_u64(requests, stages[i]));
 		text_put(text, "\n");
@@ -157,6 +162,24 @@ static void put_requests(struct text *text, struct span status)
 	put_row(text, "served", json_find_u64(requests, "served"));
 	text_put(text, "   and %" PRIu64 " free, cancelled %" PRIu64 "\n", json_find_u64(requests, "served_free"),
 		 json_find_u64(requests, "cancelled"));
+}
+
+/* Chains whose payers are refused, or soon will be. */
+static void put_chains(struct text *text, struct span status)
+{
+	struct json_value key, value;
+	struct json json;
+
+	json_init(&json, json_find_member(json_find_member(status, "funds"), "chains"), JSON_DEPTH_MAX, JSON_ENTERED);
+	if (!json_enter(&json, JSON_OBJECT))
+		return;
+	while (json_next(&json, &key)) {
+		char name[WORD_BYTES_MAX];
+
+		if (json_read(&json, &value) && !json_find_bool(value.text, "up"))
+			text_put(text, "  look: the node of chain %s does not answer, or disagrees with the offers\n",
+				 shown(name, &key));
+	}
 }
 
 static void put_money(struct text *text, struct span status)
@@ -271,6 +294,7 @@ size_t funnel_text(char *out, size_t out_bytes, struct span json)
 	put_requests(&text, json);
 	put_sessions(&text, json);
 	put_money(&text, json);
+	put_chains(&text, json);
 	put_steps(&text, json);
 	put_overhead(&text, json);
 	return text_done(&text);

@@ -396,6 +396,53 @@ TEST(status_holds_every_number_of_a_view)
 	json_decref(json);
 }
 
+static void fill_chains(const char *name)
+{
+	view.total.funds_known = 7001;
+	view.total.funds_asked = 7002;
+	view.total.funds_blind = 7003;
+	view.funds.accounts = 7004;
+	view.funds.chain_cnt = 2;
+	view.funds.chains[0].name = name;
+	view.funds.chains[0].asker =
+		(struct asker_stats){.requests = 7101, .calls = 7102, .errors = 7103, .ahead = 7104, .down = true};
+	view.funds.chains[1].name = "two";
+}
+
+TEST(funds_are_shown_where_a_chain_is_asked)
+{
+	static const char *const lines[] = {
+		"tollbar_funds_total{way=\"known\"} 7001\n",
+		"tollbar_funds_total{way=\"asked\"} 7002\n",
+		"tollbar_funds_total{way=\"blind\"} 7003\n",
+		"tollbar_funds_accounts 7004\n",
+		"tollbar_chain_requests_total{chain=\"one\"} 7101\n",
+		"tollbar_chain_calls_total{chain=\"one\"} 7102\n",
+		"tollbar_chain_errors_total{chain=\"one\"} 7103\n",
+		"tollbar_chain_ahead_total{chain=\"one\"} 7104\n",
+		"tollbar_chain_up{chain=\"one\"} 0\n",
+		"tollbar_chain_up{chain=\"two\"} 1\n",
+	};
+
+	fill_view();
+	CHECK(admin_metrics(out, sizeof out, &view) > 0);
+	CHECK(strstr(out, "tollbar_funds") == NULL && strstr(out, "tollbar_chain") == NULL);
+	fill_chains("one");
+	CHECK(admin_metrics(out, sizeof out, &view) > 0);
+	for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+		CHECK_ROW(strstr(out, lines[i]) != NULL, lines[i]);
+	CHECK(admin_status(out, sizeof out, &view) > 0);
+	json_t *json = json_loads(out, JSON_REJECT_DUPLICATES, NULL);
+	CHECK_NEED(json != NULL);
+	CHECK_EQ(at_path(json, "funds.held"), 7001 + 7002 + 7003);
+	CHECK_EQ(at_path(json, "funds.ways.blind"), 7003);
+	CHECK_EQ(at_path(json, "funds.accounts"), 7004);
+	CHECK_EQ(at_path(json, "funds.chains.one.up"), 0);
+	CHECK_EQ(at_path(json, "funds.chains.one.calls"), 7102);
+	CHECK_EQ(at_path(json, "funds.chains.two.up"), 1);
+	json_decref(json);
+}
+
 TEST(status_before_anything_happened)
 {
 	json_t *json;
@@ -425,6 +472,12 @@ TEST(the_largest_texts_fit_and_smaller_buffers_say_so)
 		view.upstreams[i].in_flight = view.upstreams[i].in_flight_max = UINT64_MAX;
 	}
 	view.upstream_cnt = UPSTREAMS_MAX;
+	memset(&view.funds, 0xff, sizeof view.funds);
+	view.funds.chain_cnt = CHAINS_MAX;
+	for (size_t i = 0; i < CHAINS_MAX; i++) {
+		view.funds.chains[i].name = name;
+		view.funds.chains[i].asker.down = true;
+	}
 	metrics_bytes = admin_metrics(out, sizeof out, &view);
 	status_bytes = admin_status(out, sizeof out, &view);
 	CHECK(metrics_bytes > 0 && metrics_bytes < sizeof out / 2);

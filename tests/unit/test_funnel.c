@@ -137,6 +137,24 @@ TEST(observed_packets_and_what_an_operator_must_look_at)
 	CHECK(strstr(out, "look: the journal is full\n") != NULL);
 }
 
+TEST(funds_and_chains)
+{
+	fill_view();
+	text_of_view();
+	CHECK(strstr(out, "funds") == NULL);
+	view.total.funds_known = 870;
+	view.total.funds_asked = 8;
+	view.total.funds_blind = 1;
+	view.funds.chain_cnt = 2;
+	view.funds.chains[0].name = "base";
+	view.funds.chains[1].name = "side";
+	view.funds.chains[1].asker.down = true;
+	text_of_view();
+	CHECK(strstr(out, "  funds held                879   known 870, asked 8, blind 1\n") != NULL);
+	CHECK(strstr(out, "look: the node of chain side does not answer") != NULL);
+	CHECK(strstr(out, "chain base") == NULL);
+}
+
 TEST(durations)
 {
 	static const struct {
