@@ -42,7 +42,7 @@ static void add(struct abi_call *call, const void *at, size_t bytes)
 
 static void add_number(struct abi_call *call, uint64_t number)
 {
-	struct word word;
+	struct word word = {{0}};
 
 	u256_from_u64(word.at, number);
 	add(call, &word, sizeof word);
