@@ -220,6 +220,8 @@ static void checked(struct asker *asker, const struct fetch_job *job)
 	enum sanity sanity = SANITY_NO_ANSWER;
 
 	asker->checking = false;
+	if (job->error == -ECANCELED)
+		return; /* we end */
 	if (job->error == 0)
 		sanity = sanity_answer(&report, asker->config.chain->chain_id, offer,
 				       span_of(job->answer, job->answer_bytes));

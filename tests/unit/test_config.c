@@ -385,6 +385,9 @@ static const struct {
 	 "f:27: rpc: must be http://HOST[:PORT][/PATH] or https://..., shorter than 256 bytes\n"
 	 "f:21: [chain a]: network is missing\nf:21: [chain a]: rpc is missing\n"
 	 "f:26: network: [chain b] has the same\nf:29: exposure: only with funds = cached\n"},
+	{WHOLE "[chain a]\nnetwork = eip155:1\nrpc = http://a\ncontracts = yes\nin_flight = 1\n",
+	 "f:25: in_flight: 1 with contracts = yes: a stranger's code could keep everybody waiting\n"},
+	{WHOLE "[chain a]\nnetwork = eip155:1\nrpc = http://a\ncontracts = yes\nin_flight = 2\n", ""},
 	{WHOLE "[chain a]\nnetwork = eip155:1\nrpc = http://a\n[offer big]\nmethod = permit2\nnetwork = "
 	       "eip155:1\nasset = " ADDRESS "\npay_to = " ADDRESS
 	       "\namount = 170141183460469231731687303715884105728\n",
