@@ -10,11 +10,14 @@ import { METHODS, payment, stockFetch, typedData } from './lib/payment.mjs';
 import { built, scratch, start } from './lib/process.mjs';
 import { refused } from './lib/refusal.mjs';
 import { nodeFaults, startNode } from './lib/rpc.mjs';
-import { AMOUNT, startTollbar } from './lib/tollbar.mjs';
+import { AMOUNT, PRICE, startTollbar } from './lib/tollbar.mjs';
+import { UPSTREAM_USAGE } from './lib/upstream.mjs';
 import { until } from './lib/wait.mjs';
-import { askPaid, BODY, startWorld } from './lib/world.mjs';
+import { ask, askPaid, BODY, startWorld } from './lib/world.mjs';
 
 const RICH = 1_000_000_000n;
+const USED =
+	(BigInt(UPSTREAM_USAGE.prompt) * PRICE.input + BigInt(UPSTREAM_USAGE.completion) * PRICE.output) / 1_000_000n;
 const section = (settings) => (chain) => ({
 	'chain test': { network: `eip155:${chain.chainId}`, rpc: chain.node.url, timeout_ms: 1000, lag_s: 1, ...settings },
 });
@@ -34,8 +37,8 @@ const empty = async (payer) =>
 		world.chain.payTo,
 		await world.chain.balance(payer.address),
 	]);
-const another = (settings) =>
-	startTollbar({ ...world, chain: world.chain, more: section(settings)(world.chain) });
+const another = (settings, more = {}) =>
+	startTollbar({ ...world, more: { ...section(settings)(world.chain), ...more } });
 
 /* Until the fault is lifted, whatever the test does. */
 async function under(fault, body) {
@@ -302,6 +305,30 @@ test('check --chain says the same before the daemon is started', async () => {
 	assert.equal(elsewhere.code, 1);
 	assert.match(elsewhere.text, /rpc is a node of chain eip155:84532, not of eip155:8453/);
 	folder.remove();
+});
+
+test('a session: each request is covered, and what they cost is owed until it is settled', async () => {
+	const gate = await another({ funds: 'strict' }, {
+		'offer upto': { session_reserve: USED },
+		'route chat': { session: 'on', session_idle_s: 2, session_margin_s: 20 },
+	});
+	try {
+		const payer = await world.chain.payer({ tokens: 2n * AMOUNT });
+		const made = await payment(world.offer('upto'), payer);
+		const first = await askPaid(gate.chat, made);
+		assert.equal(first.status, 200, first.text);
+		const headers = { 'x-upto-session': first.headers.get('x-upto-session') };
+		assert.equal((await ask(gate.chat, { headers })).status, 200);
+		await until('settlement', 15000, async () => (await world.chain.balance(payer.address)) < 2n * AMOUNT);
+		assert.equal(2n * AMOUNT - (await world.chain.balance(payer.address)), 2n * USED);
+		const again = await askPaid(gate.chat, await payment(world.offer('upto'), payer));
+		assert.equal(again.status, 200, again.text);
+		await empty(payer);
+		const resumed = await ask(gate.chat, { headers: { 'x-upto-session': again.headers.get('x-upto-session') } });
+		assert.equal(resumed.reason, 'balance_low', resumed.text);
+	} finally {
+		await gate.stop();
+	}
 });
 
 /* --- many --- */
