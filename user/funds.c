@@ -45,14 +45,6 @@ static struct account_key key_of(const struct payment *payment, const struct off
 
 /* --- asking --- */
 
-void funds_reset(struct funds_wait *wait)
-{
-	ASSERT(!wait->hold.held);
-	wait->waiting = wait->contract_agrees = false;
-	wait->view = VIEW_UNASKED;
-	wait->since_ms = 0;
-}
-
 static bool ask(const struct chain *chain, struct funds_wait *wait, unsigned wants, const struct payment *payment,
 		const struct offer *offer, const struct word *digest)
 {

@@ -14,6 +14,7 @@
  * contracts may pay, a signature that did not hold may be put to the payer's code, within bounds.
  *
  * Chains without a [chain] section, and those with funds = off, are not asked: everything is held, nothing reserved. */
+#include "base/assert.h"
 #include "config.h"
 #include "funds_ask.h"
 #include "reasons.h"
@@ -32,7 +33,13 @@ struct funds_wait {
 	struct account_hold hold;
 };
 /* Ready for another payment. */
-void funds_reset(struct funds_wait *wait);
+static inline void funds_reset(struct funds_wait *wait)
+{
+	ASSERT(!wait->hold.held);
+	wait->waiting = wait->contract_agrees = false;
+	wait->view = VIEW_UNASKED;
+	wait->since_ms = 0;
+}
 
 /* How a payment came to be held. */
 enum funds_way { FUNDS_KNOWN, FUNDS_ASKED, FUNDS_BLIND };

@@ -17,6 +17,7 @@
 #include "base/probe.h"
 #include "body.h"
 #include "gate_funds.h"
+#include "gate_head.h"
 #include "permit.h"
 #include "purchase.h"
 #include "worker.h"
@@ -51,10 +52,10 @@ static enum reason early_outs(struct request *request)
 static enum reason check_head(struct request *request)
 {
 	bool draining = atomic_load_explicit(&request->worker->draining, memory_order_relaxed);
-	enum reason reason = draining ? DRAINING : request_find_route(request);
+	enum reason reason = draining ? DRAINING : gate_find_route(request);
 
 	if (reason == REASON_OK && request->paid) {
-		reason = request_read_payment(request);
+		reason = gate_read_payment(request);
 		STEP_END(request, DECODE, decode);
 		request->unpaid = reason == PAYMENT_MISSING && body_asked_first(request);
 		if (request->unpaid) {
@@ -78,7 +79,7 @@ void gate_head(struct request *request, enum parse_result result)
 	}
 	if (request->head.expect_continue && !request->body_done)
 		conn_write(&request->conn, SPAN("HTTP/1.1 100 Continue\r\n\r\n"));
-	request_set_deadline(request, request->worker->config->timeouts.body_ms);
+	gate_set_deadline(request, request->worker->config->timeouts.body_ms);
 	request->close = !request->head.keep_alive;
 	request->stage = STAGE_BODY;
 	if (request->paid && !request->unpaid && !request->resumed)
@@ -152,7 +153,7 @@ static enum reason queue(struct request *request)
 	} else {
 		request->in_line = true;
 		request->mails_out++;
-		request_set_deadline(request, request->worker->config->timeouts.queue_ms);
+		gate_set_deadline(request, request->worker->config->timeouts.queue_ms);
 	}
 	return REASON_OK;
 }
@@ -257,7 +258,7 @@ static void forward(struct request *request)
 	exchange->paid = request->paid;
 	exchange->close = request->close;
 	request->sent_mark = request->conn.sent_bytes;
-	request_set_deadline(request, request->worker->config->timeouts.send_ms);
+	gate_set_deadline(request, request->worker->config->timeouts.send_ms);
 	forward_start(request->worker->forward, exchange, (unsigned)request->route->upstream_idx);
 }
 
@@ -285,7 +286,7 @@ static void wait_for_settlement(struct request *request)
 	answer_due(&due, request);
 	answer_owe(request, &due, &request->settled, NULL);
 	request->stage = STAGE_SETTLE;
-	request_set_deadline(request, request->worker->config->timeouts.settle_ms);
+	gate_set_deadline(request, request->worker->config->timeouts.settle_ms);
 }
 
 static void pass_stream(struct request *request)
@@ -342,7 +343,7 @@ static void finish_stream(struct request *request)
 	}
 	request->stage = STAGE_FORWARD;
 	request->sent_mark = request->conn.sent_bytes;
-	request_set_deadline(request, request->worker->config->timeouts.send_ms);
+	gate_set_deadline(request, request->worker->config->timeouts.send_ms);
 	forward_finish(&request->exchange);
 }
 
@@ -378,7 +379,7 @@ static void on_relayed(struct exchange *exchange)
 
 	answer_first_out(request);
 	request->sent_mark = request->conn.sent_bytes;
-	request_set_deadline(request, request->worker->config->timeouts.send_ms);
+	gate_set_deadline(request, request->worker->config->timeouts.send_ms);
 	uint64_t now_ns = clock_ns();
 	if (!purchase_held(request) || now_ns - request->progress_ns <= PROGRESS_NS)
 		return;
@@ -387,7 +388,7 @@ static void on_relayed(struct exchange *exchange)
 	request->outlived = !purchase_progress(request, &due);
 	request->progress_ns = request->outlived ? 0 : now_ns;
 	if (request->outlived)
-		request_set_deadline(request, 0); /* not from in here: the exchange is at work on it */
+		gate_set_deadline(request, 0); /* not from in here: the exchange is at work on it */
 }
 
 /* --- the answer ends --- */
@@ -409,7 +410,7 @@ static void on_complete(struct exchange *exchange)
 	answer_due(&due, request);
 	answer_owe(request, &due, NULL, &request->durable);
 	request->stage = STAGE_DURABLE;
-	request_set_deadline(request, request->worker->config->timeouts.send_ms);
+	gate_set_deadline(request, request->worker->config->timeouts.send_ms);
 }
 
 static void end_passed(struct request *request)
@@ -575,17 +576,17 @@ void gate_timeout(struct request *request)
 			break;
 		}
 		request->sent_mark = request->conn.sent_bytes;
-		request_set_deadline(request, timeouts->send_ms);
+		gate_set_deadline(request, timeouts->send_ms);
 		break;
 	case STAGE_DURABLE:
 		if (end_waits(request)) {
 			cut_end(request);
 			break;
 		}
-		request_set_deadline(request, timeouts->send_ms); /* the ledger says yes or no */
+		gate_set_deadline(request, timeouts->send_ms); /* the ledger says yes or no */
 		break;
 	case STAGE_VERIFY:
-		request_set_deadline(request, timeouts->send_ms); /* ours to finish */
+		gate_set_deadline(request, timeouts->send_ms); /* ours to finish */
 		break;
 	case STAGE_DISCARD:
 		gate_client_gone(request);

@@ -2,8 +2,8 @@
 #include "gate_funds.h"
 
 #include "answer.h"
-#include "base/clock.h"
 #include "base/probe.h"
+#include "gate_head.h"
 #include "purchase.h"
 #include "worker.h"
 
@@ -12,7 +12,7 @@ static void await_chain(struct request *request)
 {
 	request->stage = STAGE_FUNDS;
 	request->mails_out++;
-	request_set_deadline(request, funds_wait_ms(request->worker->shared->funds, request->offer));
+	gate_set_deadline(request, funds_wait_ms(request->worker->shared->funds, request->offer));
 }
 
 enum reason gate_judge(struct request *request)

@@ -2,9 +2,6 @@
 #include "request.h"
 
 #include "base/assert.h"
-#include "base/clock.h"
-#include "decode.h"
-#include "purchase.h"
 #include "worker.h"
 
 void request_init(struct request *request, struct worker *worker, uint8_t *memory)
@@ -20,11 +17,6 @@ void request_init(struct request *request, struct worker *worker, uint8_t *memor
 static uint8_t *inline_body(struct request *request)
 {
 	return request->memory + HEAD_BYTES_MAX;
-}
-
-void request_set_deadline(struct request *request, unsigned after_ms)
-{
-	wheel_set(&request->worker->wheel, &request->timer, clock_coarse_ms() + after_ms);
 }
 
 void request_drop_body(struct request *request)
@@ -79,38 +71,6 @@ size_t request_take_head(struct request *request, struct span bytes, enum parse_
 		return copy;
 	request->head_bytes = request->head.head_bytes;
 	return request->head_bytes - before;
-}
-
-enum reason request_find_route(struct request *request)
-{
-	const struct config *config = request->worker->config;
-	enum reason reason = ROUTE_UNKNOWN;
-
-	for (size_t i = 0; i < config->route_cnt; i++) {
-		const struct config_route *route = &config->routes[i];
-		if (!span_equal(request->head.target, span_str(route->path)))
-			continue;
-		if (span_equal(request->head.method, span_str(route->method))) {
-			request->route = route;
-			request->route_idx = i;
-			request->paid = route->offer_cnt > 0;
-			return REASON_OK;
-		}
-		reason = METHOD_WRONG;
-	}
-	return reason;
-}
-
-enum reason request_read_payment(struct request *request)
-{
-	const struct http_head *head = &request->head;
-
-	if (head->payment_field_cnt == 0)
-		return purchase_resume(request);
-	if (head->payment_field_cnt > 1)
-		return PAYMENT_DUPLICATE;
-	bool v2 = head->payment_v2.at != NULL;
-	return decode_payment(&request->payment, v2 ? 2 : 1, v2 ? head->payment_v2 : head->payment_v1);
 }
 
 static bool take_large_buffer(struct request *request)

@@ -115,18 +115,9 @@ void request_init(struct request *request, struct worker *worker, uint8_t *memor
 /* Ready for the next request on the same connection. */
 void request_reset(struct request *request);
 void request_drop_body(struct request *request);
-/* When gate_timeout is called, unless the deadline is set again before. */
-void request_set_deadline(struct request *request, unsigned after_ms);
 
 /* request_take_head: bytes of a head.  Returns bytes taken; *result tells whether the head is complete or bad. */
 size_t request_take_head(struct request *request, struct span bytes, enum parse_result *result);
-
-/* request_find_route: by method and target, byte for byte.  Refuses ROUTE_UNKNOWN, METHOD_WRONG. */
-enum reason request_find_route(struct request *request) __attribute__((warn_unused_result));
-
-/* request_read_payment: from the head's one payment header, or by its session.  Refuses PAYMENT_DUPLICATE, and as
- * purchase_resume and decode. */
-enum reason request_read_payment(struct request *request) __attribute__((warn_unused_result));
 
 /* request_expect_body: after the head: where the body goes.  Refuses BODY_LARGE, MEMORY_FULL. */
 enum reason request_expect_body(struct request *request) __attribute__((warn_unused_result));
