@@ -214,7 +214,7 @@ TEST(each_field_counts)
 static void check_batch(const struct payment payments[], const struct word separators[], size_t cnt)
 {
 	struct word together[MANY + 1], alone;
-	struct hash_job jobs[MANY];
+	struct hash_job jobs[MANY] = {{0}}; /* cnt may be zero */
 
 	memset(together, 0x5a, sizeof(together));
 	for (size_t i = 0; i < cnt; i++)
