@@ -303,7 +303,7 @@ static struct line *take_idle(struct post *post)
 
 static size_t request_bytes_max(const struct post *post, size_t body_bytes)
 {
-	return LINE_BYTES_MAX + post->fields_bytes + LENGTH_BYTES_MAX + body_bytes;
+	return LINE_BYTES_MAX + post->fields_bytes + FETCH_FIELDS_BYTES_MAX + LENGTH_BYTES_MAX + body_bytes;
 }
 
 static int connect_line(struct post *post, struct job *job, struct line *line)
@@ -328,12 +328,15 @@ static size_t write_request(const struct post *post, const struct job *job, char
 {
 	const char *below = job->job.below;
 	const char *end = below != NULL ? below : post->path[0] == 0 ? "/" : "";
-	size_t bytes = (size_t)snprintf(at, LINE_BYTES_MAX, "%s %s%s HTTP/1.1\r\n", below != NULL ? "GET" : "POST",
-					post->path, end);
+	const char *fields = job->job.fields != NULL ? job->job.fields : "";
+	bool get = fetch_is_get(&job->job, job->body_bytes);
+	size_t bytes =
+		(size_t)snprintf(at, LINE_BYTES_MAX, "%s %s%s HTTP/1.1\r\n", get ? "GET" : "POST", post->path, end);
 
 	memcpy(at + bytes, post->fields, post->fields_bytes);
 	bytes += post->fields_bytes;
-	if (below != NULL) {
+	bytes += (size_t)snprintf(at + bytes, FETCH_FIELDS_BYTES_MAX, "%s", fields);
+	if (get) {
 		memcpy(at + bytes, "\r\n", 2);
 		return bytes + 2;
 	}

@@ -494,4 +494,39 @@ TEST(a_storm_of_faults)
 	}
 }
 
+/* A job's own header lines are sent with it and with no other; a POST may go below, too. */
+TEST(fields_are_the_jobs_own)
+{
+	static char fields[FETCH_FIELDS_BYTES_MAX];
+	int used = snprintf(fields, sizeof fields, "X-One: 1\r\nX-Long: ");
+
+	memset(fields + used, 'l', sizeof fields - 3 - (size_t)used);
+	memcpy(fields + sizeof fields - 3, "\r\n", 3);
+	for (size_t carrier = 0; carrier < CARRIERS; carrier++) {
+		if (!begin(carrier, "{}", 1, 3000))
+			continue;
+		for (int turn = 0; turn < 4; turn++) {
+			bool own = turn % 2 == 0;
+			struct fetch_job *job = fetch_take(pool);
+			CHECK_NEED(job != NULL);
+			job->ctx = &url;
+			job->below = own ? "_data" : NULL;
+			job->fields = own ? fields : NULL;
+			fetch_start(pool, job, (size_t)snprintf(job->body, BODY_MAX, "{\"turn\":%d}", turn));
+			CHECK_NEED(wait_done() == job);
+			CHECK_ROW(job->error == 0 && job->fields == NULL && job->below == NULL, carrier_name);
+			fetch_give(pool, job);
+			const char *last = http_last(),
+				   *line = own ? "POST /path_data HTTP/1.1\r\n" : "POST /path HTTP/1.1\r\n";
+			CHECK_ROW(strncmp(last, line, strlen(line)) == 0, carrier_name);
+			CHECK_ROW((strstr(last, fields) != NULL) == own, carrier_name);
+			CHECK_ROW((strstr(last, "X-One") != NULL) == own, carrier_name);
+			CHECK_ROW(strstr(last, "\r\nContent-Type: application/json\r\n") != NULL, carrier_name);
+			CHECK_ROW(strstr(last, "{\"turn\":") != NULL, carrier_name);
+		}
+		CHECK_ROW(http.connections == 1, carrier_name);
+		end();
+	}
+}
+
 CHECK_MAIN

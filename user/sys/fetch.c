@@ -100,18 +100,28 @@ static void set_common(CURL *easy, const char *url)
 	curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 }
 
+/* false: no memory; the list stays as it was. */
+static bool add_header(struct curl_slist **list, const char *header)
+{
+	struct curl_slist *longer = curl_slist_append(*list, header);
+
+	if (longer != NULL)
+		*list = longer;
+	return longer != NULL;
+}
+
 /* Adds the caller's headers, and takes away the pause that curl makes before large bodies.  NULL: no memory. */
 static struct curl_slist *header_list(const char *const *headers, size_t header_cnt)
 {
-	struct curl_slist *list = curl_slist_append(NULL, "Expect:");
+	struct curl_slist *list = NULL;
+	bool good = add_header(&list, "Expect:");
 
-	for (size_t i = 0; i < header_cnt && list != NULL; i++) {
-		struct curl_slist *longer = curl_slist_append(list, headers[i]);
-		if (longer == NULL)
-			curl_slist_free_all(list);
-		list = longer;
-	}
-	return list;
+	for (size_t i = 0; good && i < header_cnt; i++)
+		good = add_header(&list, headers[i]);
+	if (good)
+		return list;
+	curl_slist_free_all(list);
+	return NULL;
 }
 
 /* --- a body that is read once --- */
@@ -255,6 +265,7 @@ int fetch(struct fetch_call *call)
 struct slot { /* a job and what runs it */
 	struct fetch_job job;
 	CURL *easy;
+	struct curl_slist *headers; /* the pool's and the job's; NULL: the pool's are all */
 	unsigned times_sent;
 	char *answer;
 	size_t answer_bytes, answer_bytes_max;
@@ -395,6 +406,15 @@ static int pool_init(struct curl_pool *curl, const struct fetch_pool_config *con
 
 /* --- its carrier --- */
 
+static void drop_headers(const struct curl_pool *curl, struct slot *slot)
+{
+	if (slot->headers == NULL)
+		return;
+	curl_easy_setopt(slot->easy, CURLOPT_HTTPHEADER, curl->headers); /* before those it points to go */
+	curl_slist_free_all(slot->headers);
+	slot->headers = NULL;
+}
+
 static void finish(struct curl_pool *curl, struct slot *slot, int error)
 {
 	slot->job.sent = slot->times_sent > 0;
@@ -402,26 +422,48 @@ static void finish(struct curl_pool *curl, struct slot *slot, int error)
 	curl_easy_getinfo(slot->easy, CURLINFO_RESPONSE_CODE, &slot->job.status);
 	slot->job.answer = slot->answer;
 	slot->job.answer_bytes = error == 0 ? slot->answer_bytes : 0;
+	drop_headers(curl, slot);
 	fetch_finish(&curl->pool, &slot->job, error);
 }
 
-static CURLcode set_get(const struct curl_pool *curl, struct slot *slot)
+/* A list of its own only for a job that has fields of its own. */
+static CURLcode set_headers(const struct curl_pool *curl, struct slot *slot)
+{
+	const char *at = slot->job.fields, *end;
+	char line[FETCH_FIELDS_BYTES_MAX];
+
+	if (at == NULL)
+		return CURLE_OK;
+	for (const struct curl_slist *from = curl->headers; from != NULL; from = from->next)
+		if (!add_header(&slot->headers, from->data))
+			return CURLE_OUT_OF_MEMORY;
+	for (; (end = strstr(at, "\r\n")) != NULL; at = end + 2) {
+		snprintf(line, sizeof line, "%.*s", (int)(end - at), at);
+		if (!add_header(&slot->headers, line))
+			return CURLE_OUT_OF_MEMORY;
+	}
+	return curl_easy_setopt(slot->easy, CURLOPT_HTTPHEADER, slot->headers);
+}
+
+static CURLcode set_url(const struct curl_pool *curl, struct slot *slot)
 {
 	char url[URL_BYTES_MAX + FETCH_BELOW_BYTES_MAX + 16];
-	int bytes = snprintf(url, sizeof url, "%s%s", curl->url, slot->job.below);
+	int bytes = snprintf(url, sizeof url, "%s%s", curl->url, slot->job.below != NULL ? slot->job.below : "");
 
 	if (bytes < 0 || (size_t)bytes >= sizeof url)
 		return CURLE_URL_MALFORMAT;
-	curl_easy_setopt(slot->easy, CURLOPT_HTTPGET, 1L);
 	return curl_easy_setopt(slot->easy, CURLOPT_URL, url);
 }
 
-static CURLcode set_post(const struct curl_pool *curl, struct slot *slot, size_t body_bytes)
+static void set_method(struct slot *slot, size_t body_bytes)
 {
+	if (fetch_is_get(&slot->job, body_bytes)) {
+		curl_easy_setopt(slot->easy, CURLOPT_HTTPGET, 1L);
+		return;
+	}
 	curl_easy_setopt(slot->easy, CURLOPT_POST, 1L);
 	curl_easy_setopt(slot->easy, CURLOPT_POSTFIELDS, slot->job.body); /* head and body leave in one send */
 	curl_easy_setopt(slot->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body_bytes);
-	return curl_easy_setopt(slot->easy, CURLOPT_URL, curl->url);
 }
 
 static void start(struct fetch_pool *pool, struct fetch_job *job, size_t body_bytes)
@@ -432,7 +474,10 @@ static void start(struct fetch_pool *pool, struct fetch_job *job, size_t body_by
 	slot->times_sent = 0;
 	slot->answer_bytes = 0;
 	slot->too_large = false;
-	CURLcode code = job->below != NULL ? set_get(curl, slot) : set_post(curl, slot, body_bytes);
+	set_method(slot, body_bytes);
+	CURLcode code = set_url(curl, slot);
+	if (code == CURLE_OK)
+		code = set_headers(curl, slot);
 	if (code != CURLE_OK)
 		finish(curl, slot, error_of(slot->easy, code));
 	else if (curl_multi_add_handle(curl->multi, slot->easy) != CURLM_OK)

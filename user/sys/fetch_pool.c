@@ -36,7 +36,8 @@ void fetch_give(struct fetch_pool *pool, struct fetch_job *job)
 
 void fetch_start(struct fetch_pool *pool, struct fetch_job *job, size_t body_bytes)
 {
-	ASSERT(!job->running && (job->below == NULL || strlen(job->below) < FETCH_BELOW_BYTES_MAX));
+	ASSERT(!job->running && (job->below == NULL || strlen(job->below) < FETCH_BELOW_BYTES_MAX) &&
+	       (job->fields == NULL || strlen(job->fields) < FETCH_FIELDS_BYTES_MAX));
 	job->running = true;
 	pool->carrier->start(pool, job, body_bytes);
 }
@@ -51,6 +52,7 @@ void fetch_finish(struct fetch_pool *pool, struct fetch_job *job, int error)
 	ASSERT(job->running);
 	job->running = false;
 	job->below = NULL;
+	job->fields = NULL;
 	job->error = error;
 	job->next = NULL;
 	*pool->done_last = job;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef TOLLBAR_SYS_FETCH_POOL_H
 #define TOLLBAR_SYS_FETCH_POOL_H
-/* fetch_pool.h: many POSTs to one URL, and GETs of what lies below it, over kept connections.  How they get there is a
+/* fetch_pool.h: many POSTs to one URL, and calls of what lies below it, over kept connections.  How they get there is a
  * carrier's matter: libcurl (fetch.h) where TLS or a proxy is asked for, a ring of our own (post.h) where not.  What holds
  * for both:
  *
@@ -15,14 +15,16 @@
 
 #include "base/mailbox.h"
 
-#define FETCH_BELOW_BYTES_MAX 64 /* with the final zero */
+/* With the final zero. */
+#define FETCH_BELOW_BYTES_MAX 64
+#define FETCH_FIELDS_BYTES_MAX 2048
 
 struct fetch_job {
 	void *ctx; /* the caller's */
 	/* in */
-	char *body; /* config.body_bytes_max to write to, until start */
-	const char *
-		below; /* NULL: POST the body; else GET the URL with this behind it.  Kept until done; NULL again then */
+	char *body;	    /* config.body_bytes_max to write to, until start */
+	const char *below;  /* the URL goes on with this, or NULL */
+	const char *fields; /* header lines of this job alone, each with its CRLF, or NULL */
 	/* out */
 	int error;   /* 0: an answer came, whole */
 	bool sent;   /* the request was written, or begun: the server may have acted on it; it is never written twice */
@@ -64,7 +66,8 @@ void fetch_pool_close(struct fetch_pool *pool);
 
 /* NULL when all jobs are in use. */
 struct fetch_job *fetch_take(struct fetch_pool *pool);
-/* body_bytes of job->body are sent (none with `below`).  A job that cannot start is done, with its error. */
+/* POSTs body_bytes of job->body; none and `below`: GETs.  What the job points to is kept until it is done, and no part of
+ * the job any more then.  A job that cannot start is done, with its error. */
 void fetch_start(struct fetch_pool *pool, struct fetch_job *job, size_t body_bytes);
 /* Moves every transfer on, then waits for one to move, for mail, or timeout_ms. */
 void fetch_wait(struct fetch_pool *pool, unsigned timeout_ms);
@@ -73,6 +76,11 @@ struct fetch_job *fetch_done(struct fetch_pool *pool);
 void fetch_give(struct fetch_pool *pool, struct fetch_job *job);
 /* Every job that still runs is done with -ECANCELED. */
 void fetch_cancel_all(struct fetch_pool *pool);
+
+static inline bool fetch_is_get(const struct fetch_job *job, size_t body_bytes)
+{
+	return job->below != NULL && body_bytes == 0;
+}
 
 /* For carriers: a pool without jobs (each is then given to it), and the end of a job whose `sent`, `status` and `answer`
  * are set. */
