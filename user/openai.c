@@ -2,6 +2,8 @@
 /* openai.c: see openai.h. */
 #include "openai.h"
 
+#include "base/base64.h"
+#include "base/hex.h"
 #include "base/json.h"
 
 /* --- requests --- */
@@ -337,4 +339,113 @@ void openai_event(struct openai_event *event, struct openai_usage *usage, struct
 	event->is_usage_extra = chunk.has_choices && chunk.choices_empty && chunk.has_usage && !chunk.is_signed;
 	if (chunk.usage.known)
 		*usage = chunk.usage;
+}
+
+/* --- proof --- */
+
+#define SIGNATURE_KEY "\"tee_signature\""
+
+/* A string's bytes; escapes are not of any of the forms. */
+static bool plain_string(struct span *text, const struct json_value *value)
+{
+	if (value->type != JSON_STRING || value->escaped)
+		return false;
+	*text = span_of(value->text.at + 1, value->text.bytes - 2);
+	return true;
+}
+
+static bool read_hash(struct word *hash, const struct json_value *value)
+{
+	struct span text;
+
+	return plain_string(&text, value) &&
+	       (hex_decode(hash->at, sizeof hash->at, text) || hex_digits(hash->at, sizeof hash->at, text));
+}
+
+static bool read_signature(struct proof *proof, const struct json_value *value)
+{
+	struct span text;
+
+	if (!plain_string(&text, value))
+		return false;
+	ssize_t bytes = base64_decode(proof->signature, sizeof proof->signature, text);
+	proof->signature_bytes = bytes > 0 ? (size_t)bytes : 0;
+	return bytes > 0;
+}
+
+enum { PROOF_SIGNATURE, PROOF_TIMESTAMP, PROOF_ID, PROOF_INPUT, PROOF_OUTPUT, PROOF_CNT };
+
+static unsigned proof_member(const struct json_value *name)
+{
+	static const struct span keys[PROOF_CNT] = {
+		[PROOF_SIGNATURE] = SPAN("tee_signature"),
+		[PROOF_TIMESTAMP] = SPAN("tee_timestamp"),
+		[PROOF_ID] = SPAN("tee_id"),
+		[PROOF_INPUT] = SPAN("tee_request_hash"),
+		[PROOF_OUTPUT] = SPAN("tee_output_hash"),
+	};
+	unsigned member = 0;
+
+	while (member < PROOF_CNT && !json_equals(name, keys[member]))
+		member++;
+	return member;
+}
+
+static bool read_proof_member(struct proof *proof, unsigned member, const struct json_value *value)
+{
+	switch (member) {
+	case PROOF_SIGNATURE:
+		return read_signature(proof, value);
+	case PROOF_TIMESTAMP:
+		return json_u64(value, &proof->timestamp) && proof->timestamp < UINT64_C(1) << 53;
+	case PROOF_ID:
+		return read_hash(&proof->tee_id, value);
+	case PROOF_INPUT:
+		return read_hash(&proof->input_hash, value);
+	default:
+		return read_hash(&proof->output_hash, value);
+	}
+}
+
+/* All of them, and each of its form? */
+static bool read_proof(struct proof *proof, struct span text)
+{
+	struct json_value name, value;
+	unsigned good = 0;
+	struct json json;
+
+	if (text.bytes > UINT32_MAX)
+		return false;
+	json_init(&json, text, JSON_NESTING_MAX, JSON_ENTERED);
+	if (!json_enter(&json, JSON_OBJECT))
+		return false;
+	while (json_next(&json, &name)) {
+		unsigned member = proof_member(&name);
+		if (member < PROOF_CNT && json_read(&json, &value) && read_proof_member(proof, member, &value))
+			good |= 1u << member;
+	}
+	return json_end(&json) && good == (1u << PROOF_CNT) - 1;
+}
+
+static bool mentions_proof(struct span text)
+{
+	return text.bytes > 0 && memmem(text.at, text.bytes, SIGNATURE_KEY, sizeof SIGNATURE_KEY - 1) != NULL;
+}
+
+void openai_proof(struct proof *proof, struct span json)
+{
+	if (!mentions_proof(json))
+		return;
+	*proof = (struct proof){.known = false};
+	proof->known = read_proof(proof, json);
+}
+
+void openai_event_proof(struct proof *proof, struct span bytes)
+{
+	uint8_t buffer[OPENAI_EVENT_JOIN_BYTES];
+	struct span data;
+
+	/* A line's end cannot stand within a name, so joining the lines makes no new ones. */
+	if (mentions_proof(bytes) && event_data(&data, bytes, buffer))
+		openai_proof(proof, data);
 }

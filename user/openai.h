@@ -9,6 +9,7 @@
 
 #include "base/span.h"
 #include "reasons.h"
+#include "settlement.h"
 
 struct openai_request {
 	struct span model; /* bytes of the string, empty when absent; a model name with an escape in it is BODY_BAD */
@@ -54,5 +55,15 @@ struct openai_event {
  * OPENAI_EVENT_JOIN_BYTES of it. */
 #define OPENAI_EVENT_JOIN_BYTES 16384
 void openai_event(struct openai_event *event, struct openai_usage *usage, struct span bytes);
+
+/* openai_proof: the members tee_* at the top level of a JSON answer.  Without tee_signature the proof stays as it was, for
+ * one memmem; otherwise it is what stands here, known when nothing is missing and all is of its form:
+ *   tee_signature                                base64, 1 to PROOF_SIGNATURE_BYTES_MAX bytes
+ *   tee_request_hash, tee_output_hash, tee_id    32 bytes in hex, with 0x or without
+ *   tee_timestamp                                a whole number below 2^53
+ * Source: OpenGradient/tee-gateway, chat and completions controllers.
+ * openai_event_proof: the same of a server-sent event. */
+void openai_proof(struct proof *proof, struct span json);
+void openai_event_proof(struct proof *proof, struct span bytes);
 
 #endif

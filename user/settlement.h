@@ -48,6 +48,21 @@ struct settlement {
 	char word[SETTLE_WORD_BYTES_MAX]; /* facilitator's errorReason, or ours when it gave none */
 };
 
+/* What a client asks to become of a node's proof (data settlement): nothing, one leaf among many, or an entry of its own. */
+enum data_type { DATA_PRIVATE, DATA_BATCH, DATA_INDIVIDUAL };
+
+#define PROOF_SIGNATURE_BYTES_MAX 512 /* RSA, 4096 bits */
+
+/* What a node in a trusted execution environment signed of an answer.  Values, not text: what comes out of it again is of
+ * the right form whatever the node wrote. */
+struct proof {
+	bool known; /* all of it */
+	struct word tee_id, input_hash, output_hash;
+	uint64_t timestamp; /* seconds, below 2^53 */
+	size_t signature_bytes;
+	uint8_t signature[PROOF_SIGNATURE_BYTES_MAX];
+};
+
 /* A job's name goes into a path: nothing in it but what stands for itself, and no dot segment.  Empty is good: no job. */
 static inline bool settlement_job_good(const char job[SETTLE_JOB_BYTES_MAX])
 {

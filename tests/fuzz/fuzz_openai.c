@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// link: user/openai.c user/price.c user/base/u256.c user/base/json.c user/base/utf8.c user/base/log.c -ljansson
+// link: user/openai.c user/price.c user/base/base64.c user/base/hex.c user/base/u256.c user/base/json.c user/base/utf8.c user/base/log.c -ljansson
 /* Bodies: whatever passes is JSON to jansson too, and the edit makes it ask for usage and changes nothing else.
- * Events and answers: no crash, no read outside, and usage that stays in bounds. */
+ * Events and answers: no crash, no read outside, and usage that stays in bounds.
+ * Proofs: what is known jansson finds at the top level, too, and in the same words. */
 #include "jansson_names.h"
 
 #include <stdlib.h>
 
+#include "base/base64.h"
+#include "base/hex.h"
 #include "openai.h"
 #include "price.h"
 
@@ -68,10 +71,44 @@ static void check_event(struct span bytes)
 	price_cost(&cost, &dollars, &price, &usage);
 }
 
+static void require_hash(json_t *json, const char *name, const struct word *hash)
+{
+	const char *text = json_string_value(json_object_get(json, name));
+	char digits[HEX_BYTES(32)];
+
+	hex_encode(digits, hash->at, sizeof hash->at);
+	REQUIRE(text != NULL && strcasecmp(text[1] == 'x' ? text + 2 : text, digits + 2) == 0);
+}
+
+static void check_proof(struct span text)
+{
+	char signature[BASE64_ENCODED_BYTES(PROOF_SIGNATURE_BYTES_MAX) + 1];
+	struct proof proof = {.known = false}, of_event = {.known = false};
+
+	openai_proof(&proof, text);
+	openai_event_proof(&of_event, text);
+	REQUIRE(!of_event.known || of_event.signature_bytes <= PROOF_SIGNATURE_BYTES_MAX);
+	if (!proof.known)
+		return;
+	REQUIRE(proof.signature_bytes > 0 && proof.signature_bytes <= PROOF_SIGNATURE_BYTES_MAX);
+	json_t *json = json_loadb((const char *)text.at, text.bytes, JSON_ALLOW_NUL, NULL);
+	if (json == NULL)
+		return; /* numbers beyond jansson's, escapes of zero in names */
+	require_hash(json, "tee_id", &proof.tee_id);
+	require_hash(json, "tee_request_hash", &proof.input_hash);
+	require_hash(json, "tee_output_hash", &proof.output_hash);
+	REQUIRE(json_integer_value(json_object_get(json, "tee_timestamp")) == (json_int_t)proof.timestamp);
+	base64_encode(signature, span_of(proof.signature, proof.signature_bytes));
+	const char *was = json_string_value(json_object_get(json, "tee_signature"));
+	REQUIRE(was != NULL && strncmp(signature, was, strlen(was)) == 0); /* padding may be missing */
+	json_decref(json);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
 	check_request(span_of(data, bytes));
 	check_event(span_of(data, bytes));
+	check_proof(span_of(data, bytes));
 	return 0;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// link: user/parse.c user/parse_chunked.c user/parse_answer.c user/parse_sse.c user/openai.c
+// link: user/parse.c user/parse_chunked.c user/parse_answer.c user/parse_sse.c user/openai.c user/base/base64.c user/base/hex.c
 // link: user/base/json.c user/base/utf8.c user/base/slab.c user/base/log.c
 /* fuzz_relay.c: an upstream's answer, whatever it is, becomes well-framed bytes for the client or none; and in whatever
  * pieces it comes, the client reads the same and owes the same.

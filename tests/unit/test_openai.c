@@ -379,4 +379,147 @@ TEST(an_event_on_many_lines_is_joined_within_bounds)
 	CHECK(event.is_data && event.has_content && !usage.known);
 }
 
+#define HASH_64 "00112233445566778899aabbccddeeff00112233445566778899AABBCCDDEEFF"
+#define PROOF_SIGNED "'tee_signature':'AQIDBA=='"
+#define PROOF_REST                                                                                   \
+	",'tee_timestamp':1700000000,'tee_request_hash':'" HASH_64 "','tee_output_hash':'0x" HASH_64 \
+	"','tee_id':'0x" HASH_64 "'"
+
+TEST(proofs)
+{
+	static const struct {
+		const char *json;
+		bool known;
+	} rows[] = {
+		{"{" PROOF_SIGNED PROOF_REST "}", true},
+		{"{'usage':{'prompt_tokens':1},'choices':[]," PROOF_SIGNED PROOF_REST ",'model':'x'}", true},
+		{"{'tee_signature':'AQIDBA'" PROOF_REST "}", true},
+		{"{'tee_signature':''" PROOF_REST "}", false},
+		{"{'tee_signature':'AQIDB'" PROOF_REST "}", false},
+		{"{'tee_signature':'AQID BA='" PROOF_REST "}", false},
+		{"{'tee_signature':'AQID\\n'" PROOF_REST "}", false},
+		{"{'tee_signature':'AQ\\u0049D'" PROOF_REST "}", false},
+		{"{'tee_signature':null" PROOF_REST "}", false},
+		{"{'tee_signature':1" PROOF_REST "}", false},
+		{"{'tee_signature':'AQID','tee_signature':'AQID'" PROOF_REST "}", false},
+		{"{'x':{" PROOF_SIGNED PROOF_REST "}}", false},
+		{"[{" PROOF_SIGNED PROOF_REST "}]", false},
+		{"{" PROOF_SIGNED PROOF_REST, false},
+		{"{" PROOF_SIGNED PROOF_REST "} x", false},
+		{"{" PROOF_SIGNED "}", false},
+		{"{" PROOF_SIGNED ",'tee_timestamp':'1700000000'}", false},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct proof proof = {.known = true};
+		struct guard guard;
+
+		openai_proof(&proof, quoted(&guard, rows[i].json));
+		CHECK_ROW(proof.known == rows[i].known, rows[i].json);
+		if (proof.known) {
+			CHECK(proof.timestamp == 1700000000 && proof.signature_bytes == 4);
+			CHECK(memcmp(proof.signature, "\1\2\3\4", 4) == 0);
+			CHECK(proof.tee_id.at[1] == 0x11 && proof.input_hash.at[31] == 0xff);
+			CHECK_EQ(memcmp(&proof.input_hash, &proof.output_hash, 32), 0);
+		}
+		guard_free(&guard);
+	}
+}
+
+/* Each member in turn is changed to another value: only those of its form make a proof. */
+TEST(proofs_by_member)
+{
+	static const struct {
+		const char *from, *to;
+		bool known;
+	} rows[] = {
+		{":1700000000", ":0", true},
+		{":1700000000", ":9007199254740991", true},
+		{":1700000000", ":9007199254740992", false},
+		{":1700000000", ":-1", false},
+		{":1700000000", ":1.5", false},
+		{":1700000000", ":1e9", false},
+		{":1700000000", ":true", false},
+		{"'tee_timestamp'", "'tee_time'", false},
+		{"'tee_id':'0x00", "'tee_id':'00", true},
+		{"'tee_id':'0x00", "'tee_id':'0x", false},
+		{"'tee_id':'0x00", "'tee_id':'0x0000", false},
+		{"'tee_id':'0x00", "'tee_id':'0x0g", false},
+		{"'tee_id':'0x00", "'tee_id':'0X00", false},
+		{"'tee_id':'0x00", "'tee_id':'\\u0030x00", false},
+		{"'tee_id'", "'id'", false},
+		{"'tee_request_hash'", "'tee_output_hash'", false},
+		{"'tee_request_hash':'00", "'tee_request_hash':['x'],'y':'00", false},
+		{"'tee_output_hash':'0x00", "'tee_output_hash':'0x ", false},
+	};
+	static const char whole[] = "{" PROOF_SIGNED PROOF_REST "}";
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		const char *at = strstr(whole, rows[i].from);
+		struct proof proof = {.known = false};
+		struct guard guard;
+		char json[1024];
+
+		CHECK_NEED(at != NULL);
+		snprintf(json, sizeof json, "%.*s%s%s", (int)(at - whole), whole, rows[i].to,
+			 at + strlen(rows[i].from));
+		openai_proof(&proof, quoted(&guard, json));
+		CHECK_ROW(proof.known == rows[i].known, rows[i].to);
+		guard_free(&guard);
+	}
+}
+
+/* The longest signature there may be, and one byte more; every prefix. */
+TEST(proofs_at_their_bounds)
+{
+	static const char rest[] = "\",\"tee_timestamp\":1,\"tee_request_hash\":\"" HASH_64
+				   "\",\"tee_output_hash\":\"" HASH_64 "\",\"tee_id\":\"" HASH_64 "\"}";
+	uint8_t bytes[PROOF_SIGNATURE_BYTES_MAX + 1];
+	char json[2048];
+
+	memset(bytes, 0xa5, sizeof bytes);
+	for (size_t cnt = PROOF_SIGNATURE_BYTES_MAX - 2; cnt <= PROOF_SIGNATURE_BYTES_MAX + 1; cnt++) {
+		size_t used = (size_t)snprintf(json, sizeof json, "{\"tee_signature\":\"");
+		struct proof proof = {.known = false};
+
+		used += base64_encode(json + used, span_of(bytes, cnt));
+		used += (size_t)snprintf(json + used, sizeof json - used, "%s", rest);
+		openai_proof(&proof, span_of(json, used));
+		CHECK_EQ(proof.known, cnt <= PROOF_SIGNATURE_BYTES_MAX);
+		if (proof.known)
+			CHECK(proof.signature_bytes == cnt && memcmp(proof.signature, bytes, cnt) == 0);
+		for (size_t prefix = 0; prefix < used; prefix++) {
+			struct guard guard;
+			proof.known = false;
+			openai_proof(&proof, guard_copy(&guard, json, prefix));
+			CHECK(!proof.known);
+			guard_free(&guard);
+		}
+	}
+}
+
+TEST(proofs_in_events)
+{
+	static const struct {
+		const char *event;
+		bool known; /* after one that was known */
+	} rows[] = {
+		{"data: {" PROOF_SIGNED PROOF_REST "}\n\n", true},
+		{"event: x\r\ndata:{" PROOF_SIGNED "\r\ndata:" PROOF_REST "}\r\n\r\n", true},
+		{"data: [DONE]\n\n", true},
+		{"data: {'choices':[{'delta':{'content':'\\'tee_signature\\''}}]}\n\n", true},
+		{": 'tee_signature'\n\n", true},
+		{"data: {" PROOF_SIGNED "}\n\n", false},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct proof proof = {.known = true};
+		struct guard guard;
+
+		openai_event_proof(&proof, quoted(&guard, rows[i].event));
+		CHECK_ROW(proof.known == rows[i].known, rows[i].event);
+		guard_free(&guard);
+	}
+}
+
 CHECK_MAIN
