@@ -241,6 +241,14 @@ static void put_settle(struct text *text, const struct settle_stats *settle)
 		 settle->settled, settle->refused, settle->unknown);
 	put_counter(text, "facilitator_errors_total", "Calls that failed, timed out or were answered by nonsense.",
 		    settle->facilitator_errors);
+	put_family(text, "data_settlements_total", "counter",
+		   "Proofs of nodes: told to the facilitator, given up, without room to wait.");
+	text_put(text,
+		 "tollbar_data_settlements_total{outcome=\"sent\"} %" PRIu64 "\n"
+		 "tollbar_data_settlements_total{outcome=\"failed\"} %" PRIu64 "\n"
+		 "tollbar_data_settlements_total{outcome=\"dropped\"} %" PRIu64 "\n",
+		 settle->data.sent, settle->data.failed, settle->data.dropped);
+	put_gauge(text, "data_settlements_waiting", "Proofs that wait to be told, now.", settle->data.waiting);
 }
 
 static void put_upstreams(struct text *text, const struct admin_view *view)
@@ -475,6 +483,10 @@ static void write_ledger(struct json_writer *json, const struct admin_view *view
 	write_count(json, ",\"refused\":", view->settle.refused);
 	write_count(json, ",\"unknown\":", view->settle.unknown);
 	write_count(json, ",\"errors\":", view->settle.facilitator_errors);
+	write_count(json, ",\"data_sent\":", view->settle.data.sent);
+	write_count(json, ",\"data_failed\":", view->settle.data.failed);
+	write_count(json, ",\"data_dropped\":", view->settle.data.dropped);
+	write_count(json, ",\"data_waiting\":", view->settle.data.waiting);
 	json_write(json, "}");
 }
 

@@ -86,6 +86,7 @@ static const struct setting facilitator_settings[] = {
 	{"ca_file", config_set_text, FACILITATOR(ca_file)},
 	{"timeout_ms", config_set_number, FACILITATOR(timeout_ms), .min = 100, .max = MINUTES_MS(10)},
 	{"in_flight", config_set_number, FACILITATOR(in_flight), .min = 1, .max = 1024},
+	{"settle_data", config_set_choice, FACILITATOR(settle_data), .words = off_on},
 	{0},
 };
 

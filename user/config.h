@@ -56,6 +56,7 @@ struct config_facilitator {	   /* [facilitator], and [facilitator NAME] for offe
 	char ca_file[PATH_BYTES_MAX]; /* PEM: who may vouch for an https url; empty: the system's list */
 	unsigned timeout_ms;	      /* 10000: of one call */
 	unsigned in_flight;	      /* 32 */
+	bool settle_data;	      /* settle_data = off | on: told what nodes sign of their answers */
 };
 
 enum config_funds { FUNDS_OFF, FUNDS_CACHED, FUNDS_STRICT };

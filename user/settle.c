@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "limits.h"
@@ -27,7 +28,9 @@ struct settler {
 	struct settle_config config;
 	struct mailbox inbox; /* struct settlement */
 	struct mail *waiting, **waiting_last;
-	struct fetch_pool *pool; /* the thread's own */
+	struct fetch_pool *pool;  /* the thread's own */
+	struct settle_data *data; /* NULL: off */
+	size_t running;		  /* jobs of payments */
 	pthread_t thread;
 	sem_t opened;
 	int open_error;
@@ -99,10 +102,15 @@ bool settle_up(const struct settler *settler)
 	return atomic_load(&settler->down_until_ms) <= now_ms();
 }
 
+static const char *name_of(const struct settler *settler)
+{
+	return settler->config.name != NULL ? settler->config.name : "";
+}
+
 static void note_health(struct settler *settler, const struct fetch_job *job)
 {
 	bool down = job->error != 0 || job->status >= 500;
-	const char *name = settler->config.name != NULL ? settler->config.name : "";
+	const char *name = name_of(settler);
 
 	if (job->error == -ECANCELED)
 		return;
@@ -117,6 +125,7 @@ static void finish(struct settler *settler, struct fetch_job *job)
 {
 	struct settlement *settlement = job->ctx;
 
+	settler->running--;
 	note_health(settler, job);
 	if (job->error != 0) {
 		if (job->error != -ECANCELED)
@@ -138,15 +147,21 @@ static void finish(struct settler *settler, struct fetch_job *job)
 	give_back(settler, settlement);
 }
 
+static void start_job(struct settler *settler, struct fetch_job *job, struct settlement *settlement, size_t body_bytes)
+{
+	job->ctx = settlement;
+	settler->running++;
+	count(&settler->asked);
+	fetch_start(settler->pool, job, body_bytes);
+}
+
 /* The facilitator has it in line already. */
 static void ask_after(struct settler *settler, struct settlement *settlement, struct fetch_job *job)
 {
 	_Static_assert(1 + SETTLE_JOB_BYTES_MAX <= FETCH_BELOW_BYTES_MAX, "a job's name fits behind the URL");
 	snprintf(job->body, BODY_BYTES_MAX, "/%s", settlement->job);
 	job->below = job->body;
-	job->ctx = settlement;
-	count(&settler->asked);
-	fetch_start(settler->pool, job, 0);
+	start_job(settler, job, settlement, 0);
 }
 
 static void ask(struct settler *settler, struct settlement *settlement, struct fetch_job *job)
@@ -160,9 +175,7 @@ static void ask(struct settler *settler, struct settlement *settlement, struct f
 		give_back_unknown(settler, settlement, false, "settlement_unsayable");
 		return;
 	}
-	job->ctx = settlement;
-	count(&settler->asked);
-	fetch_start(settler->pool, job, bytes);
+	start_job(settler, job, settlement, bytes);
 }
 
 static void take_inbox(struct settler *settler)
@@ -188,10 +201,9 @@ static struct settlement *next_waiting(struct settler *settler)
 
 static void start_waiting(struct settler *settler)
 {
-	while (settler->waiting != NULL) {
+	while (settler->waiting != NULL && settler->running < settler->config.in_flight_max) {
 		struct fetch_job *job = fetch_take(settler->pool);
-		if (job == NULL)
-			return;
+		ASSERT(job != NULL); /* there are more */
 		struct settlement *settlement = next_waiting(settler);
 		if (settlement->job[0] != 0)
 			ask_after(settler, settlement, job);
@@ -205,7 +217,8 @@ static void finish_done(struct settler *settler)
 	struct fetch_job *job;
 
 	while ((job = fetch_done(settler->pool)) != NULL)
-		finish(settler, job);
+		if (settler->data == NULL || !settle_data_done(settler->data, settler->pool, job, now_ms()))
+			finish(settler, job);
 }
 
 static void run(struct settler *settler)
@@ -213,6 +226,8 @@ static void run(struct settler *settler)
 	while (!atomic_load(&settler->stopping)) {
 		take_inbox(settler);
 		start_waiting(settler);
+		if (settler->data != NULL)
+			settle_data_turn(settler->data, settler->pool, now_ms());
 		fetch_wait(settler->pool, WAIT_MS);
 		finish_done(settler);
 	}
@@ -248,7 +263,7 @@ static int open_pool(struct settler *settler)
 		.header_cnt = config->authorization != NULL ? 3 : 2,
 		.ca_file = config->ca_file,
 		.timeout_ms = config->timeout_ms,
-		.jobs_max = config->in_flight_max,
+		.jobs_max = config->in_flight_max + (config->settle_data ? SETTLE_DATA_RUNNING_MAX : 0),
 		.body_bytes_max = BODY_BYTES_MAX,
 		.answer_bytes_max = ANSWER_BYTES_MAX,
 		.box = &settler->inbox,
@@ -270,6 +285,7 @@ static void *settle_main(void *arg)
 
 static void settler_fini(struct settler *settler)
 {
+	settle_data_fini(settler->data);
 	sem_destroy(&settler->opened);
 	mailbox_fini(&settler->inbox);
 	free(settler);
@@ -292,7 +308,7 @@ static int start_thread(struct settler *settler)
 int settle_start(struct settler **out, const struct settle_config *config)
 {
 	*out = NULL;
-	if (config->done == NULL || config->url == NULL || config->timeout_ms == 0)
+	if (config->done == NULL || config->url == NULL || config->timeout_ms == 0 || config->in_flight_max == 0)
 		return -EINVAL;
 	struct settler *settler = calloc(1, sizeof *settler);
 	if (settler == NULL)
@@ -300,7 +316,11 @@ int settle_start(struct settler **out, const struct settle_config *config)
 	settler->config = *config;
 	settler->waiting_last = &settler->waiting;
 	sem_init(&settler->opened, 0, 0);
+	if (config->settle_data)
+		settler->data = settle_data_init(name_of(settler));
 	int err = mailbox_init(&settler->inbox);
+	if (err == 0 && config->settle_data && settler->data == NULL)
+		err = -ENOMEM;
 	if (err == 0)
 		err = start_thread(settler);
 	if (err != 0) {
@@ -311,13 +331,18 @@ int settle_start(struct settler **out, const struct settle_config *config)
 	return 0;
 }
 
-void settle_stop(struct settler *settler)
+static void wake(struct settler *settler)
 {
 	uint64_t one = 1;
-
-	atomic_store(&settler->stopping, true);
 	ssize_t written = write(settler->inbox.event_fd, &one, sizeof one);
+
 	(void)written; /* EAGAIN: the thread has been woken already */
+}
+
+void settle_stop(struct settler *settler)
+{
+	atomic_store(&settler->stopping, true);
+	wake(settler);
 	pthread_join(settler->thread, NULL);
 	settler_fini(settler);
 }
@@ -329,6 +354,13 @@ void settle_submit(void *settler, struct settlement *settlement)
 	mailbox_push(&to->inbox, &settlement->mail);
 }
 
+void settle_submit_data(struct settler *settler, enum data_type type, const struct proof *proof,
+			const struct address *payer)
+{
+	settle_data_submit(settler->data, type, proof, payer);
+	wake(settler);
+}
+
 void settle_stats(struct settler *settler, struct settle_stats *stats)
 {
 	*stats = (struct settle_stats){
@@ -338,4 +370,6 @@ void settle_stats(struct settler *settler, struct settle_stats *stats)
 		.unknown = atomic_load(&settler->unknown),
 		.facilitator_errors = atomic_load(&settler->facilitator_errors),
 	};
+	if (settler->data != NULL)
+		settle_data_stats(settler->data, &stats->data);
 }

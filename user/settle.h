@@ -11,7 +11,7 @@
  * Source: @x402/evm 2.27.0; OpenGradient/inference-facilitator all_networks.ts @015ceb56. */
 #include <stddef.h>
 
-#include "settlement.h"
+#include "settle_data.h"
 
 struct settler;
 
@@ -22,6 +22,7 @@ struct settle_config {
 	const char *ca_file;					     /* PEM, or NULL for the system's list */
 	unsigned timeout_ms;					     /* of one call */
 	unsigned in_flight_max;					     /* calls at one time */
+	bool settle_data;					     /* settle_data.h: told to this facilitator */
 	void (*done)(void *done_ctx, struct settlement *settlement); /* called on the settlement thread */
 	void *done_ctx;
 };
@@ -29,6 +30,7 @@ struct settle_config {
 struct settle_stats {
 	uint64_t asked, settled, refused, unknown;
 	uint64_t facilitator_errors; /* connection failed, timed out, or an answer that says nothing */
+	struct settle_data_stats data;
 };
 
 /* 0 or -errno. */
@@ -36,6 +38,9 @@ int settle_start(struct settler **out, const struct settle_config *config);
 /* Gives every settlement back (unknown, when it was in flight) and joins the thread. */
 void settle_stop(struct settler *settler);
 void settle_submit(void *settler, struct settlement *settlement);
+/* As settle_data_submit, to a settler that was started with settle_data. */
+void settle_submit_data(struct settler *settler, enum data_type type, const struct proof *proof,
+			const struct address *payer);
 /* Is the facilitator thought to be there?  Not for a while after a call that brought no answer, or one of its own trouble
  * (5xx).  Any thread. */
 bool settle_up(const struct settler *settler);

@@ -39,6 +39,7 @@ static int start_one(struct settlers *settlers, const struct config_facilitator 
 		.ca_file = facilitator->ca_file[0] != 0 ? facilitator->ca_file : NULL,
 		.timeout_ms = facilitator->timeout_ms,
 		.in_flight_max = facilitator->in_flight,
+		.settle_data = facilitator->settle_data,
 		.done = settlers->done,
 		.done_ctx = settlers->done_ctx,
 	};
@@ -110,6 +111,14 @@ uint64_t settlers_pick(void *ctx, const struct offer *offer, bool *up)
 	return settlers->tags[found->settle_by[0]];
 }
 
+struct settler *settlers_data(struct settlers *settlers, const struct offer *offer)
+{
+	for (size_t i = 0; i < offer->settle_by_cnt; i++)
+		if (facilitator_at(settlers->config, offer->settle_by[i])->settle_data)
+			return settlers->each[offer->settle_by[i]];
+	return NULL;
+}
+
 void settlers_stats(struct settlers *settlers, struct settle_stats *stats)
 {
 	*stats = (struct settle_stats){0};
@@ -121,6 +130,10 @@ void settlers_stats(struct settlers *settlers, struct settle_stats *stats)
 		stats->refused += one.refused;
 		stats->unknown += one.unknown;
 		stats->facilitator_errors += one.facilitator_errors;
+		stats->data.sent += one.data.sent;
+		stats->data.failed += one.data.failed;
+		stats->data.dropped += one.data.dropped;
+		stats->data.waiting += one.data.waiting;
 	}
 }
 

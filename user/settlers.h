@@ -31,6 +31,9 @@ void settlers_submit(void *settlers, struct settlement *settlement);
 /* settlers_pick: whom to ask about a new settlement of this offer (as in a record: by its name): never 0, and the same over
  * restarts.  *up: it is thought to be there; when none is, it is the first. */
 uint64_t settlers_pick(void *settlers, const struct offer *offer, bool *up);
+/* settlers_data: who is told what a node signed (settle_data.h): the first in the offer's settle_by that wants it; NULL: none.
+ * It lives as long as the settlers. */
+struct settler *settlers_data(struct settlers *settlers, const struct offer *offer);
 /* Of all together. */
 void settlers_stats(struct settlers *settlers, struct settle_stats *stats);
 /* How many calls there may be at one time. */

@@ -89,6 +89,7 @@ TEST(defaults)
 	CHECK(config.filter.limits.limit_ip4_bits == 32 && config.filter.limits.limit_ip6_bits == 64);
 	CHECK_EQ(config.facilitator.timeout_ms, 10000);
 	CHECK_EQ(config.facilitator.in_flight, 32);
+	CHECK(!config.facilitator.settle_data);
 	CHECK_EQ(config.timeouts.head_ms, 5000);
 	CHECK_EQ(config.timeouts.drain_ms, 300000);
 	CHECK_EQ(config.upstreams[0].in_flight, 64);
@@ -123,7 +124,7 @@ TEST(every_setting_arrives)
 		"6\nfirst_byte_ms = 7\n"
 		"token_ms = 8\ntotal_ms = 9\nsettle_ms = 10\ndrain_ms = 11\n"
 		"[facilitator]\nurl = https://f.example/base/\nauthorization = Bearer f\ntimeout_ms = 100\nin_flight = "
-		"1\n"
+		"1\nsettle_data = on\n"
 		"[filter]\nmode = allow\nobserve = yes\nallow = /a\ndeny = /d\npenalty_failures = 0\npenalty_window_s "
 		"= 4\npenalty_s = 5\nfail = closed\nfail_s = 6\nchecksum = yes\n"
 		"packets_per_s = 6\npackets_burst = 7\nconnections_per_s = 8\nconnections_burst = "
@@ -182,6 +183,7 @@ TEST(every_setting_arrives)
 	CHECK(strcmp(config.facilitator.authorization, "Bearer f") == 0);
 	CHECK_EQ(config.facilitator.timeout_ms, 100);
 	CHECK_EQ(config.facilitator.in_flight, 1);
+	CHECK(config.facilitator.settle_data);
 	const unsigned *timeouts = &config.timeouts.head_ms;
 	for (unsigned i = 0; i < 11; i++)
 		CHECK_EQ(timeouts[i], i + 1);

@@ -31,6 +31,7 @@ static void start(const char *body)
 	config.alternates[0] = (struct config_facilitator){.name = "spare", .timeout_ms = 2000, .in_flight = 3};
 	snprintf(config.facilitator.url, sizeof config.facilitator.url, "http://127.0.0.1:%u", ntohs(none.sin_port));
 	snprintf(config.alternates[0].url, sizeof config.alternates[0].url, "http://127.0.0.1:%u/spare", http.port);
+	config.alternates[0].settle_data = true;
 	config.alternate_cnt = 1;
 	config.offer_cnt = 2;
 	config.offers[0] = (struct offer){.name = "both", .settle_by = {0, 1}, .settle_by_cnt = 2};
@@ -76,6 +77,10 @@ TEST(the_first_that_is_up_is_picked)
 	CHECK(up && first != 0 && spare != 0 && first != spare);
 	CHECK_EQ(settlers_pick(settlers, &gone, &up), first);
 	CHECK_EQ(settlers_in_flight(&config), 5);
+	struct offer first_only = {.settle_by_cnt = 1};
+	CHECK(settlers_data(settlers, &config.offers[0]) == settlers->each[1]);
+	CHECK(settlers_data(settlers, &config.offers[1]) == settlers->each[1]);
+	CHECK(settlers_data(settlers, &first_only) == NULL);
 	ask(&settlement, first);
 	CHECK(settlement.outcome == CLAIM_UNKNOWN && settlement.not_sent);
 	CHECK_EQ(settlers_pick(settlers, &config.offers[0], &up), spare);
