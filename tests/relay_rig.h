@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 struct rig_mode {
-	bool hold, metered, strip_usage, paid, old_client, head_request, hold_end;
+	bool hold, metered, strip_usage, paid, old_client, head_request, hold_end, wants_proof;
 	uint32_t out_bytes;	   /* the client connection's output buffer */
 	size_t response_bytes_max; /* of a held answer */
 };
@@ -93,6 +93,7 @@ static void rig_start(const struct rig_mode *mode)
 					 .strip_usage = mode->strip_usage,
 					 .paid = mode->paid,
 					 .hold_end = mode->hold_end,
+					 .wants_proof = mode->wants_proof,
 					 .relay = mode->hold ? RELAY_HOLD : RELAY_PASS,
 					 .head_at = rig.head,
 					 .event_at = rig.event,

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 
+#include "answer_proof.h"
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/hex.h"
@@ -144,7 +145,8 @@ void answer_owe(struct request *request, const struct word *due, struct claim_wa
 	leave_payers(request);
 }
 
-struct span answer_receipt(const struct request *request, const struct claim_wait *settled, char *out, size_t out_bytes)
+struct span answer_receipt(const struct request *request, const struct claim_wait *settled,
+			   char out[ANSWER_RECEIPT_BYTES])
 {
 	bool success = settled->outcome == CLAIM_SETTLED;
 	struct receipt receipt = {
@@ -158,7 +160,8 @@ struct span answer_receipt(const struct request *request, const struct claim_wai
 		.amount = request->payment.method == METHOD_UPTO ? &request->charged : NULL,
 	};
 
-	return span_of(out, reply_receipt(out, out_bytes, &receipt));
+	size_t bytes = reply_receipt(out, ANSWER_RECEIPT_BYTES, &receipt);
+	return span_of(out, bytes + answer_transaction(request, settled, out + bytes, ANSWER_RECEIPT_BYTES - bytes));
 }
 
 /* --- the answer itself --- */
@@ -177,6 +180,13 @@ void answer_done(struct request *request)
 		conn_finish(&request->conn);
 	else
 		answer_next(request);
+}
+
+void answer_whole(struct request *request)
+{
+	answer_tell_proof(request);
+	answer_release(request);
+	answer_done(request);
 }
 
 void answer_next(struct request *request)

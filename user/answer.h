@@ -16,6 +16,8 @@ void answer_count(struct request *request, enum reason reason);
 
 /* answer_done: the whole answer was given to the connection. */
 void answer_done(struct request *request);
+/* answer_whole: the same of one that is paid for, or owed on disk: what a node signed of it is told, all is given back. */
+void answer_whole(struct request *request);
 /* answer_cut: the answer broke off after a part was sent: says so in a stream, and closes. */
 void answer_cut(struct request *request, enum reason reason);
 /* answer_next: everything is sent and no mail is out: the connection's next request, if there may be one. */
@@ -29,9 +31,10 @@ void answer_owe(struct request *request, const struct word *due, struct claim_wa
 		struct claim_wait *durable);
 /* Gives back claim, allowance, place in line and upstream, whichever are held. */
 void answer_release(struct request *request);
-/* Receipt line of a settlement's outcome; out of at least 1,024 bytes. */
-struct span answer_receipt(const struct request *request, const struct claim_wait *settled, char *out,
-			   size_t out_bytes);
+/* Receipt lines of a settlement's outcome. */
+#define ANSWER_RECEIPT_BYTES (1024 + 96) /* reply_receipt, answer_transaction */
+struct span answer_receipt(const struct request *request, const struct claim_wait *settled,
+			   char out[ANSWER_RECEIPT_BYTES]);
 
 /* First byte of a paid answer is with the client's connection. */
 void answer_first_out(struct request *request);

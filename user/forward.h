@@ -56,6 +56,7 @@ struct exchange {
 	bool metered;			 /* look into events for usage */
 	bool strip_usage;		 /* drop the chunk that include_usage added */
 	bool paid;			 /* answers are private and never cached; payment fields are ours alone */
+	bool wants_proof;		 /* look into events for a node's proof */
 	bool hold_end;			 /* keep the end of a metered stream back; to be set before forward_pass */
 	bool close;			 /* the client's connection will be closed after this answer */
 
@@ -64,6 +65,7 @@ struct exchange {
 	bool is_stream; /* text/event-stream */
 	bool any_out;	/* something of the answer was given to the client's connection */
 	struct openai_usage usage;
+	struct proof proof;	 /* of a stream that was passed on */
 	uint64_t content_events; /* events passed on that carry part of an answer */
 	uint64_t relayed_events;
 	struct span held; /* body of a held answer; the end of a stream that is kept back */

@@ -12,6 +12,7 @@
 #include "gate.h"
 
 #include "answer.h"
+#include "answer_proof.h"
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/probe.h"
@@ -257,6 +258,7 @@ static void forward(struct request *request)
 	exchange->metered = request->paid;
 	exchange->paid = request->paid;
 	exchange->close = request->close;
+	answer_expect_proof(request);
 	request->sent_mark = request->conn.sent_bytes;
 	gate_set_deadline(request, request->worker->config->timeouts.send_ms);
 	forward_start(request->worker->forward, exchange, (unsigned)request->route->upstream_idx);
@@ -416,8 +418,7 @@ static void on_complete(struct exchange *exchange)
 static void end_passed(struct request *request)
 {
 	stats_add(&request->worker->stats.events_relayed, request->exchange.relayed_events);
-	answer_release(request);
-	answer_done(request);
+	answer_whole(request);
 }
 
 static void end_held(struct request *request)
@@ -478,7 +479,7 @@ const struct forward_events gate_forward_events = {
 static void answer_settled(struct request *request, const struct claim_wait *settled)
 {
 	struct exchange *exchange = &request->exchange;
-	char receipt[1024];
+	char receipt[ANSWER_RECEIPT_BYTES];
 
 	STEP_END(request, SETTLE, settle);
 	if (settled->outcome == CLAIM_RELEASED) { /* it never reached the disk: nothing was asked, nothing is owed */
@@ -488,8 +489,8 @@ static void answer_settled(struct request *request, const struct claim_wait *set
 	}
 	/* In a session the debt is on disk, and settled when the session is: there is no receipt yet. */
 	bool good = settled->outcome == CLAIM_SETTLED || (request->in_session && settled->outcome != CLAIM_UNKNOWN);
-	struct span extra = request->in_session ? purchase_line(request, receipt)
-						: answer_receipt(request, settled, receipt, sizeof receipt);
+	struct span extra =
+		request->in_session ? purchase_line(request, receipt) : answer_receipt(request, settled, receipt);
 	request->stage = STAGE_FORWARD;
 	if (settled->outcome == CLAIM_REFUSED) {
 		answer_refuse_with(request, SETTLE_REFUSED, 0, extra);
@@ -498,8 +499,7 @@ static void answer_settled(struct request *request, const struct claim_wait *set
 	} else if (exchange->relay == RELAY_HOLD) {
 		forward_release(exchange, extra);
 		answer_first_out(request);
-		answer_release(request);
-		answer_done(request);
+		answer_whole(request);
 	} else if (exchange->upstream != NULL) {
 		forward_pass(exchange, extra);
 	} else {

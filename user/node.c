@@ -124,6 +124,7 @@ static int open_money(struct node *node)
 	int error = settlers_start(&node->settlers, &settlers);
 	if (error < 0)
 		return error;
+	node->shared.settlers = node->settlers;
 	struct ledger_config ledger = {.directory = config->state_directory,
 				       .claims_max = config->claims,
 				       .map_bytes_max = config->ledger_bytes,
@@ -257,7 +258,7 @@ static void print_memory(const struct node *node)
 	worker_memory(&memory, node->config);
 	log_info("event=memory workers=%u connections=%u slots_mib=%.1f receive_mib=%.1f upstream_mib=%.1f "
 		 "large_mib=%.1f verify_mib=%.1f total_mib=%.1f replies_kib=%zu standing_kib=%zu sessions_kib=%zu "
-		 "funds_mib=%.1f "
+		 "funds_mib=%.1f settle_data_kib=%zu "
 		 "claims=%zu "
 		 "journal_mib=%.1f engine=%s",
 		 node->worker_cnt, node->config->connections, (double)memory.slots / mib, (double)memory.buffers / mib,
@@ -265,7 +266,8 @@ static void print_memory(const struct node *node)
 		 ((double)memory.total * node->worker_cnt + (double)memory.shared) / mib,
 		 reply_bytes(node->shared.reply) / 1024, node->shared.standing != NULL ? standing_bytes() / 1024 : 0,
 		 node->shared.sessions != NULL ? sessions_bytes(node->config->sessions) / 1024 : 0,
-		 funds != NULL ? (double)funds_bytes(funds) / mib : 0.0, node->config->claims,
+		 funds != NULL ? (double)funds_bytes(funds) / mib : 0.0, settlers_data_bytes(node->config) / 1024,
+		 node->config->claims,
 		 node->shared.ledger == NULL ? 0.0 : (double)store_memory(node->config->ledger_bytes) / mib,
 		 verify_engine_name(worker_engine(node->config)));
 }

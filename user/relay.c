@@ -222,6 +222,8 @@ size_t relay_answer_head(char *out, size_t out_bytes, const struct exchange *exc
 static bool meter_event(struct exchange *exchange, struct openai_event *seen, struct span event)
 {
 	openai_event(seen, &exchange->usage, event);
+	if (exchange->wants_proof)
+		openai_event_proof(&exchange->proof, event);
 	exchange->content_events += seen->has_content;
 	if (seen->is_usage_extra && exchange->strip_usage)
 		return false;

@@ -77,6 +77,7 @@ struct request {
 	uint64_t discard_left;
 	bool body_done;
 	struct openai_request openai;
+	enum data_type data; /* who is told what the node signs */
 
 	/* decode, permit, verify */
 	bool paid;

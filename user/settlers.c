@@ -145,3 +145,12 @@ size_t settlers_in_flight(const struct config *config)
 		sum += facilitator_at(config, i)->in_flight;
 	return sum;
 }
+
+size_t settlers_data_bytes(const struct config *config)
+{
+	size_t sum = 0;
+
+	for (size_t i = 0; i <= config->alternate_cnt; i++)
+		sum += facilitator_at(config, i)->settle_data ? settle_data_bytes() : 0;
+	return sum;
+}

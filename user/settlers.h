@@ -36,6 +36,8 @@ uint64_t settlers_pick(void *settlers, const struct offer *offer, bool *up);
 struct settler *settlers_data(struct settlers *settlers, const struct offer *offer);
 /* Of all together. */
 void settlers_stats(struct settlers *settlers, struct settle_stats *stats);
+/* Memory for what waits to be told. */
+size_t settlers_data_bytes(const struct config *config);
 /* How many calls there may be at one time. */
 size_t settlers_in_flight(const struct config *config);
 

@@ -22,6 +22,7 @@
 struct shared { /* one per process */
 	const struct config *config;
 	struct ledger *ledger;	   /* NULL when every route is free */
+	struct settlers *settlers; /* the same */
 	struct sessions *sessions; /* NULL when no route has them */
 	struct funds *funds;	   /* NULL without a [chain] */
 	struct queue *queue;

@@ -3,11 +3,12 @@
 // node that sells one upto offer by model and in sessions, before a model server that signs its answers (tee_* members).
 import { assert, run, test } from './lib/check.mjs';
 import './lib/node18.mjs';
-import { decodePaymentRequiredHeader } from '@x402/core/http';
+import { decodePaymentRequiredHeader, decodePaymentResponseHeader } from '@x402/core/http';
 import { UptoEvmScheme } from '@x402/evm/upto/client';
 import { wrapFetchWithPayment, x402Client } from '@x402/fetch';
 import { NETWORK } from './lib/chain.mjs';
-import { ask, startWorld } from './lib/world.mjs';
+import { challenge, payment } from './lib/payment.mjs';
+import { ask, askPaid, startWorld } from './lib/world.mjs';
 import { until } from './lib/wait.mjs';
 
 const PLACEHOLDER = `Bearer 0x${'1234567890abcdef'.repeat(4)}`;
@@ -74,6 +75,29 @@ function checkSigned(object) {
 	assert.deepEqual(object.usage, { prompt_tokens: 11, completion_tokens: TOKENS, total_tokens: 11 + TOKENS });
 }
 
+/* What the facilitator was told since `before`, once it is `count` entries; a moment later there must be no more. */
+async function told(before, count) {
+	await until('the facilitator to be told', 5000, () => world.facilitator.data.length >= before + count);
+	await new Promise((done) => setTimeout(done, 200));
+	assert.equal(world.facilitator.data.length, before + count);
+	return world.facilitator.data.slice(before);
+}
+
+function checkTold(entry, mode, object, payer) {
+	assert.equal(entry.status, 202, entry.error);
+	assert.equal(entry.type, mode);
+	const { tee_id, tee_signature, tee_timestamp } = object;
+	const own = { timestamp: tee_timestamp, eth_address: payer.address.toLowerCase(), input: null, output: null };
+	assert.deepEqual(entry.data, {
+		tee_id,
+		input_hash: `0x${object.tee_request_hash}`,
+		output_hash: `0x${object.tee_output_hash}`,
+		tee_signature,
+		tee_timestamp,
+		...(mode === 'individual' ? own : {}),
+	});
+}
+
 const tee = (form = 'tee') => ({ 'x-fault': form, 'x-usage': `11,${TOKENS}` });
 
 async function charged(payer) {
@@ -92,6 +116,7 @@ for (const form of ['tee', 'tee-apart'])
 	for (const mode of ['private', 'batch', 'individual'])
 		test(`a stream, signed (${form}), settlement ${mode}`, async () => {
 			const payer = await world.chain.payer();
+			const before = world.facilitator.data.length;
 			const response = await sdk(payer, allowed()).post('/v1/chat/completions', chat({ stream: true }), mode, tee(form));
 			assert.equal(response.status, 200, await response.clone().text());
 			const chunks = await chunksOf(response);
@@ -103,11 +128,14 @@ for (const form of ['tee', 'tee-apart'])
 			assert.equal(sent.get('authorization'), PLACEHOLDER);
 			assert.equal(sent.get('x-settlement-type'), mode);
 			assert.ok(![...sent.keys()].some((name) => /payment/.test(name) && name !== 'access-control-expose-headers'));
+			const entries = await told(before, mode === 'private' ? 0 : 1);
+			for (const entry of entries) checkTold(entry, mode, chunks.at(-1), payer);
 			assert.equal(await charged(payer), costOf(11, TOKENS));
 		});
 
 test('an answer in one piece, signed, byte for byte', async () => {
 	const payer = await world.chain.payer();
+	const before = world.facilitator.data.length;
 	const response = await sdk(payer, allowed()).post('/v1/chat/completions', chat(), 'batch', tee());
 	assert.equal(response.status, 200);
 	const text = await response.text();
@@ -118,6 +146,7 @@ test('an answer in one piece, signed, byte for byte', async () => {
 	});
 	assert.equal(text, await direct.text());
 	checkSigned(JSON.parse(text));
+	checkTold((await told(before, 1))[0], 'batch', JSON.parse(text), payer);
 	assert.equal(await charged(payer), costOf(11, TOKENS));
 });
 
@@ -150,6 +179,59 @@ test('a session kept by method, host and path: later requests carry its id alone
 	assert.equal(again.status, 200, 'the client that still sends the old id pays anew');
 });
 
+test('without a proof, a success or a wish in known words nobody is told', async () => {
+	const before = world.facilitator.data.length;
+	const client = sdk(await world.chain.payer(), allowed());
+	const path = '/v1/chat/completions';
+	for (const [mode, headers, status] of [
+		['batch', {}, 200], // not signed
+		['Batches', tee(), 200],
+		['', tee(), 200],
+		['batch', { ...tee(), 'x-fault': '500' }, 500],
+	]) {
+		const response = await client.post(path, chat(), mode, headers);
+		assert.equal(response.status, status, await response.text());
+	}
+	await told(before, 0);
+});
+
+test('a facilitator that does not take proofs costs the client nothing', async () => {
+	const before = world.facilitator.data.length;
+	const failed = await world.gate.metric('tollbar_data_settlements_total{outcome="failed"}');
+	world.facilitator.dataStatus = 404;
+	try {
+		const payer = await world.chain.payer();
+		const response = await sdk(payer, allowed()).post('/v1/chat/completions', chat({ stream: true }), 'batch', tee());
+		assert.equal(response.status, 200);
+		checkSigned((await chunksOf(response)).at(-1));
+		await told(before, 1);
+		assert.equal(await charged(payer), costOf(11, TOKENS));
+		assert.equal(await world.gate.metric('tollbar_data_settlements_total{outcome="failed"}'), failed + 1);
+	} finally {
+		world.facilitator.dataStatus = undefined;
+	}
+});
+
+test('exact: the transaction stands in the head, and the proof is told after it', async () => {
+	const payer = await world.chain.payer();
+	for (const stream of [false, true]) {
+		const before = world.facilitator.data.length;
+		const { offer } = await challenge(`${world.gate.url}/v1/completions`, JSON.stringify(chat()));
+		const paid = await payment(offer('eip3009'), payer);
+		const response = await askPaid(`${world.gate.url}/v1/completions`, paid, {
+			headers: { 'X-SETTLEMENT-TYPE': 'individual', ...tee() },
+			body: JSON.stringify(chat({ stream })),
+		});
+		assert.equal(response.status, 200, response.text);
+		const receipt = decodePaymentResponseHeader(response.headers.get('payment-response'));
+		assert.match(receipt.transaction, /^0x[0-9a-f]{64}$/);
+		assert.equal(response.headers.get('x-settlement-tx-hash'), receipt.transaction);
+		const [entry] = await told(before, 1);
+		const signed = stream ? response.text.split('\n').find((line) => line.includes('tee_id')).slice(6) : response.text;
+		checkTold(entry, 'individual', JSON.parse(signed), payer);
+	}
+});
+
 test('a model nobody sells here is refused before the client pays', async () => {
 	const payer = await world.chain.payer();
 	const response = await sdk(payer, allowed()).post('/v1/chat/completions', { ...chat(), model: 'stand-in-2' });
@@ -173,6 +255,8 @@ await run({
 				'price stand-in-1': { input_usd_per_mtok: INPUT_USD, output_usd_per_mtok: OUTPUT_USD },
 				'price stand-in': { input_usd_per_mtok: INPUT_USD, output_usd_per_mtok: OUTPUT_USD },
 				'route chat': { offers: 'upto', session: 'on', session_idle_s: 1 },
+				'route completions': { match: 'POST /v1/completions', offers: 'eip3009', upstream: 'model' },
+				facilitator: { settle_data: 'on' },
 			},
 		});
 	},

@@ -3,6 +3,7 @@
 
 #include "check.h"
 #include "random.h"
+#include "tools/tee.h"
 
 #define OUT_BYTES 65536
 #define RESPONSE_MAX 100000
@@ -294,6 +295,39 @@ TEST(the_end_of_a_stream_waits_at_every_split)
 			early.done = false;
 			CHECK_ROW(rig_body(&body, &early), rows[i].name);
 			CHECK_ROW(span_equal(body, span_str(rows[i].at_once)), rows[i].name);
+			free((void *)(uintptr_t)body.at);
+			rig_end();
+		}
+	}
+}
+
+/* What a node signed is found in whatever pieces it comes, only when it is asked for, and not a byte of the stream changes. */
+TEST(a_proof_is_found_at_every_split)
+{
+	static const char *const streams[] = {
+		EVENT("a") "data: {\"choices\":[],\"usage\":{\"completion_tokens\":2}" TEE_MEMBERS "}\n\n" DONE,
+		EVENT("a") EXTRA "data: {\"choices\":[]" TEE_MEMBERS "}\n\n" DONE,
+		EVENT("a") "data: {\"choices\":[{}]" TEE_MEMBERS "}", /* the end of the connection is its end */
+	};
+
+	for (size_t i = 0; i < sizeof streams / sizeof *streams; i++) {
+		char answer[4096];
+		snprintf(answer, sizeof answer, SSE "\r\n%s", streams[i]);
+		for (piece_bytes = 1; piece_bytes <= strlen(answer); piece_bytes++) {
+			struct rig_mode mode = {.metered = true,
+						.hold_end = true,
+						.wants_proof = piece_bytes % 3 != 0,
+						.out_bytes = OUT_BYTES,
+						.response_bytes_max = RESPONSE_MAX};
+			struct rig_result result;
+			struct span body;
+			rig_run(&result, &mode, span_str(answer), cut, true);
+			CHECK_ROW(result.done && rig_body(&body, &result), streams[i]);
+			CHECK_ROW(span_equal(body, span_str(streams[i])), streams[i]);
+			CHECK_ROW(rig.exchange.proof.known == mode.wants_proof, streams[i]);
+			if (mode.wants_proof)
+				CHECK(rig.exchange.proof.timestamp == 1700000000 &&
+				      rig.exchange.proof.tee_id.at[31] == 0xff);
 			free((void *)(uintptr_t)body.at);
 			rig_end();
 		}

@@ -118,10 +118,9 @@ static struct curl_slist *header_list(const char *const *headers, size_t header_
 
 	for (size_t i = 0; good && i < header_cnt; i++)
 		good = add_header(&list, headers[i]);
-	if (good)
-		return list;
-	curl_slist_free_all(list);
-	return NULL;
+	if (!good)
+		curl_slist_free_all(list);
+	return good ? list : NULL;
 }
 
 /* --- a body that is read once --- */

@@ -129,10 +129,11 @@ async function readJson(request) {
 
 /* startFacilitator: → { url, fault, settles, verifies, stop() }.
  * polls: how often each job was asked after, by id: { open, ended }.  settles: every /settle asked, in order: { body, answer (undefined until known), at }.  Set `fault` to one of faults
- * (or to undefined); it takes part from the next /settle on.  stop() and start() again keep the port: "down, then back". */
+ * (or to undefined); it takes part from the next /settle on.  data: every /settle_data: { type, data, status }, answered as
+ * OpenGradient's does; set dataStatus for another answer.  stop() and start() again keep the port: "down, then back". */
 export async function startFacilitator(chain, { host = '127.0.0.1', port = 0 } = {}) {
 	const real = makeFacilitator(chain);
-	const self = { fault: undefined, settles: [], verifies: [], polls: new Map(), jobs: new Map() };
+	const self = { fault: undefined, settles: [], verifies: [], data: [], polls: new Map(), jobs: new Map() };
 
 	async function onSettle(request, response) {
 		const body = await readJson(request);
@@ -156,6 +157,25 @@ export async function startFacilitator(chain, { host = '127.0.0.1', port = 0 } =
 		response.end(JSON.stringify(job ?? { error: `Settlement job not found: ${id}` }));
 	}
 
+	/* As OpenGradient's reads it: what it cannot read is a 400. */
+	function onData(request, response) {
+		const type = request.headers['x-settlement-type'];
+		const entry = { type, status: self.dataStatus ?? 202 };
+		try {
+			const text = Buffer.from(request.headers['x-settlement-data'], 'base64').toString('utf8');
+			const data = (entry.data = JSON.parse(text));
+			const wanted = ['input_hash', 'output_hash', 'tee_signature'];
+			if (type === 'individual') wanted.push('tee_id', 'timestamp', 'eth_address', 'input', 'output');
+			else if (type !== 'batch') throw new Error(`Unsupported x-settlement-type: ${type}`);
+			for (const name of wanted) if (!(name in data)) throw new Error(`Missing required settlement field: ${name}`);
+		} catch (error) {
+			Object.assign(entry, { status: 400, error: error.message });
+		}
+		self.data.push(entry);
+		response.writeHead(entry.status, { 'content-type': 'application/json' });
+		request.resume().on('end', () => response.end(JSON.stringify({ settlementJob: { jobId: `data-${self.data.length}` } })));
+	}
+
 	async function onVerify(request, response) {
 		const body = await readJson(request);
 		self.verifies.push({ body, at: Date.now() });
@@ -170,6 +190,8 @@ export async function startFacilitator(chain, { host = '127.0.0.1', port = 0 } =
 				? onSettle(request, response)
 				: route.startsWith('GET /settle/')
 					? onJob(request.url.slice('/settle/'.length), response)
+				: route === 'POST /settle_data'
+					? onData(request, response)
 				: route === 'POST /verify'
 					? onVerify(request, response)
 					: route === 'GET /supported'
