@@ -374,6 +374,7 @@ void node_stop(struct node *node)
 		settlers_stop(node->settlers); /* gives back what it was lent, before the ledger closes */
 	if (node->shared.ledger != NULL)
 		ledger_close(node->shared.ledger);
+	settlers_free(node->settlers);
 	sessions_fini(node->shared.sessions);
 	funds_close(node->shared.funds);
 	standing_fini(node->shared.standing);

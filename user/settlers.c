@@ -2,6 +2,7 @@
 #include "settlers.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -11,6 +12,8 @@ struct settlers {
 	const struct config *config;
 	void (*done)(void *done_ctx, struct settlement *settlement);
 	void *done_ctx;
+	pthread_mutex_t stop_lock;
+	bool stopped; /* (stop_lock) `each` are gone */
 	struct settler *each[FACILITATORS_MAX];
 	uint64_t tags[FACILITATORS_MAX];
 	size_t cnt;
@@ -61,19 +64,33 @@ int settlers_start(struct settlers **out, const struct settlers_config *config)
 	if (settlers != NULL)
 		*settlers =
 			(struct settlers){.config = config->config, .done = config->done, .done_ctx = config->done_ctx};
+	if (settlers != NULL)
+		pthread_mutex_init(&settlers->stop_lock, NULL);
 	for (size_t i = 0; err == 0 && i <= config->config->alternate_cnt; i++)
 		err = start_one(settlers, facilitator_at(config->config, i));
-	if (err == 0)
+	if (err == 0) {
 		*out = settlers;
-	else if (settlers != NULL)
+	} else if (settlers != NULL) {
 		settlers_stop(settlers);
+		settlers_free(settlers);
+	}
 	return err;
 }
 
 void settlers_stop(struct settlers *settlers)
 {
+	pthread_mutex_lock(&settlers->stop_lock);
+	settlers->stopped = true;
+	pthread_mutex_unlock(&settlers->stop_lock);
 	for (size_t i = 0; i < settlers->cnt; i++)
 		settle_stop(settlers->each[i]);
+}
+
+void settlers_free(struct settlers *settlers)
+{
+	if (settlers == NULL)
+		return;
+	pthread_mutex_destroy(&settlers->stop_lock);
 	free(settlers);
 }
 
@@ -103,12 +120,16 @@ uint64_t settlers_pick(void *ctx, const struct offer *offer, bool *up)
 	for (size_t i = 0; i < settlers->config->offer_cnt; i++)
 		if (strcmp(settlers->config->offers[i].name, offer->name) == 0)
 			found = &settlers->config->offers[i];
-	for (size_t i = 0; i < found->settle_by_cnt; i++) {
+	uint8_t picked = found->settle_by[0];
+	*up = false;
+	pthread_mutex_lock(&settlers->stop_lock);
+	for (size_t i = 0; !settlers->stopped && !*up && i < found->settle_by_cnt; i++) {
 		*up = settle_up(settlers->each[found->settle_by[i]]);
 		if (*up)
-			return settlers->tags[found->settle_by[i]];
+			picked = found->settle_by[i];
 	}
-	return settlers->tags[found->settle_by[0]];
+	pthread_mutex_unlock(&settlers->stop_lock);
+	return settlers->tags[picked];
 }
 
 struct settler *settlers_data(struct settlers *settlers, const struct offer *offer)

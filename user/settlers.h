@@ -24,12 +24,15 @@ struct settlers_config {
 
 /* 0 or -errno; on an error nothing is left running. */
 int settlers_start(struct settlers **out, const struct settlers_config *config);
-/* As settle_stop, of each. */
+/* As settle_stop, of each: nothing may be submitted any more.  The ledger, which gets back what it lent and closes after this,
+ * may still ask whom it would have asked; so the memory goes only with settlers_free. */
 void settlers_stop(struct settlers *settlers);
+void settlers_free(struct settlers *settlers);
 /* To settlement->facilitator.  One that has left the configuration is not asked: it comes back unknown. */
 void settlers_submit(void *settlers, struct settlement *settlement);
 /* settlers_pick: whom to ask about a new settlement of this offer (as in a record: by its name): never 0, and the same over
- * restarts.  *up: it is thought to be there; when none is, it is the first. */
+ * restarts.  *up: it is thought to be there; when none is, it is the first.  Any thread, also after settlers_stop: then nobody
+ * is up. */
 uint64_t settlers_pick(void *settlers, const struct offer *offer, bool *up);
 /* settlers_data: who is told what a node signed (settle_data.h): the first in the offer's settle_by that wants it; NULL: none.
  * It lives as long as the settlers. */

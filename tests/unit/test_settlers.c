@@ -44,6 +44,7 @@ static void start(const char *body)
 static void stop(void)
 {
 	settlers_stop(settlers);
+	settlers_free(settlers);
 	http_stop();
 	mailbox_fini(&done_box);
 }
@@ -118,6 +119,22 @@ TEST(one_that_left_is_not_asked_and_nobody_in_its_place)
 	stop();
 }
 
+/* The ledger still looks for another one while it closes. */
+TEST(after_the_end_nobody_is_up)
+{
+	bool up;
+
+	start("{}");
+	uint64_t spare = settlers_pick(settlers, &config.offers[1], &up);
+	CHECK(up);
+	settlers_stop(settlers);
+	CHECK_EQ(settlers_pick(settlers, &config.offers[1], &up), spare);
+	CHECK(!up);
+	settlers_free(settlers);
+	http_stop();
+	mailbox_fini(&done_box);
+}
+
 TEST(names_and_not_places_or_urls_tell_them_apart)
 {
 	bool up;
@@ -127,6 +144,7 @@ TEST(names_and_not_places_or_urls_tell_them_apart)
 	stop();
 	start("{}");
 	settlers_stop(settlers);
+	settlers_free(settlers);
 	config.alternates[1] = config.alternates[0];
 	snprintf(config.alternates[0].name, sizeof config.alternates[0].name, "new");
 	snprintf(config.alternates[1].url, sizeof config.alternates[1].url, "http://127.0.0.1:1");
@@ -144,6 +162,7 @@ TEST(one_that_cannot_start_stops_the_others)
 
 	start("{}");
 	settlers_stop(settlers);
+	settlers_free(settlers);
 	config.alternates[0].in_flight = 0;
 	settlers = (struct settlers *)1;
 	log_level = LOG_ERROR - 1;
