@@ -155,13 +155,14 @@ tollbar_conf() { # address port state-directory facilitator-url asset, more line
 }
 
 # $side and $program: another build of it, beside it.
-start_tollbar() { # facilitator-url asset [metered] → url_of, pid_of
+start_tollbar() { # facilitator-url asset [metered|sessions] → url_of, pid_of
 	local port name=${side:-tollbar}
 	port=$(free_port)
 	rm -rf "$work/state-$name"
 	mkdir "$work/state-$name"
 	tollbar_conf 127.0.0.1 "$port" "$work/state-$name" "$1" "$2" </dev/null >"$work/$name.conf"
 	[[ ${3:-exact} == exact ]] || metered_offer "$2"
+	[[ ${3:-} != sessions ]] || sed -i 's/^offers = metered$/&\nsession = on/; s/^workers = .*/&\nsessions = 65536/' "$work/tollbar.conf"
 	serve "$name" "${on_proxy[@]}" "${program:-build/tollbar}" run -c "$work/$name.conf"
 	pid_of[$name]=$pid
 	wait_for 10 listens "$port"
@@ -334,9 +335,11 @@ group_paid-npm() {
 # CPU of a paid request, verified, claimed durably and forwarded, over a request nginx forwards as it comes: 64 connections,
 # one payer, known after the warm-up, the same upstream and body, and nginx's request padded to the payment's size.  Of
 # tollbar all threads count: workers, ledger commits, settlement.
-#   paid_over_nginx          exact: the answer is held, settled at a facilitator that answers at once, then released
-#   paid_queued_over_nginx   upto, streamed, 1 token: the answer leaves once the debt is on disk.  The facilitator never
-#                            answers, so settling, which would come later, is left out but for the 64 calls under way
+#   paid_over_nginx           upto, where a payment opens a session: the answer leaves once claim and debt are on disk.  Each
+#                             request has a payment of its own; it is settled when its session is idle, which is later
+#   paid_streamed_over_nginx  upto, streamed, 1 token: the same with three writes to the client.  The facilitator never answers,
+#                             so settling, which would come later, is left out but for the 64 calls under way
+#   paid_settled_over_nginx   exact: the answer is held, settled at a facilitator that answers at once, then released
 paid_nginx_duel() { # name tollbar-options... then nginx-options after --
 	local name=$1 option to_tollbar=() to_nginx=()
 	shift
@@ -370,11 +373,14 @@ group_paid-nginx() {
 	start_tollbar "$facilitator" "$asset"
 	build/tests/tools/load --pay 1 --key "$work/key" --save-headers "$work/header" --data "$body" "${url_of[tollbar]}/v1/chat/completions" >/dev/null
 	padding="X-Filler: $(printf "%$(($(wc -c <"$work/header") - 11))s" '' | tr ' ' a)"
-	paid_nginx_duel paid_over_nginx --data "$body" -- --data "$body" --header "$padding"
+	paid_nginx_duel paid_settled_over_nginx --data "$body" -- --data "$body" --header "$padding"
+	kill "${pid_of[tollbar]}"
+	start_tollbar "$facilitator" "$asset" sessions
+	paid_nginx_duel paid_over_nginx --method upto --data "$body" -- --data "$body" --header "$padding"
 	kill "${pid_of[tollbar]}"
 	start_tollbar "$facilitator" "$asset" metered
 	curl -sf -o /dev/null -d hang "$facilitator/mode"
-	paid_nginx_duel paid_queued_over_nginx --method upto --data "$stream_body" --header "X-Tokens: 1" -- \
+	paid_nginx_duel paid_streamed_over_nginx --method upto --data "$stream_body" --header "X-Tokens: 1" -- \
 		--data "$stream_body" --header "X-Tokens: 1" --header "$padding"
 	stop_all
 }
