@@ -30,6 +30,31 @@ static void fill_kernel(void)
 	view.kernel.observed[SYN_COOKIE] = 10;
 }
 
+static void fill_money(void)
+{
+	for (unsigned state = CLAIM_TAKEN; state <= CLAIM_EXPIRED; state++)
+		view.ledger.by_state[state] = 3000 + state;
+	view.ledger.settled = 3101;
+	view.ledger.refused = 3102;
+	view.ledger.unknown = 3103;
+	view.ledger.released = 3104;
+	view.ledger.commits = 3105;
+	view.ledger.commit_errors = 3106;
+	view.ledger.records = 3107;
+	view.ledger.corrupt = 3108;
+	view.ledger.unknown_expired = 3109;
+	view.ledger.asset_cnt = 1;
+	view.ledger.assets[0].chain_id = 8453;
+	memset(view.ledger.assets[0].asset.at, 0xab, 20);
+	memset(view.ledger.assets[0].unsettled.at, 0xff, 32);
+	view.settle = (struct settle_stats){.asked = 3201,
+					    .settled = 3202,
+					    .refused = 3203,
+					    .unknown = 3204,
+					    .facilitator_errors = 3205,
+					    .data = {.sent = 3206, .failed = 3207, .dropped = 3208, .waiting = 3209}};
+}
+
 static void fill_view(void)
 {
 	uint64_t n = 1000;
@@ -73,27 +98,7 @@ static void fill_view(void)
 					       .ended = {3310, 3311, 3312, 3313, 3314},
 					       .given_back = 3305,
 					       .cut = 3306};
-	for (unsigned state = CLAIM_TAKEN; state <= CLAIM_EXPIRED; state++)
-		view.ledger.by_state[state] = 3000 + state;
-	view.ledger.settled = 3101;
-	view.ledger.refused = 3102;
-	view.ledger.unknown = 3103;
-	view.ledger.released = 3104;
-	view.ledger.commits = 3105;
-	view.ledger.commit_errors = 3106;
-	view.ledger.records = 3107;
-	view.ledger.corrupt = 3108;
-	view.ledger.unknown_expired = 3109;
-	view.ledger.asset_cnt = 1;
-	view.ledger.assets[0].chain_id = 8453;
-	memset(view.ledger.assets[0].asset.at, 0xab, 20);
-	memset(view.ledger.assets[0].unsettled.at, 0xff, 32);
-	view.settle = (struct settle_stats){.asked = 3201,
-					    .settled = 3202,
-					    .refused = 3203,
-					    .unknown = 3204,
-					    .facilitator_errors = 3205,
-					    .data = {.sent = 3206, .failed = 3207, .dropped = 3208, .waiting = 3209}};
+	fill_money();
 	view.queue_requests = 4001;
 	view.queue_bytes = 4002;
 	view.queue_requests_max = 4003;
