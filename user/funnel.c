@@ -182,6 +182,19 @@ static void put_chains(struct text *text, struct span status)
 	}
 }
 
+/* Proofs of nodes, once there was one. */
+static void put_data(struct text *text, struct span facilitator)
+{
+	uint64_t sent = json_find_u64(facilitator, "data_sent"), waiting = json_find_u64(facilitator, "data_waiting");
+	uint64_t failed = json_find_u64(facilitator, "data_failed"),
+		 dropped = json_find_u64(facilitator, "data_dropped");
+
+	if (sent == 0 && waiting == 0 && failed == 0 && dropped == 0)
+		return;
+	put_row(text, "proofs told", sent);
+	text_put(text, "   waiting %" PRIu64 ", failed %" PRIu64 ", dropped %" PRIu64 "\n", waiting, failed, dropped);
+}
+
 static void put_money(struct text *text, struct span status)
 {
 	struct span claims = json_find_member(status, "claims"), ledger = json_find_member(status, "ledger");
@@ -194,6 +207,7 @@ static void put_money(struct text *text, struct span status)
 		 ", released %" PRIu64 "\n",
 		 json_find_u64(claims, "owed"), json_find_u64(claims, "settling"), json_find_u64(claims, "unknown"),
 		 json_find_u64(ledger, "refused"), json_find_u64(ledger, "released"));
+	put_data(text, json_find_member(status, "facilitator"));
 	if (json_find_u64(claims, "unknown_expired") > 0)
 		text_put(text, "  look: %" PRIu64 " settlements are past their deadline without an answer\n",
 			 json_find_u64(claims, "unknown_expired"));

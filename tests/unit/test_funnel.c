@@ -51,6 +51,7 @@ static void fill_view(void)
 	view.ledger.by_state[CLAIM_OWED] = 3;
 	view.ledger.by_state[CLAIM_SETTLING] = 2;
 	view.ledger.by_state[CLAIM_UNKNOWN] = 1;
+	view.settle.data = (struct settle_data_stats){.sent = 312, .failed = 6, .dropped = 7, .waiting = 5};
 	add(&view.total.steps[STEP_HEAD], 800, 1000);
 	add(&view.total.steps[STEP_PARSE], 15, 999);
 	add(&view.total.steps[STEP_VERIFY], 48000, 880);
@@ -88,6 +89,7 @@ TEST(a_busy_node)
 		"  forwarded                 877\n"
 		"  served                    870   and 5 free, cancelled 2\n"
 		"  settled                   860   owed 3, settling 2, unknown 1, refused 4, released 9\n"
+		"  proofs told               312   waiting 5, failed 6, dropped 7\n"
 		"\n"
 		"  step                    count        p50        p99\n"
 		"  head                     1000     831 ns     831 ns\n"
