@@ -2,7 +2,7 @@
 // link: user/parse.c user/parse_chunked.c user/parse_answer.c user/parse_sse.c user/openai.c user/base/base64.c user/base/hex.c
 // link: user/base/json.c user/base/utf8.c user/base/slab.c user/base/log.c
 /* fuzz_relay.c: an upstream's answer, whatever it is, becomes well-framed bytes for the client or none; and in whatever
- * pieces it comes, the client reads the same and owes the same.
+ * pieces it comes, the client reads the same and owes the same, and the same proof is found.
  * Input: one byte of mode bits, one that seeds the sizes of the pieces, then the answer. */
 #include <assert.h>
 
@@ -32,6 +32,7 @@ struct outcome {
 	struct span body;
 	struct openai_usage usage;
 	uint64_t content_events;
+	struct proof proof;
 };
 
 static struct outcome run(const struct rig_mode *mode, struct span bytes, size_t (*cut)(size_t left))
@@ -51,7 +52,12 @@ static struct outcome run(const struct rig_mode *mode, struct span bytes, size_t
 	if (rig.exchange.answer.frame == FRAME_NONE && result.head_done)
 		assert(body.bytes == 0);
 	rig_end();
-	return (struct outcome){result.failure, result.done, body, result.usage, result.content_events};
+	return (struct outcome){.failure = result.failure,
+				.done = result.done,
+				.body = body,
+				.usage = result.usage,
+				.content_events = result.content_events,
+				.proof = rig.exchange.proof};
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *at, size_t bytes)
@@ -60,6 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *at, size_t bytes)
 		return 0;
 	struct rig_mode mode = {.hold = at[0] & 1,
 				.metered = at[0] & 2,
+				.wants_proof = at[0] & 2,
 				.strip_usage = at[0] & 4,
 				.paid = at[0] & 8,
 				.hold_end = at[0] & 8,
@@ -77,6 +84,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *at, size_t bytes)
 	assert(span_equal(whole.body, pieces.body));
 	assert(whole.content_events == pieces.content_events && whole.usage.known == pieces.usage.known);
 	assert(whole.usage.input == pieces.usage.input && whole.usage.output == pieces.usage.output);
+	const struct proof *a = &whole.proof, *b = &pieces.proof;
+	assert(a->known == b->known && a->timestamp == b->timestamp && a->signature_bytes == b->signature_bytes);
+	assert(memcmp(a->signature, b->signature, a->signature_bytes) == 0 &&
+	       memcmp(&a->tee_id, &b->tee_id, sizeof a->tee_id) == 0);
 	free((void *)(uintptr_t)whole.body.at);
 	free((void *)(uintptr_t)pieces.body.at);
 	return 0;
