@@ -77,7 +77,7 @@ struct request {
 	uint64_t discard_left;
 	bool body_done;
 	struct openai_request openai;
-	enum data_type data; /* who is told what the node signs */
+	enum data_type data; /* what becomes of a node's proof: answer_proof.h */
 
 	/* decode, permit, verify */
 	bool paid;
