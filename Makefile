@@ -155,8 +155,9 @@ test: ## every test; the last line is the sum
 	$(Q)scripts/install-deps build test vm
 	$(Q)$(SUBMAKE) all unit tools bpf-tests fuzzers
 	$(Q)$(SUBMAKE) SAN=asan unit
-	$(Q)COMPILERS="gcc-O1 clang-O3" MUTATIONS="low-s lanes bad-g modn-row point-bad portable-x-plus-n" scripts/run-tests -j $(JOBS) scripts/check-floors $(UNIT) $(SANITIZED) $(FUZZERS) \
-		scripts/mutate-ec scripts/test-compilers scripts/memcheck --alone $(BPF_TEST) $(LIVE_TEST) $(VM_TEST) tests/e2e/run.mjs tests/crash/kills.mjs
+	$(Q)FUZZ_SECONDS=2 COMPILERS="gcc-O1 clang-O3" MUTATIONS="low-s lanes bad-g modn-row point-bad portable-x-plus-n" \
+		scripts/run-tests -j $(JOBS) $(VM_TEST) $(UNIT) $(SANITIZED) tests/crash/kills.mjs $(FUZZERS) scripts/check-floors \
+		scripts/mutate-ec scripts/test-compilers scripts/memcheck --alone $(BPF_TEST) $(LIVE_TEST) tests/e2e/run.mjs
 
 test-unit: ## unit tests and include floors: quick, no root, no network (SAN=asan or SAN=tsan: under that sanitizer)
 	$(Q)$(SUBMAKE) unit
