@@ -121,9 +121,7 @@ void ledger_stats(struct ledger *ledger, struct ledger_stats *stats)
 
 size_t ledger_unsettled(struct ledger *ledger)
 {
-	return (size_t)(atomic_load(&ledger->counts.by_state[CLAIM_OWED]) +
-			atomic_load(&ledger->counts.by_state[CLAIM_SETTLING]) +
-			atomic_load(&ledger->counts.by_state[CLAIM_UNKNOWN]));
+	return (size_t)atomic_load(&ledger->counts.unsettled);
 }
 
 /* Under the claim's lock.  Mailed inside it, so that the mails of two claims to one key arrive in their order. */

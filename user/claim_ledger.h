@@ -70,6 +70,7 @@ struct ledger { /* NOLINT(clang-analyzer-optin.performance.Padding): shard locks
 	pthread_mutex_t ask_lock; /* held around config.submit */
 	bool asking;		  /* under ask_lock: config.submit may be called */
 	struct {
+		_Atomic uint64_t unsettled; /* owed, settling or unknown */
 		_Atomic uint64_t by_state[CLAIM_STATE_CNT], commits, commit_errors, records;
 		_Atomic uint64_t settled, refused, unknown, released, unknown_expired, corrupt;
 	} counts;
@@ -116,10 +117,20 @@ static inline const struct word *claim_exposed(const struct claim *claim, enum c
 /* claim.c */
 void claim_change_exposure(struct ledger *ledger, const struct claim *claim, enum claim_state state);
 
+static inline int claim_unsettled(unsigned state)
+{
+	return state == CLAIM_OWED || state == CLAIM_SETTLING || state == CLAIM_UNKNOWN;
+}
+
 /* Moves the claim from one gauge to the other; amount_due must be that of the new state already.  Under the lock while a
  * request still knows the claim.  A claim that is new (state 0) is added to the sums of the unsettled by who makes it. */
 static inline void claim_set_state(struct ledger *ledger, struct claim *claim, enum claim_state state)
 {
+	/* One counter and one step: a drain that looks between two would believe that nothing is owed. */
+	int change = claim_unsettled(state) - claim_unsettled(claim->state);
+
+	if (change != 0)
+		atomic_fetch_add(&ledger->counts.unsettled, (uint64_t)change);
 	if (claim->state != 0)
 		claim_change_exposure(ledger, claim, state);
 	if (claim->state != 0)
