@@ -35,30 +35,6 @@ static const char *word(char out[WORD_BYTES_MAX], struct span object, const char
 
 /* --- pieces of the text --- */
 
-static void put_duration(struct text *text, uint64_t ns)
-{
-	static const char *const units[] = {"ns", "us", "ms", "s"};
-	double value = (double)ns;
-	unsigned unit = 0;
-
-	while (unit < 3 && value >= 999.5) {
-		value /= 1000;
-		unit++;
-	}
-	text_put(text, "%.*f %s", unit > 0 && value < 99.95, value, units[unit]);
-}
-
-/* A duration as a column of its own. */
-static void put_column(struct text *text, uint64_t ns)
-{
-	char cell[32];
-	struct text inner;
-
-	text_init(&inner, cell, sizeof cell);
-	put_duration(&inner, ns);
-	text_put(text, "  %9s", cell);
-}
-
 static void put_row(struct text *text, const char *name, uint64_t count)
 {
 	text_put(text, "  %-16s %12" PRIu64, name, count);
@@ -237,8 +213,8 @@ static void put_sessions(struct text *text, struct span status)
 static void put_step(struct text *text, const char *name, struct span times)
 {
 	text_put(text, "  %-16s %12" PRIu64, name, json_find_u64(times, "count"));
-	put_column(text, json_find_u64(times, "p50_ns"));
-	put_column(text, json_find_u64(times, "p99_ns"));
+	text_put_duration(text, 11, json_find_u64(times, "p50_ns"));
+	text_put_duration(text, 11, json_find_u64(times, "p99_ns"));
 	text_put(text, "\n");
 }
 
@@ -275,13 +251,13 @@ static void put_overhead(struct text *text, struct span status)
 		return;
 	}
 	text_put(text, "\noverhead: ");
-	put_duration(text, json_find_u64(overhead, "p50_ns"));
+	text_put_duration(text, 0, json_find_u64(overhead, "p50_ns"));
 	text_put(text, " p50, ");
-	put_duration(text, json_find_u64(overhead, "p99_ns"));
+	text_put_duration(text, 0, json_find_u64(overhead, "p99_ns"));
 	percent = 100.0 * (double)json_find_u64(overhead, "p50_ns") / (double)all_ns;
 	text_put(text, " p99 before the model starts = %.*f %% of the time to first token (p50 ",
 		 percent < 0.1 ? 3 : percent < 10, percent);
-	put_duration(text, all_ns);
+	text_put_duration(text, 0, all_ns);
 	text_put(text, ")");
 	for (size_t i = 0; i < sizeof overhead_steps / sizeof *overhead_steps; i++) {
 		struct span times = json_find_member(steps, overhead_steps[i]);
@@ -289,7 +265,7 @@ static void put_overhead(struct text *text, struct span status)
 		if (json_find_u64(times, "count") == 0)
 			continue;
 		text_put(text, "%s%s ", before, overhead_steps[i]);
-		put_duration(text, json_find_u64(times, "p50_ns"));
+		text_put_duration(text, 0, json_find_u64(times, "p50_ns"));
 		before = ", ";
 	}
 	text_put(text, "\n");

@@ -275,18 +275,6 @@ static void write_permit2(struct json_writer *writer, const struct payment *paym
 	json_write(writer, "}}");
 }
 
-/* Our own bytes of the challenge, as they stand: they were checked to be JSON. */
-static void write_span(struct json_writer *writer, struct span text)
-{
-	if (text.bytes >= writer->bytes - writer->used) {
-		writer->full = true;
-		return;
-	}
-	memcpy(writer->at + writer->used, text.at, text.bytes);
-	writer->used += text.bytes;
-	writer->at[writer->used] = 0;
-}
-
 size_t pay_write_header(char out[PAY_HEADER_BYTES_MAX], const struct pay_challenge *challenge,
 			const struct pay_offer *offer, const struct payment *payment)
 {
@@ -299,10 +287,10 @@ size_t pay_write_header(char out[PAY_HEADER_BYTES_MAX], const struct pay_challen
 	if (challenge->version == 2) {
 		if (challenge->resource.bytes != 0) {
 			json_write(&writer, ",\"resource\":");
-			write_span(&writer, challenge->resource);
+			json_write_span(&writer, challenge->resource);
 		}
 		json_write(&writer, ",\"accepted\":");
-		write_span(&writer, offer->json);
+		json_write_span(&writer, offer->json); /* checked to be JSON when it was read */
 	} else {
 		json_write(&writer, ",\"scheme\":\"exact\",\"network\":");
 		json_write_string(&writer, offer->network);

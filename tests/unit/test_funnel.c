@@ -157,37 +157,6 @@ TEST(funds_and_chains)
 	CHECK(strstr(out, "chain base") == NULL);
 }
 
-TEST(durations)
-{
-	static const struct {
-		uint64_t ns;
-		const char *text;
-	} rows[] = {
-		{0, "0 ns"},
-		{999, "999 ns"},
-		{1000, "1.0 us"},
-		{1049, "1.0 us"},
-		{1050, "1.1 us"},
-		{99949, "99.9 us"},
-		{99950, "100 us"},
-		{999499, "999 us"},
-		{999500, "1.0 ms"},
-		{35100000, "35.1 ms"},
-		{999500000, "1.0 s"},
-		{61000000000, "61.0 s"},
-		{1000000000000, "1000 s"},
-	};
-
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		char cell[32];
-		struct text text;
-
-		text_init(&text, cell, sizeof cell);
-		put_duration(&text, rows[i].ns);
-		CHECK_ROW(strcmp(cell, rows[i].text) == 0, cell);
-	}
-}
-
 TEST(what_is_not_a_status)
 {
 	static const char *const rows[] = {

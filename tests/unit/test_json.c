@@ -487,7 +487,7 @@ TEST(writer_table)
 
 TEST(writer_never_passes_its_end)
 {
-	static const char whole[] = "{\"a\":\"\\u0001\",\"n\":18446744073709551615}";
+	static const char whole[] = "{\"a\":\"\\u0001\",\"n\":18446744073709551615,\"o\":[{}]}";
 
 	for (size_t room = 0; room <= sizeof(whole); room++) {
 		char out[sizeof(whole) + 1];
@@ -498,6 +498,8 @@ TEST(writer_never_passes_its_end)
 		json_write_string(&writer, SPAN("\x01"));
 		json_write(&writer, ",\"n\":");
 		json_write_u64(&writer, UINT64_MAX);
+		json_write(&writer, ",\"o\":");
+		json_write_span(&writer, span_of("[{}]more", 4));
 		json_write(&writer, "}");
 		CHECK_EQ(json_write_done(&writer), room >= sizeof(whole) ? sizeof(whole) - 1 : 0);
 		CHECK(out[room] == '#');

@@ -78,8 +78,8 @@ bool json_element(struct json *json);
 /* The whole value that comes next, checked and passed over.  False only when the text is bad. */
 bool json_read(struct json *json, struct json_value *value);
 
-/* Checks the rest, also of objects left halfway: true when all of it was one good JSON value.  json->error says what was wrong, json->at
- * where. */
+/* Checks the rest, also of objects left halfway: true when all of it was one good JSON value.  json->error says what
+ * was wrong, json->at where. */
 bool json_end(struct json *json);
 const char *json_error_word(enum json_error error);
 
@@ -102,7 +102,8 @@ struct json_writer {
 };
 
 void json_write_init(struct json_writer *writer, char *out, size_t out_bytes);
-void json_write(struct json_writer *writer, const char *text); /* as it is: punctuation, literals */
+void json_write(struct json_writer *writer, const char *text);	    /* as it is: punctuation, literals */
+void json_write_span(struct json_writer *writer, struct span text); /* as it is: JSON that was checked */
 /* Any bytes as a JSON string in ASCII and valid UTF-8, with quotes; what is not UTF-8 becomes U+FFFD. */
 void json_write_string(struct json_writer *writer, struct span text);
 void json_write_u64(struct json_writer *writer, uint64_t number);

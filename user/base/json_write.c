@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 /* json_write.c: the writer of json.h; the reader is json.c. */
-#include <inttypes.h>
 #include <stdio.h>
 
 #include "base/json.h"
@@ -27,6 +26,11 @@ void json_write_init(struct json_writer *writer, char *out, size_t out_bytes)
 void json_write(struct json_writer *writer, const char *text)
 {
 	put(writer, text, strlen(text));
+}
+
+void json_write_span(struct json_writer *writer, struct span text)
+{
+	put(writer, (const char *)text.at, text.bytes);
 }
 
 static void put_escape(struct json_writer *writer, uint8_t byte)
@@ -72,10 +76,13 @@ void json_write_string(struct json_writer *writer, struct span text)
 
 void json_write_u64(struct json_writer *writer, uint64_t number)
 {
-	char digits[21] = "";
+	char digits[20], *at = digits + sizeof(digits);
 
-	snprintf(digits, sizeof(digits), "%" PRIu64, number);
-	json_write(writer, digits);
+	do {
+		*--at = (char)('0' + number % 10);
+		number /= 10;
+	} while (number > 0);
+	put(writer, at, (size_t)(digits + sizeof(digits) - at));
 }
 
 size_t json_write_done(const struct json_writer *writer)

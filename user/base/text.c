@@ -30,6 +30,21 @@ void text_put(struct text *text, const char *format, ...)
 		text->used += (size_t)bytes;
 }
 
+void text_put_duration(struct text *text, int columns, uint64_t ns)
+{
+	static const char *const units[] = {"ns", "us", "ms", "s"};
+	double value = (double)ns;
+	unsigned unit = 0;
+	char cell[32];
+
+	while (unit < 3 && value >= 999.5) {
+		value /= 1000;
+		unit++;
+	}
+	snprintf(cell, sizeof cell, "%.*f %s", unit > 0 && value < 99.95, value, units[unit]);
+	text_put(text, "%*s", columns, cell);
+}
+
 size_t text_done(const struct text *text)
 {
 	return text->full ? 0 : text->used;

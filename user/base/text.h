@@ -5,6 +5,7 @@
  * text stays full and nothing more is added, so that one check at the end is enough. */
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct text {
 	char *at;
@@ -15,6 +16,8 @@ struct text {
 
 void text_init(struct text *text, char *out, size_t out_bytes);
 void text_put(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Nanoseconds with three digits and a unit, right-aligned in `columns`, or as wide as it is where that is less. */
+void text_put_duration(struct text *text, int columns, uint64_t ns);
 /* Bytes written, without the final zero; 0 when it did not fit. */
 size_t text_done(const struct text *text);
 

@@ -93,15 +93,6 @@ void u256_from_u128(uint8_t out[32], unsigned __int128 number)
 	from_limbs(out, (uint64_t[LIMBS]){(uint64_t)number, (uint64_t)(number >> 64)});
 }
 
-bool u256_to_u64(uint64_t *out, const uint8_t number[32])
-{
-	uint64_t limb[LIMBS];
-
-	to_limbs(limb, number);
-	*out = limb[0];
-	return (limb[1] | limb[2] | limb[3]) == 0;
-}
-
 bool u256_to_u128(unsigned __int128 *out, const uint8_t number[32])
 {
 	uint64_t limb[LIMBS];
