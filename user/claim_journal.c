@@ -278,11 +278,14 @@ static int check_header(struct ledger *ledger)
 	err = store_get(ledger->store, RECORD_HEADER_KEY, &stored);
 	if (err == -ENOENT && last == 0)
 		return journal_probe(ledger);
-	if (err == 0 && span_equal(stored, span_of(record_header, sizeof record_header)))
+	unsigned version = err == 0 ? record_header_version(stored) : 0;
+	if (version == RECORD_VERSION)
 		return 0;
-	if (err == 0 && record_header_known(stored)) /* from now on with records of ours */
-		return journal_probe(ledger);
-	log_error("event=journal_foreign directory=%s", ledger->config.directory);
+	if (version != 0)
+		log_error("event=journal_version directory=%s found=%u reads=%d", ledger->config.directory, version,
+			  RECORD_VERSION);
+	else
+		log_error("event=journal_foreign directory=%s", ledger->config.directory);
 	return err != 0 && err != -ENOENT ? err : -EPROTO;
 }
 

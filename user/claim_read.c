@@ -12,7 +12,7 @@ static int read_all(struct store *store, struct ledger_reading *reading)
 	uint64_t id = RECORD_HEADER_KEY;
 	int err = store_get(store, id, &stored);
 
-	if (err == -ENOENT || (err == 0 && !record_header_known(stored)))
+	if (err == -ENOENT || (err == 0 && record_header_version(stored) != RECORD_VERSION))
 		return -EPROTO;
 	for (id++; err == 0 && (err = store_seek(store, &id, &stored)) == 0; id++) {
 		if (!record_decode(&record, id, stored))

@@ -16,7 +16,7 @@ struct ledger_reading {
 	size_t damage; /* out: places where the log lost commits */
 };
 
-/* 0 or -errno, as store_copy_open, and -EPROTO: not a ledger, or one of a newer version. */
+/* 0 or -errno, as store_copy_open, and -EPROTO: not a ledger, or one of another version. */
 int ledger_read(const char *directory, struct ledger_reading *reading);
 
 #endif

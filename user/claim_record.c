@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "claim_record.h"
 
+#include <endian.h>
+
 #include "base/assert.h"
-#include "base/siphash.h"
+#include "base/crc32c.h"
 #include "base/u256.h"
 
 const char *const claim_words[CLAIM_STATE_CNT] = {
@@ -14,10 +16,11 @@ const char *const claim_words[CLAIM_STATE_CNT] = {
 const uint8_t record_header[RECORD_HEADER_BYTES] = {
 	't', 'o', 'l', 'l', 'b', 'a', 'r', ' ', 'l', 'e', 'd', 'g', 'e', 'r', RECORD_VERSION, 0};
 
-bool record_header_known(struct span stored)
+unsigned record_header_version(struct span stored)
 {
-	return stored.bytes == RECORD_HEADER_BYTES && memcmp(stored.at, record_header, 14) == 0 && stored.at[14] >= 1 &&
-	       stored.at[14] <= RECORD_VERSION && stored.at[15] == 0;
+	bool ours = stored.bytes == RECORD_HEADER_BYTES && memcmp(stored.at, record_header, 14) == 0;
+
+	return ours ? stored.at[14] | (unsigned)stored.at[15] << 8 : 0;
 }
 
 /* One walk over the fields serves both directions, so that encode and decode cannot disagree on the layout.  It is
@@ -28,7 +31,6 @@ struct codec {
 	uint8_t *at, *end;
 	bool decode;
 	bool bad;
-	uint64_t version;
 };
 
 WALK void bytes(struct codec *codec, void *field, size_t cnt)
@@ -43,15 +45,10 @@ WALK void bytes(struct codec *codec, void *field, size_t cnt)
 
 WALK uint64_t number(struct codec *codec, uint64_t value, size_t cnt)
 {
-	uint8_t little[8];
+	uint64_t little = codec->decode ? 0 : htole64(value);
 
-	for (size_t i = 0; i < cnt; i++)
-		little[i] = (uint8_t)(value >> 8 * i);
-	bytes(codec, little, cnt);
-	value = 0;
-	for (size_t i = cnt; i-- > 0;)
-		value = value << 8 | little[i];
-	return value;
+	bytes(codec, &little, cnt);
+	return le64toh(little);
 }
 
 WALK void number64(struct codec *codec, uint64_t *field)
@@ -148,31 +145,24 @@ WALK void record_fields(struct codec *codec, struct record *record)
 	text(codec, record->word, sizeof record->word);
 	payment_fields(codec, &record->payment);
 	offer_fields(codec, &record->offer);
-	if (codec->version == 1)
-		return;
 	number64(codec, &record->facilitator);
 	text(codec, record->job, sizeof record->job);
 }
 
-/* version 2, bytes 2, checksum 8; then the fields, which with the id are what the checksum is of */
-#define HEAD_BYTES 12
+/* version 2, bytes 2, checksum 4; then the fields, which behind the id are what the checksum is of */
+#define HEAD_BYTES 8
 
-static uint64_t checksum(uint64_t id, const uint8_t *record, size_t record_bytes)
+static uint32_t checksum(uint64_t id, const uint8_t *record, size_t record_bytes)
 {
-	/* A constant: whoever reads the journal elsewhere needs it. */
-	uint8_t key[16] = "tollbar claim";
+	uint64_t little = htole64(id);
 
-	for (unsigned i = 0; i < 8; i++)
-		key[8 + i] ^= (uint8_t)(id >> 8 * i);
-	return siphash(key, record + HEAD_BYTES, record_bytes - HEAD_BYTES);
+	return crc32c(crc32c(0, &little, sizeof little), record + HEAD_BYTES, record_bytes - HEAD_BYTES);
 }
 
-WALK struct codec head(uint8_t *record, size_t record_bytes, bool decode)
+/* The fields that every record has. */
+WALK struct codec walk(uint8_t record[RECORD_BYTES], bool decode)
 {
-	return (struct codec){.at = record,
-			      .end = record + record_bytes,
-			      .decode = decode,
-			      .version = record_bytes == RECORD_V1_BYTES ? 1 : RECORD_VERSION};
+	return (struct codec){.at = record, .end = record + RECORD_BYTES, .decode = decode};
 }
 
 /* What permit and claim saw to when the record was made. */
@@ -194,28 +184,25 @@ static bool coherent(const struct record *record)
 void record_encode(uint8_t out[RECORD_BYTES], const struct record *record)
 {
 	struct record copy = *record; /* the walk writes back what it reads */
-	struct codec codec = head(out, RECORD_BYTES, false);
+	struct codec codec = walk(out, false);
 
 	ASSERT(coherent(record));
 	codec.at += HEAD_BYTES;
 	record_fields(&codec, &copy);
 	ASSERT(codec.at == codec.end);
-	codec = head(out, RECORD_BYTES, false);
+	codec = walk(out, false);
 	number(&codec, RECORD_VERSION, 2);
 	number(&codec, RECORD_BYTES, 2);
-	number(&codec, checksum(record->id, out, RECORD_BYTES), 8);
+	number(&codec, checksum(record->id, out, RECORD_BYTES), 4);
 }
 
 bool record_decode(struct record *record, uint64_t id, struct span stored)
 {
-	uint8_t copy[RECORD_BYTES];
-
-	if (stored.bytes != RECORD_BYTES && stored.bytes != RECORD_V1_BYTES)
+	if (stored.bytes != RECORD_BYTES)
 		return false;
-	memcpy(copy, stored.at, stored.bytes);
-	struct codec codec = head(copy, stored.bytes, true);
-	if (number(&codec, 0, 2) != codec.version || number(&codec, 0, 2) != stored.bytes ||
-	    number(&codec, 0, 8) != checksum(id, copy, stored.bytes))
+	struct codec codec = walk((uint8_t *)(uintptr_t)stored.at, true); /* which only reads */
+	if (number(&codec, 0, 2) != RECORD_VERSION || number(&codec, 0, 2) != stored.bytes ||
+	    number(&codec, 0, 4) != checksum(id, stored.at, stored.bytes))
 		return false;
 	memset(record, 0, sizeof *record);
 	record->id = id;

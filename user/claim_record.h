@@ -2,8 +2,8 @@
 #ifndef TOLLBAR_CLAIM_RECORD_H
 #define TOLLBAR_CLAIM_RECORD_H
 /* claim_record.h: a claim as it stands in the journal: fixed layout, little-endian, with version and checksum.
- * The checksum finds bytes that a disk lost or a person edited, and a record that stands under another claim's id; it
- * is no protection against somebody who may write the file. */
+ * The checksum, CRC-32C of the id and the fields, finds bytes that a disk lost or a person edited, and a record that
+ * stands under another claim's id; it is no protection against somebody who may write the file. */
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -11,9 +11,8 @@
 #include "payment.h"
 #include "settlement.h"
 
-#define RECORD_VERSION 2
-#define RECORD_BYTES 999    /* four to an LMDB page; counted by record_encode */
-#define RECORD_V1_BYTES 943 /* what version 1 had, which ends before `facilitator` */
+#define RECORD_VERSION 3
+#define RECORD_BYTES 995 /* four to an LMDB page; counted by record_encode */
 
 struct record {
 	uint64_t id;
@@ -28,23 +27,22 @@ struct record {
 	char word[SETTLE_WORD_BYTES_MAX];
 	struct payment payment; /* all but `accepted`, which was never a value */
 	struct offer offer;	/* as it was when the claim was taken */
-	/* From version 2 on; zero in records of version 1, which are read too. */
-	uint64_t facilitator; /* who was asked, see settle.h; 0: nobody yet */
+	uint64_t facilitator;	/* who was asked, see settle.h; 0: nobody yet */
 	char job[SETTLE_JOB_BYTES_MAX];
 };
 
-/* The journal's own entry, under this key; every other key is a claim's id.  It has the newest version of the records that
- * may be there: a program that knows version 1 alone must not take the others for damaged, and forget them. */
+/* The journal's own entry, under this key; every other key is a claim's id.  It has the version of the records: a program
+ * that does not know it must not take them for damaged, and forget them. */
 #define RECORD_HEADER_KEY 0
 #define RECORD_HEADER_BYTES 16
 extern const uint8_t record_header[RECORD_HEADER_BYTES];
-/* Is it ours, of this version or one before? */
-bool record_header_known(struct span stored);
+/* The version it says; 0: it is not a ledger's. */
+unsigned record_header_version(struct span stored);
 
 void record_encode(uint8_t out[RECORD_BYTES], const struct record *record);
 
-/* Also records of version 1.  False: wrong length, version or checksum, not the record of this id, or fields that contradict each other.  Nothing
- * of *record may then be used. */
+/* False: wrong length, version or checksum, not the record of this id, or fields that contradict each other.  Nothing of
+ * *record may then be used. */
 bool record_decode(struct record *record, uint64_t id, struct span stored) __attribute__((warn_unused_result));
 
 /* The word for each state in metrics, exports and the documentation; NULL for 0. */

@@ -234,7 +234,7 @@ TEST(what_is_wrong_is_said)
 	CHECK(store_begin(store) == 0 && store_put(store, 0, "another program", 16) == 0 && store_commit(store) == 0);
 	store_close(store);
 	CHECK_EQ(run(NULL, NULL, NULL, NULL), FAILED);
-	CHECK(strstr(printed, "is not a ledger, or one of a newer version") != NULL);
+	CHECK(strstr(printed, "is not a ledger, or one that another version of tollbar made") != NULL);
 	snprintf(path, sizeof path, "%s/wal", directory);
 	CHECK_EQ(unlink(path), 0);
 	expect_errors();

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/siphash.h"
 #include "check.h"
 
 static char directory[64];
@@ -136,6 +137,19 @@ TEST(store_is_opened_once)
 	remove_directory();
 }
 
+/* It says why, as it should: not on the terminal. */
+static int open_quietly(struct store **store)
+{
+	int err_fd = dup(STDERR_FILENO), null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	CHECK(dup2(null, STDERR_FILENO) >= 0);
+	int err = store_open(store, directory, 1 << 20);
+	dup2(err_fd, STDERR_FILENO);
+	close(err_fd);
+	close(null);
+	return err;
+}
+
 TEST(store_of_another_layout_is_refused)
 {
 	struct store *store;
@@ -154,12 +168,52 @@ TEST(store_of_another_layout_is_refused)
 	CHECK_EQ(mdb_put(txn, table, &k, &v, 0), 0);
 	CHECK_EQ(mdb_txn_commit(txn), 0);
 	mdb_env_close(env);
-	int err_fd = dup(STDERR_FILENO), null = open("/dev/null", O_WRONLY | O_CLOEXEC); /* it says so, as it should */
-	CHECK(dup2(null, STDERR_FILENO) >= 0);
-	CHECK_EQ(store_open(&store, directory, 1 << 20), -EBADMSG);
-	dup2(err_fd, STDERR_FILENO);
-	close(err_fd);
-	close(null);
+	CHECK_EQ(open_quietly(&store), -EBADMSG);
+	remove_directory();
+}
+
+/* Its front, all of it that says something: magic, version, key, checksum. */
+static void write_version(int fd, uint32_t version)
+{
+	uint8_t front[40];
+	uint64_t sum;
+
+	CHECK_EQ(pread(fd, front, sizeof front, 0), sizeof front);
+	memcpy(front + 12, &version, sizeof version);
+	sum = siphash(front + 16, front, 32);
+	memcpy(front + 32, &sum, sizeof sum);
+	CHECK_EQ(pwrite(fd, front, sizeof front, 0), sizeof front);
+}
+
+/* Taken for a damaged one, all commits in it would be lost. */
+TEST(store_log_of_another_version_is_refused)
+{
+	static const uint32_t versions[] = {1, WAL_VERSION - 1, WAL_VERSION + 1, UINT32_MAX};
+	struct store *store;
+	char path[128];
+
+	make_directory();
+	CHECK_NEED(store_open(&store, directory, 1 << 20) == 0);
+	CHECK_EQ(store_begin(store), 0);
+	put_number(store, 7, 70);
+	CHECK_EQ(store_commit(store), 0);
+	tree_drop(&store->tree); /* so that it is in the log alone */
+	store_close(store);
+	snprintf(path, sizeof path, "%s/wal", directory);
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	for (size_t i = 0; i < sizeof versions / sizeof *versions; i++) {
+		write_version(fd, versions[i]);
+		CHECK_EQ(open_quietly(&store), -EPROTO);
+		CHECK(store == NULL);
+	}
+	write_version(fd, WAL_VERSION);
+	close(fd);
+	CHECK_NEED(store_open(&store, directory, 1 << 20) == 0);
+	CHECK_EQ(store_damage(store), 0);
+	CHECK_EQ(store_begin(store), 0);
+	CHECK_EQ(get_number(store, 7), 70);
+	store_abort(store);
+	store_close(store);
 	remove_directory();
 }
 

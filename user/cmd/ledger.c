@@ -224,7 +224,7 @@ static const char *why(int error)
 	case -EBADMSG:
 		return "data.mdb is not a ledger's, or damaged";
 	case -EPROTO:
-		return "what is in it is not a ledger, or one of a newer version";
+		return "what is in it is not a ledger, or one that another version of tollbar made";
 	case -EAGAIN:
 		return "the daemon is too busy for a copy to be made; try again, or when it is stopped";
 	default:

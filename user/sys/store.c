@@ -224,6 +224,10 @@ static int open_log(struct store *store)
 	size_t bytes = log_bytes_here(store);
 	int err = wal_open(&store->wal, store->files.fd, &found);
 
+	if (err == 0 && found == WAL_FOREIGN) {
+		log_error("event=log_version directory=%s reads=%d", store->path, WAL_VERSION);
+		err = -EPROTO;
+	}
 	if (err != 0)
 		return err;
 	err = found == WAL_FOUND ? replay_found(store) : note_missing(store);

@@ -28,7 +28,7 @@ struct store;
 /* store_open: makes `directory` (mode 0700) when it is missing, its parent must exist.  bytes_max: the most the table
  * may grow to, at least STORE_BYTES_MIN; the log comes on top, and in data.mdb pages for copies, 32 times the log at
  * most.  0 or -errno; -EBUSY when another process (or this one) has it open, -EBADMSG when data.mdb is not ours, or
- * damaged (tree_check.h), which is said; nothing is done to it then. */
+ * damaged (tree_check.h), -EPROTO when the log is another version's; which is said, and nothing done to them then. */
 int store_open(struct store **out, const char *directory, size_t bytes_max);
 void store_close(struct store *store);
 /* The most memory that a store of this size takes: the log's buffer and LMDB's copies. */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "base/log.h"
 
 #define NAME "wal"
 #define NAME_NEW "wal.new"
@@ -63,8 +64,9 @@ static int read_front(struct wal *wal, enum wal_found *found)
 	int err = map_buffer(wal, wal->bytes);
 	if (err == 0)
 		err = read_whole(wal->fd, wal->buffer, WAL_PAGE_BYTES);
-	if (err == 0 && wal_decode_front(span_of(wal->buffer, WAL_PAGE_BYTES), wal->key))
-		*found = WAL_FOUND;
+	uint32_t version = err == 0 ? wal_decode_front(span_of(wal->buffer, WAL_PAGE_BYTES), wal->key) : 0;
+	if (version != 0)
+		*found = version == WAL_VERSION ? WAL_FOUND : WAL_FOREIGN;
 	return err;
 }
 
@@ -109,7 +111,8 @@ static int make_file(struct wal *wal, bool keep)
 		return err;
 	if (keep) { /* for whoever looks into it: a file system without links must not keep the rest from starting */
 		unlinkat(wal->directory_fd, NAME_DAMAGED, 0);
-		(void)linkat(wal->directory_fd, NAME, wal->directory_fd, NAME_DAMAGED, 0);
+		if (linkat(wal->directory_fd, NAME, wal->directory_fd, NAME_DAMAGED, 0) < 0)
+			log_warn("event=wal_keep file=" NAME_DAMAGED " error=%d", errno);
 	}
 	if (renameat(wal->directory_fd, NAME_NEW, wal->directory_fd, NAME) < 0)
 		return -errno;

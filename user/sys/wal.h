@@ -35,9 +35,10 @@ struct wal {
 	bool overflow;
 };
 
-enum wal_found { WAL_FOUND, WAL_MISSING, WAL_DAMAGED };
+enum wal_found { WAL_FOUND, WAL_MISSING, WAL_DAMAGED, WAL_FOREIGN };
 
-/* wal_open: opens the file when it is there and can be read; else it is to be made.  0 or -errno. */
+/* wal_open: opens the file when it is there and can be read; else it is to be made, but for one of another version
+ * (WAL_FOREIGN), which is not ours to touch.  0 or -errno. */
 int wal_open(struct wal *wal, int directory_fd, enum wal_found *found);
 void wal_close(struct wal *wal);
 

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sys/wal_format.h"
 
+#include "base/crc32c.h"
 #include "base/siphash.h"
-
-#define VERSION 1
 
 struct front {
 	char magic[12];
@@ -13,7 +12,7 @@ struct front {
 };
 
 struct head {
-	uint64_t checksum; /* of the rest of the record */
+	uint64_t checksum; /* SipHash of the rest of the head, and of the CRC of what follows */
 	uint64_t number, previous;
 	uint32_t bytes, page;
 };
@@ -25,7 +24,7 @@ static const char magic[12] = "tollbar wal";
 
 void wal_encode_front(uint8_t page[WAL_PAGE_BYTES], const uint8_t key[WAL_KEY_BYTES])
 {
-	struct front front = {.version = VERSION};
+	struct front front = {.version = WAL_VERSION};
 
 	memcpy(front.magic, magic, sizeof magic);
 	memcpy(front.key, key, sizeof front.key);
@@ -34,18 +33,18 @@ void wal_encode_front(uint8_t page[WAL_PAGE_BYTES], const uint8_t key[WAL_KEY_BY
 	memcpy(page, &front, sizeof front);
 }
 
-bool wal_decode_front(struct span file, uint8_t key[WAL_KEY_BYTES])
+uint32_t wal_decode_front(struct span file, uint8_t key[WAL_KEY_BYTES])
 {
 	struct front front;
 
 	if (file.bytes < WAL_PAGE_BYTES)
-		return false;
+		return 0;
 	memcpy(&front, file.at, sizeof front);
-	if (memcmp(front.magic, magic, sizeof magic) != 0 || front.version != VERSION ||
+	if (memcmp(front.magic, magic, sizeof magic) != 0 ||
 	    front.checksum != siphash(front.key, &front, offsetof(struct front, checksum)))
-		return false;
+		return 0;
 	memcpy(key, front.key, sizeof front.key);
-	return true;
+	return front.version;
 }
 
 uint8_t *wal_encode_op(uint8_t *at, const struct wal_op *op)
@@ -82,8 +81,13 @@ bool wal_next_op(struct span *changes, struct wal_op *op)
 static uint64_t checksum(const uint8_t *record, size_t bytes, const uint8_t key[WAL_KEY_BYTES])
 {
 	const size_t from = sizeof((struct head *)NULL)->checksum;
+	struct {
+		uint8_t head[WAL_HEAD_BYTES - sizeof(uint64_t)];
+		uint32_t changes;
+	} summed = {.changes = crc32c(0, record + WAL_HEAD_BYTES, bytes - WAL_HEAD_BYTES)};
 
-	return siphash(key, record + from, bytes - from);
+	memcpy(summed.head, record + from, sizeof summed.head);
+	return siphash(key, &summed, sizeof summed);
 }
 
 void wal_encode_record(uint8_t *record, size_t bytes, const uint8_t key[WAL_KEY_BYTES], uint64_t number,

@@ -10,9 +10,10 @@
  * and the page it stands in.  Numbers only grow, also over attempts that failed, so of all that a page may still hold
  * from earlier only what is newer than the newest known counts.  Integers are the machine's own, as in LMDB's files.
  *
- * The checksum is keyed with random bytes of the file: clients choose some of the bytes in a record, and must not be
- * able to write one that passes for a record of its own.  It is no protection against somebody who may read the
- * file. */
+ * The checksum is two.  CRC-32C of the changes finds what a crash tore or a disk lost.  SipHash, keyed with random bytes
+ * of the file, of that and the head, says that the head is one of this file's: clients choose some of the bytes in a
+ * record, and must not be able to write one that passes for a record of its own, and a page of an older file must not
+ * either.  It is no protection against somebody who may read the file. */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -37,9 +38,12 @@ static inline size_t wal_pages_of(size_t bytes)
 	return (bytes + WAL_PAGE_BYTES - 1) / WAL_PAGE_BYTES * WAL_PAGE_BYTES;
 }
 
-/* Page 0: all of it is written or read.  False: not a log, or its bytes have changed. */
+#define WAL_VERSION 2 /* 1 had SipHash of all */
+
+/* Page 0: all of it is written or read.  Gives its version, which fronts of every version say at the same place; 0: not a log,
+ * or its bytes have changed.  The key is there if it is WAL_VERSION. */
 void wal_encode_front(uint8_t page[WAL_PAGE_BYTES], const uint8_t key[WAL_KEY_BYTES]);
-bool wal_decode_front(struct span file, uint8_t key[WAL_KEY_BYTES]) __attribute__((warn_unused_result));
+uint32_t wal_decode_front(struct span file, uint8_t key[WAL_KEY_BYTES]) __attribute__((warn_unused_result));
 
 /* Writes one change; returns where the next goes.  The caller has WAL_CHANGE_BYTES + value.bytes there. */
 uint8_t *wal_encode_op(uint8_t *at, const struct wal_op *op);
