@@ -333,9 +333,9 @@ static void wheel_link(struct ledger *ledger, struct claim *claim)
 	ledger->wheel.cnt++;
 }
 
-static void wheel_arm(struct ledger *ledger, struct claim *claim, uint64_t delay_ms)
+static void wheel_arm(struct ledger *ledger, struct claim *claim, uint64_t from_tick, uint64_t delay_ms)
 {
-	claim->due_tick = tick_now(ledger) + delay_ms / ask_tick_ms() + 1;
+	claim->due_tick = from_tick + delay_ms / ask_tick_ms() + 1;
 	/* A slot that has been run in this turn already must not be taken for it. */
 	if (claim->due_tick <= ledger->wheel.tick)
 		claim->due_tick = ledger->wheel.tick + 1;
@@ -346,7 +346,8 @@ void ask_keep(struct ledger *ledger, struct claim *claim, uint64_t now_s)
 {
 	uint64_t until_s = claim->deadline_s + CLAIM_MARGIN_S + 1;
 
-	wheel_arm(ledger, claim, until_s > now_s ? (until_s - now_s) * 1000 : 0);
+	/* As of when the wheel was turned last: if that is too early it is kept again, and no clock is asked here. */
+	wheel_arm(ledger, claim, ledger->wheel.tick, until_s > now_s ? (until_s - now_s) * 1000 : 0);
 }
 
 static void expire(struct ledger *ledger, struct claim *claim)
@@ -392,7 +393,7 @@ void ask_later(struct ledger *ledger, struct claim *claim, uint64_t now_s)
 		if (delay_ms > last_ms)
 			delay_ms = last_ms;
 	}
-	wheel_arm(ledger, claim, delay_ms);
+	wheel_arm(ledger, claim, tick_now(ledger), delay_ms);
 }
 
 static void due(struct ledger *ledger, struct claim *claim, uint64_t now_s)
@@ -402,7 +403,7 @@ static void due(struct ledger *ledger, struct claim *claim, uint64_t now_s)
 	} else if (claim->state == CLAIM_UNKNOWN) {
 		ask_again(ledger, claim);
 	} else if (now_s <= claim->deadline_s + CLAIM_MARGIN_S) {
-		ask_keep(ledger, claim, now_s); /* the clock was set back */
+		ask_keep(ledger, claim, now_s); /* the clock was set back, or the wheel turned late */
 	} else {
 		ledger_free(ledger, claim);
 	}

@@ -192,10 +192,15 @@ static void resolve(struct record *record)
 	}
 }
 
-static struct claim *rebuild(struct ledger *ledger, const struct record *record)
+struct found {
+	struct record record;
+	uint64_t hash;
+};
+
+static struct claim *rebuild(struct ledger *ledger, const struct found *found)
 {
-	uint64_t hash = table_hash(&ledger->table, &record->key);
-	struct claim *claim = table_claim(&ledger->table, &record->key, hash, NULL);
+	const struct record *record = &found->record;
+	struct claim *claim = table_claim(&ledger->table, &record->key, found->hash, NULL);
 
 	if (claim == NULL)
 		return NULL;
@@ -216,8 +221,9 @@ static struct claim *rebuild(struct ledger *ledger, const struct record *record)
 }
 
 /* Puts one record's claim where it goes on from. */
-static int recover(struct ledger *ledger, struct record *record, uint64_t now_s)
+static int recover(struct ledger *ledger, struct found *found, uint64_t now_s)
 {
+	struct record *record = &found->record;
 	enum claim_state before = record->state;
 
 	resolve(record);
@@ -230,7 +236,7 @@ static int recover(struct ledger *ledger, struct record *record, uint64_t now_s)
 	if (record_final(record->state) && !changed &&
 	    (record->state == CLAIM_RELEASED || record->deadline_s + CLAIM_MARGIN_S < now_s))
 		return 0;
-	struct claim *claim = rebuild(ledger, record);
+	struct claim *claim = rebuild(ledger, found);
 	if (claim == NULL) {
 		log_error("event=ledger_small claims_max=%zu", ledger->config.claims_max);
 		return -ENOBUFS;
@@ -246,24 +252,31 @@ static int recover(struct ledger *ledger, struct record *record, uint64_t now_s)
 	return 0;
 }
 
+/* Each one while the next is read: its place in the table is on its way to the cache by then. */
 static int recover_all(struct ledger *ledger)
 {
 	uint64_t now_s = clock_unix_s(), id = RECORD_HEADER_KEY + 1;
+	struct found pair[2], *next = &pair[0], *last = NULL;
 	struct span stored;
-	struct record record;
 	int err;
 
 	for (; (err = store_seek(ledger->store, &id, &stored)) == 0; id++) {
-		if (!record_decode(&record, id, stored)) {
+		if (!record_decode(&next->record, id, stored)) {
 			log_error("event=claim_record_bad claim=%llu bytes=%zu", (unsigned long long)id, stored.bytes);
 			count(&ledger->counts.corrupt);
 			continue;
 		}
-		err = recover(ledger, &record, now_s);
+		next->hash = table_hash(&ledger->table, &next->record.key);
+		table_expect(&ledger->table, next->hash);
+		err = last != NULL ? recover(ledger, last, now_s) : 0;
 		if (err != 0)
 			return err;
+		last = next;
+		next = last == &pair[0] ? &pair[1] : &pair[0];
 	}
-	return err == -ENOENT ? 0 : err;
+	if (err == -ENOENT)
+		err = last != NULL ? recover(ledger, last, now_s) : 0;
+	return err;
 }
 
 static int check_header(struct ledger *ledger)

@@ -2,21 +2,28 @@
 #include "claim_table.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 
 #include "base/assert.h"
 #include "base/siphash.h"
 
-static void lists_init(struct table *table)
+/* Zeros.  Claims are found all over it: without huge pages most lookups would miss the TLB as well. */
+static void *map(size_t cnt, size_t bytes)
 {
-	for (uint32_t i = 0; i < table->claims_max; i++)
-		table->claims[i].list_next = i + 1 < table->claims_max ? i + 1 : CLAIM_NONE;
-	for (uint32_t i = 0; i < table->staged_max; i++)
-		table->staged[i].next = i + 1 < table->staged_max ? i + 1 : CLAIM_NONE;
-	table->claim_free = table->staged_free = 0;
-	memset(table->buckets, 0xff, (table->bucket_mask + 1) * sizeof *table->buckets);
+	void *at = mmap(NULL, cnt * bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (at == MAP_FAILED)
+		return NULL;
+	madvise(at, cnt * bytes, MADV_HUGEPAGE); /* a kernel without them: slower, not wrong */
+	return at;
+}
+
+static void unmap(void *at, size_t cnt, size_t bytes)
+{
+	if (at != NULL)
+		munmap(at, cnt * bytes);
 }
 
 int table_init(struct table *table, size_t claims_max, size_t staged_max)
@@ -30,9 +37,10 @@ int table_init(struct table *table, size_t claims_max, size_t staged_max)
 	table->claims_max = claims_max;
 	table->staged_max = staged_max;
 	table->bucket_mask = bucket_cnt - 1;
-	table->claims = calloc(claims_max, sizeof *table->claims);
-	table->staged = calloc(staged_max, sizeof *table->staged);
-	table->buckets = calloc(bucket_cnt, sizeof *table->buckets);
+	table->claim_free = table->staged_free = CLAIM_NONE;
+	table->claims = map(claims_max, sizeof *table->claims);
+	table->staged = map(staged_max, sizeof *table->staged);
+	table->buckets = map(bucket_cnt, sizeof *table->buckets);
 	for (size_t i = 0; i < TABLE_SHARDS; i++)
 		pthread_mutex_init(&table->shards[i].lock, NULL);
 	pthread_mutex_init(&table->free_lock, NULL);
@@ -40,7 +48,7 @@ int table_init(struct table *table, size_t claims_max, size_t staged_max)
 		return -ENOMEM;
 	if (getrandom(table->hash_key, sizeof table->hash_key, 0) != sizeof table->hash_key)
 		return -EIO;
-	lists_init(table);
+	memset(table->buckets, 0xff, bucket_cnt * sizeof *table->buckets);
 	return 0;
 }
 
@@ -49,9 +57,9 @@ void table_fini(struct table *table)
 	for (size_t i = 0; i < TABLE_SHARDS; i++)
 		pthread_mutex_destroy(&table->shards[i].lock);
 	pthread_mutex_destroy(&table->free_lock);
-	free(table->buckets);
-	free(table->staged);
-	free(table->claims);
+	unmap(table->buckets, table->bucket_mask + 1, sizeof *table->buckets);
+	unmap(table->staged, table->staged_max, sizeof *table->staged);
+	unmap(table->claims, table->claims_max, sizeof *table->claims);
 }
 
 uint64_t table_hash(const struct table *table, const struct claim_key *key)
@@ -106,6 +114,27 @@ void table_unlink(struct table *table, struct claim *claim)
 	claim->linked = false;
 }
 
+/* One that was given back, else one that was never used, whose page may not even be there yet. */
+static uint32_t pop_claim(struct table *table)
+{
+	uint32_t index = table->claim_free;
+
+	if (index == CLAIM_NONE)
+		return table->claims_used++;
+	table->claim_free = table->claims[index].list_next;
+	return index;
+}
+
+static uint32_t pop_staged(struct table *table)
+{
+	uint32_t index = table->staged_free;
+
+	if (index == CLAIM_NONE)
+		return table->staged_used++;
+	table->staged_free = table->staged[index].next;
+	return index;
+}
+
 /* Both or nothing. */
 static struct claim *take_free(struct table *table, bool staged, uint32_t *staged_index)
 {
@@ -113,13 +142,13 @@ static struct claim *take_free(struct table *table, bool staged, uint32_t *stage
 
 	*staged_index = CLAIM_NONE;
 	pthread_mutex_lock(&table->free_lock);
-	if (table->claim_free != CLAIM_NONE && (!staged || table->staged_free != CLAIM_NONE)) {
-		claim = &table->claims[table->claim_free];
-		table->claim_free = claim->list_next;
-		if (staged) {
-			*staged_index = table->staged_free;
-			table->staged_free = table->staged[*staged_index].next;
-		}
+	bool have = table->claim_free != CLAIM_NONE || table->claims_used < table->claims_max;
+	if (staged)
+		have = have && (table->staged_free != CLAIM_NONE || table->staged_used < table->staged_max);
+	if (have) {
+		claim = &table->claims[pop_claim(table)];
+		if (staged)
+			*staged_index = pop_staged(table);
 	}
 	pthread_mutex_unlock(&table->free_lock);
 	return claim;

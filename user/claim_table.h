@@ -2,7 +2,7 @@
 #ifndef TOLLBAR_CLAIM_TABLE_H
 #define TOLLBAR_CLAIM_TABLE_H
 /* claim_table.h: the claims in memory: a hash of fixed-size entries, and a small pool of payments on their way to the
- * journal.  Everything is allocated at init; running out is NULL.
+ * journal.  Everything is reserved at init, and its pages come with their first use; running out is NULL.
  *
  * A shard lock covers the entries of its buckets: their place in the chain and the fields marked (lock).  Fields marked
  * (ledger) belong to the ledger thread alone. */
@@ -58,15 +58,16 @@ struct table {
 	struct {
 		pthread_mutex_t lock;
 	} __attribute__((aligned(64))) shards[TABLE_SHARDS];
-	pthread_mutex_t free_lock; /* of the two free lists; taken inside a shard lock, never around one */
+	pthread_mutex_t
+		free_lock; /* of what is free and what was ever used; taken inside a shard lock, never around one */
 	uint8_t hash_key[16];
 	uint64_t bucket_mask;
 	uint32_t *buckets;
 	struct claim *claims;
-	uint32_t claim_free;
+	uint32_t claim_free, claims_used; /* given back; ever taken */
 	size_t claims_max;
 	struct staged *staged;
-	uint32_t staged_free;
+	uint32_t staged_free, staged_used;
 	size_t staged_max;
 };
 
@@ -78,6 +79,12 @@ uint64_t table_hash(const struct table *table, const struct claim_key *key);
 /* The lock of the shard that keys with this hash live in. */
 void table_lock(struct table *table, uint64_t hash);
 void table_unlock(struct table *table, uint64_t hash);
+
+/* A claim with this hash will be looked for or linked soon: fetches where. */
+static inline void table_expect(const struct table *table, uint64_t hash)
+{
+	__builtin_prefetch(&table->buckets[hash & table->bucket_mask], 1);
+}
 
 /* Under the lock: is the key taken? */
 bool table_find(const struct table *table, const struct claim_key *key, uint64_t hash);

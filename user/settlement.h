@@ -66,10 +66,14 @@ struct proof {
 /* A job's name goes into a path: nothing in it but what stands for itself, and no dot segment.  Empty is good: no job. */
 static inline bool settlement_job_good(const char job[SETTLE_JOB_BYTES_MAX])
 {
-	static const char good[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.:";
-	size_t bytes = strnlen(job, SETTLE_JOB_BYTES_MAX);
+	size_t bytes = 0;
 
-	return bytes < SETTLE_JOB_BYTES_MAX && strspn(job, good) == bytes && job[0] != '.';
+	for (; bytes < SETTLE_JOB_BYTES_MAX && job[bytes] != 0; bytes++) {
+		char c = job[bytes], letter = (char)(c | 32);
+		if (!((letter >= 'a' && letter <= 'z') || (c >= '0' && c <= ':') || c == '-' || c == '_' || c == '.'))
+			return false;
+	}
+	return bytes < SETTLE_JOB_BYTES_MAX && job[0] != '.';
 }
 
 #endif

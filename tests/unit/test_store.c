@@ -114,6 +114,70 @@ TEST(store_walks_in_number_order)
 	remove_directory();
 }
 
+/* A walk goes on from where it stands; what changes meanwhile, before it, behind it or under it, must not lead it astray. */
+TEST(store_walks_while_it_changes)
+{
+	enum { KEYS = 2000, STEPS = 20000 };
+	static bool have[KEYS + 1];
+	unsigned seed = (unsigned)getpid();
+	uint64_t at = 0, found;
+	struct store *store;
+	struct span value;
+
+	printf("seed %u\n", seed);
+	make_directory();
+	CHECK_NEED(store_open(&store, directory, 8 << 20) == 0);
+	CHECK_NEED(store_begin(store) == 0);
+	for (int i = 0; i < STEPS; i++) {
+		uint64_t key = (uint64_t)rand_r(&seed) % KEYS;
+		switch (rand_r(&seed) % 16) {
+		case 0:
+			at = key;
+			break;
+		case 1: /* where it stands, or beside that */
+			key = at + key % 3 > 0 ? at + key % 3 - 1 : 0;
+			__attribute__((fallthrough));
+		case 2:
+			if (key < KEYS) {
+				CHECK_EQ(store_del(store, key), have[key] ? 0 : -ENOENT);
+				have[key] = false;
+			}
+			break;
+		case 3:
+		case 4:
+		case 5:
+			put_number(store, key, key);
+			have[key] = true;
+			break;
+		case 6:
+			CHECK_EQ(store_get(store, key, &value), have[key] ? 0 : -ENOENT);
+			CHECK_EQ(store_last(store, &found), 0);
+			break;
+		case 7:
+			if (key % 8 == 0) {
+				CHECK_EQ(store_commit(store), 0);
+				CHECK_EQ(store_begin(store), 0);
+			}
+			break;
+		default:
+			for (found = at; found < KEYS && !have[found]; found++)
+				;
+			if (store_seek(store, &at, &value) != 0) {
+				CHECK_EQ(found, KEYS);
+				at = 0;
+				break;
+			}
+			CHECK_EQ(at, found);
+			CHECK(value.bytes == sizeof found && memcmp(value.at, &found, sizeof found) == 0);
+			at++;
+			break;
+		}
+	}
+	store_abort(store);
+	store_close(store);
+	remove_directory();
+}
+
 TEST(store_is_opened_once)
 {
 	struct store *store, *second;

@@ -16,6 +16,7 @@ struct tree {
 	struct MDB_env *env; /* NULL after tree_begin failed to open it anew */
 	struct MDB_txn *txn;
 	struct MDB_cursor *cursor; /* of txn; opened when first sought */
+	uint64_t walked;	   /* the key that it stands at, if nothing has changed since it was sought */
 	unsigned entries, state;
 };
 
