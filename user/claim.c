@@ -3,7 +3,8 @@
  *
  * What a crash left is resolved at the next ledger_open (claim_journal.c):
  *
- *   taken, exact           released: an exact answer leaves only after settlement, so nothing was served
+ *   taken, exact           released: an exact answer leaves only after settlement, so nothing was served.  Where the log
+ *                          has lost commits a settlement may be among them: then as upto
  *   taken, upto            settled for nothing: bytes may have left before `forwarded` was on disk.  The nonce stays
  *                          burned, so it was served at most once, and nobody is charged for what cannot be shown
  *   forwarded              owed, with the amount recorded last

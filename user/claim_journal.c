@@ -170,14 +170,14 @@ int journal_room(struct ledger *ledger)
 
 /* --- start --- */
 
-/* What a crash left → what is known of it (claim.c says why). */
-static void resolve(struct record *record)
+/* What a crash left → what is known of it (claim.c says why).  commits_lost: a later record of it may be among them. */
+static void resolve(struct record *record, bool commits_lost)
 {
 	static const struct word zero;
 
 	switch (record->state) {
 	case CLAIM_TAKEN:
-		record->state = record->payment.method == METHOD_UPTO ? CLAIM_SETTLED : CLAIM_RELEASED;
+		record->state = record->payment.method == METHOD_UPTO || commits_lost ? CLAIM_SETTLED : CLAIM_RELEASED;
 		record->amount_due = zero;
 		break;
 	case CLAIM_FORWARDED:
@@ -226,7 +226,7 @@ static int recover(struct ledger *ledger, struct found *found, uint64_t now_s)
 	struct record *record = &found->record;
 	enum claim_state before = record->state;
 
-	resolve(record);
+	resolve(record, store_damage(ledger->store) > 0);
 	if (ledger->config.recovered != NULL)
 		ledger->config.recovered(ledger->config.recovered_ctx, &record->payment, &record->offer, record->state,
 					 &record->amount_due, record->taken_s);

@@ -12,6 +12,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/u256.h"
 
 #define STORE_DELAY_MS_MIN 50
 #define STORE_DELAY_MS_MAX 2000
@@ -105,7 +106,10 @@ static bool take_snapshot(struct ledger *ledger, struct claim *claim, struct bat
 {
 	table_lock(&ledger->table, claim->hash);
 	claim->queued = false;
-	*item = (struct batch_item){claim, (enum claim_state)claim->state, is_fresh(claim), claim->drawn};
+	*item = (struct batch_item){.claim = claim,
+				    .state = (enum claim_state)claim->state,
+				    .fresh = is_fresh(claim),
+				    .drawn = claim->drawn};
 	claim->drawn = NULL;
 	*amount_due = claim->amount_due;
 	int error = claim->error;
@@ -155,7 +159,15 @@ static void lose(struct ledger *ledger, struct claim *claim)
 	ask_keep(ledger, claim, clock_unix_s());
 }
 
-/* Writes one claim into the running transaction. */
+static bool costs(enum claim_state state, const struct word *amount_due)
+{
+	static const struct word zero;
+
+	return (state == CLAIM_OWED || state == CLAIM_FORWARDED) && u256_compare(amount_due->at, zero.at) != 0;
+}
+
+/* Writes one claim into the running transaction.  Its first record is never that of a debt: a commit that fails may be
+ * on the disk after all, its request is told that nothing is charged, and what a start finds owed is settled. */
 static int write_one(struct ledger *ledger, struct claim *claim, uint64_t now_s)
 {
 	struct batch_item *item = &ledger->batch[ledger->batch_cnt];
@@ -168,8 +180,13 @@ static int write_one(struct ledger *ledger, struct claim *claim, uint64_t now_s)
 		drop_fresh(ledger, item);
 		return 0;
 	}
-	if (item->state == CLAIM_OWED && claim->slot == NULL && ask_begin(ledger, claim))
+	if (item->fresh && costs(item->state, &amount_due)) {
+		put_back(ledger, item);
+		*item = (struct batch_item){.claim = claim, .state = CLAIM_TAKEN, .fresh = true, .more = true};
+		memset(&amount_due, 0, sizeof amount_due);
+	} else if (item->state == CLAIM_OWED && claim->slot == NULL && ask_begin(ledger, claim)) {
 		item->state = CLAIM_SETTLING;
+	}
 	ledger->batch_cnt++;
 	int err = journal_write(ledger, claim, &record, item->state, &amount_due, now_s);
 	if (err == -EBADMSG) {
@@ -217,6 +234,9 @@ static void act(struct ledger *ledger, const struct batch_item *item)
 	tell_durable(ledger, item);
 	switch (item->state) {
 	case CLAIM_TAKEN:
+		if (item->more)
+			ledger_work(ledger, claim);
+		break;
 	case CLAIM_FORWARDED:
 		break;
 	case CLAIM_RELEASED:

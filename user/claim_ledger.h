@@ -46,6 +46,7 @@ struct batch_item {
 	struct claim *claim;
 	enum claim_state state;
 	bool fresh;		  /* first record of this claim */
+	bool more;		  /* it costs something by now, and this record does not say so yet */
 	struct claim_wait *drawn; /* waited for this state */
 };
 

@@ -4,6 +4,7 @@
 #include "../../user/claim_journal.c"
 
 #include "claim_fixture.h"
+#include "sys/wal_format.h"
 
 /* --- what a crash left --- */
 
@@ -199,6 +200,91 @@ TEST(claim_lost_log_is_counted)
 	ledger_stats(ledger, &stats);
 	CHECK_EQ(stats.corrupt, 0);
 	stop();
+	cleanup();
+}
+
+/* --- a log that lost commits --- */
+
+struct file_copy {
+	char path[128];
+	uint8_t *at;
+	size_t bytes;
+};
+
+static struct file_copy copy_file(const char *name)
+{
+	struct file_copy copy;
+
+	snprintf(copy.path, sizeof copy.path, "%s/%s", directory, name);
+	FILE *file = fopen(copy.path, "r");
+	CHECK_NEED(file != NULL && fseek(file, 0, SEEK_END) == 0);
+	copy.bytes = (size_t)ftell(file);
+	copy.at = malloc(copy.bytes);
+	rewind(file);
+	CHECK_NEED(copy.at != NULL && fread(copy.at, 1, copy.bytes, file) == copy.bytes);
+	fclose(file);
+	return copy;
+}
+
+static void put_back_file(const struct file_copy *copy)
+{
+	FILE *file = fopen(copy->path, "w");
+
+	CHECK_NEED(file != NULL && fwrite(copy->at, 1, copy->bytes, file) == copy->bytes);
+	CHECK_EQ(fclose(file), 0);
+}
+
+/* Starts from these two files, as after a crash, and ends. */
+static void see_files(const struct file_copy *table, const struct file_copy *log)
+{
+	put_back_file(table);
+	put_back_file(log);
+	memset(seen, 0, sizeof seen);
+	config.recovered = note_recovered;
+	start();
+	CHECK(next_asked(50) == NULL);
+	stop();
+}
+
+/* Settled, so its answer was served; then the disk forgets that it was. */
+TEST(claim_taken_is_not_free_again_when_the_log_lost_commits)
+{
+	struct sale served, upto, last;
+	struct claim_key *key = &served.permit.key;
+
+	setup();
+	start();
+	sale_init(&upto, METHOD_UPTO, 3, 60);
+	take_durably(&upto);
+	sale_init(&served, METHOD_EIP3009, 1, 60);
+	take_durably(&served);
+	owe(&served, 1000);
+	answer(must_ask(), CLAIM_SETTLED, "");
+	CHECK(mailed(&served.settled));
+	sale_init(&last, METHOD_PERMIT2, 2, 60);
+	take_durably(&last);
+	struct file_copy table = copy_file("data.mdb"), log = copy_file("wal");
+	stop();
+	see_files(&table, &log);
+	CHECK(seen[1].state == CLAIM_SETTLED && seen[1].amount_due == 1000);
+	CHECK_EQ(seen[2].state, CLAIM_RELEASED);
+
+	size_t page = log.bytes / WAL_PAGE_BYTES - 1;
+	while (page > 0 && log.at[page * WAL_PAGE_BYTES] == 0)
+		page--;
+	CHECK_NEED(page > 3); /* the last claim; before it: settled, settling, taken */
+	log.at[(page - 1) * WAL_PAGE_BYTES + WAL_HEAD_BYTES + 100] ^= 1;
+	log.at[(page - 2) * WAL_PAGE_BYTES + WAL_HEAD_BYTES + 100] ^= 1;
+	expect_errors();
+	see_files(&table, &log);
+	for (uint64_t i = 1; i <= 3; i++)
+		CHECK(seen[i].state == CLAIM_SETTLED && seen[i].amount_due == 0 && seen[i].records == 1);
+	start(); /* by now the log is whole again, and nothing is released for that */
+	CHECK_EQ(seen[1].state, CLAIM_SETTLED);
+	CHECK(claim_seen(ledger, key) && claim_seen(ledger, &last.permit.key));
+	stop();
+	free(table.at);
+	free(log.at);
 	cleanup();
 }
 
