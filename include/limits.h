@@ -27,6 +27,9 @@
 #define URL_BYTES_MAX 256  /* with the final zero */
 #define PATH_BYTES_MAX 256 /* with the final zero */
 #define PAYER_MODELS_MAX 16
+/* A contract account's signature (ERC-1271): fourteen keys', or a passkey's with all that goes with it.  With it a claim's
+ * record still fits where others do: 995 + 960 - 65 bytes are below STORE_VALUE_BYTES_MAX. */
+#define SIGNATURE_BYTES_MAX 960
 
 /* Time rules of a payment, seconds. */
 #define SETTLE_MARGIN_S 6   /* deadline >= now + 6: what @x402/evm 2.27 requires */

@@ -62,7 +62,8 @@ int journal_write(struct ledger *ledger, struct claim *claim, struct record *rec
 		  const struct word *amount_due, uint64_t now_s)
 {
 	bool fresh = claim->staged != CLAIM_NONE;
-	uint8_t bytes[RECORD_BYTES];
+	uint8_t bytes[RECORD_BYTES_MAX];
+	_Static_assert(sizeof bytes <= STORE_VALUE_BYTES_MAX, "a record is one value");
 
 	if (fresh) {
 		claim->id = ledger->next_id++;
@@ -90,9 +91,9 @@ int journal_write(struct ledger *ledger, struct claim *claim, struct record *rec
 		bool up;
 		record->facilitator = ledger->config.pick(ledger->config.submit_ctx, &record->offer, &up);
 	}
-	record_encode(bytes, record);
-	return fresh ? store_append(ledger->store, claim->id, bytes, sizeof bytes)
-		     : store_put(ledger->store, claim->id, bytes, sizeof bytes);
+	size_t record_bytes = record_encode(bytes, record);
+	return fresh ? store_append(ledger->store, claim->id, bytes, record_bytes)
+		     : store_put(ledger->store, claim->id, bytes, record_bytes);
 }
 
 /* --- room --- */

@@ -188,8 +188,9 @@ static bool coherent(const struct record *record)
 	const struct offer *offer = &record->offer;
 	uint64_t deadline_s;
 
-	return record->state >= CLAIM_TAKEN && record->state <= CLAIM_EXPIRED && payment->version >= 1 &&
-	       payment->version <= 2 && payment->method >= METHOD_EIP3009 && payment->method <= METHOD_UPTO &&
+	return payment->signature_rest_bytes <= sizeof payment->signature_rest && record->state >= CLAIM_TAKEN &&
+	       record->state <= CLAIM_EXPIRED && payment->version >= 1 && payment->version <= 2 &&
+	       payment->method >= METHOD_EIP3009 && payment->method <= METHOD_UPTO &&
 	       payment->method == offer->method && u256_to_u64(&deadline_s, payment->deadline.at) &&
 	       deadline_s == record->deadline_s && record->key.chain_id == offer->chain_id &&
 	       memcmp(&record->key.from, &payment->from, sizeof payment->from) == 0 &&
@@ -197,24 +198,28 @@ static bool coherent(const struct record *record)
 	       u256_compare(record->amount_due.at, offer->amount.at) <= 0 && settlement_job_good(record->job);
 }
 
-void record_encode(uint8_t out[RECORD_BYTES], const struct record *record)
+size_t record_encode(uint8_t out[RECORD_BYTES_MAX], const struct record *record)
 {
 	struct record copy = *record; /* the walk writes back what it reads */
+	const struct payment *payment = &record->payment;
+	size_t record_bytes = RECORD_BYTES + payment->signature_rest_bytes;
 	struct codec codec = walk(out, false);
 
 	ASSERT(coherent(record));
 	codec.at += HEAD_BYTES;
 	record_fields(&codec, &copy);
 	ASSERT(codec.at == codec.end);
+	memcpy(out + RECORD_BYTES, payment->signature_rest, payment->signature_rest_bytes);
 	codec = walk(out, false);
 	number(&codec, RECORD_VERSION, 2);
-	number(&codec, RECORD_BYTES, 2);
-	number(&codec, checksum(record->id, out, RECORD_BYTES), 4);
+	number(&codec, record_bytes, 2);
+	number(&codec, checksum(record->id, out, record_bytes), 4);
+	return record_bytes;
 }
 
 bool record_decode(struct record *record, uint64_t id, struct span stored)
 {
-	if (stored.bytes != RECORD_BYTES)
+	if (stored.bytes < RECORD_BYTES || stored.bytes > RECORD_BYTES_MAX)
 		return false;
 	struct codec codec = walk((uint8_t *)(uintptr_t)stored.at, true); /* which only reads */
 	if (number(&codec, 0, 2) != RECORD_VERSION || number(&codec, 0, 2) != stored.bytes ||
@@ -223,5 +228,7 @@ bool record_decode(struct record *record, uint64_t id, struct span stored)
 	memset(record, 0, sizeof *record);
 	record->id = id;
 	record_fields(&codec, record);
+	record->payment.signature_rest_bytes = (uint16_t)(stored.bytes - RECORD_BYTES);
+	memcpy(record->payment.signature_rest, stored.at + RECORD_BYTES, record->payment.signature_rest_bytes);
 	return !codec.bad && coherent(record);
 }

@@ -13,6 +13,8 @@
 
 #define RECORD_VERSION 3
 #define RECORD_BYTES 995 /* four to an LMDB page; counted by record_encode */
+/* With a signature of more than 65 bytes, whose rest stands behind everything else. */
+#define RECORD_BYTES_MAX (RECORD_BYTES + SIGNATURE_BYTES_MAX - 65)
 
 struct record {
 	uint64_t id;
@@ -39,7 +41,8 @@ extern const uint8_t record_header[RECORD_HEADER_BYTES];
 /* The version it says; 0: it is not a ledger's. */
 unsigned record_header_version(struct span stored);
 
-void record_encode(uint8_t out[RECORD_BYTES], const struct record *record);
+/* Returns bytes written. */
+size_t record_encode(uint8_t out[RECORD_BYTES_MAX], const struct record *record);
 
 /* False: wrong length, version or checksum, not the record of this id, or fields that contradict each other.  Nothing of
  * *record may then be used. */

@@ -40,6 +40,9 @@ struct payment {
 	struct address spender;	    /* Permit2: spender; EIP-3009: zero */
 	struct address facilitator; /* upto: witness.facilitator; else zero */
 	uint8_t signature[65];	    /* r, s, v as sent */
+	/* Of a signature that is longer, what follows: no key's, so only the payer's own code can say yes to it. */
+	uint16_t signature_rest_bytes;
+	uint8_t signature_rest[SIGNATURE_BYTES_MAX - 65];
 
 	/* What the client says it accepted (v2 `accepted`, v1 scheme and network): used to find our offer and to refuse
 	 * a mismatch, never as a value.  v1 carries only scheme and network: has_terms is false. */

@@ -385,6 +385,8 @@ static enum reason open_session(struct sessions *sessions, struct session_draw *
 		.join_until_s = permit->deadline_s - route->session.margin_s,
 	};
 	memset(session->payment.signature, 0, sizeof session->payment.signature);
+	memset(session->payment.signature_rest, 0, sizeof session->payment.signature_rest);
+	session->payment.signature_rest_bytes = 0;
 	/* A payment that brings less than the margin is for those who come with it; it is settled when they are done. */
 	bool late = session->join_until_s <= now_s;
 	session->close_s = permit->deadline_s - (late ? LATE_CLOSE_S : route->session.margin_s / 2);

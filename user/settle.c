@@ -19,7 +19,7 @@
 #include "sys/fetch.h"
 
 /* A v2 body is about 2.5 KiB; names of 64 bytes, each escaped to six, in three places stay below 8 KiB. */
-#define BODY_BYTES_MAX 8192
+#define BODY_BYTES_MAX (8192 + 2 * SIGNATURE_BYTES_MAX)
 #define ANSWER_BYTES_MAX 65536
 #define WAIT_MS 1000
 #define DOWN_MS 5000

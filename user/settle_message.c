@@ -44,7 +44,7 @@ static void decimal_member(struct json_writer *json, const char *name, const str
 
 static void hex_member(struct json_writer *json, const char *name, const uint8_t *at, size_t bytes)
 {
-	char quoted[1 + HEX_BYTES(sizeof((struct payment *)0)->signature) + 1];
+	char quoted[1 + HEX_BYTES(SIGNATURE_BYTES_MAX) + 1];
 
 	quoted[0] = '"';
 	hex_encode(quoted + 1, at, bytes);
@@ -130,15 +130,18 @@ static bool requirements(struct json_writer *json, unsigned version, const struc
 	return true;
 }
 
-/* Tokens' ecrecover knows 27 and 28 only; clients may send 0 and 1 for EIP-3009, and decode lets them. */
+/* Tokens' ecrecover knows 27 and 28 only; clients may send 0 and 1 for EIP-3009, and decode lets them.  A longer signature
+ * is its account's own affair. */
 static void signature_member(struct json_writer *json, const struct payment *payment)
 {
-	uint8_t signature[sizeof payment->signature];
+	uint8_t signature[SIGNATURE_BYTES_MAX];
+	const size_t key_bytes = sizeof payment->signature, rest_bytes = payment->signature_rest_bytes;
 
-	memcpy(signature, payment->signature, sizeof signature);
-	if (payment->method == METHOD_EIP3009 && signature[64] < 27)
+	memcpy(signature, payment->signature, key_bytes);
+	memcpy(signature + key_bytes, payment->signature_rest, rest_bytes);
+	if (payment->method == METHOD_EIP3009 && rest_bytes == 0 && signature[64] < 27)
 		signature[64] = (uint8_t)(signature[64] + 27);
-	hex_member(json, "signature", signature, sizeof signature);
+	hex_member(json, "signature", signature, key_bytes + rest_bytes);
 }
 
 static void authorization(struct json_writer *json, const struct payment *payment)

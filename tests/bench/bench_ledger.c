@@ -141,13 +141,14 @@ static void open_plain(void)
 static double run_plain(const struct sale *sales)
 {
 	static uint8_t record[RECORD_BYTES];
+	_Static_assert(sizeof sales[0].payment >= sizeof record, "other bytes in each");
 	uint64_t from = clock_ns();
 
 	for (size_t i = 0; i < TXNS; i++) {
 		MDB_txn *txn;
 		struct claim_key key = sales[i].permit.key;
 		MDB_val k = {sizeof key, &key}, v = {sizeof record, record};
-		memcpy(record, &sales[i].payment, sizeof sales[i].payment);
+		memcpy(record, &sales[i].payment, sizeof record);
 		bool put = mdb_txn_begin(plain.env, NULL, 0, &txn) == 0 &&
 			   mdb_put(txn, plain.table, &k, &v, MDB_NOOVERWRITE) == 0 && mdb_txn_commit(txn) == 0;
 		ASSERT(put);
@@ -192,11 +193,11 @@ static void append_claim(struct store *store, uint64_t id)
 				.deadline_s = now_s + offer.max_timeout_s,
 				.offer = offer,
 				.amount_due = offer.amount};
-	uint8_t bytes[RECORD_BYTES];
+	uint8_t bytes[RECORD_BYTES_MAX];
 
 	fill_payment(&record.payment, &record.key, id);
 	record_encode(bytes, &record);
-	int err = store_append(store, id, bytes, sizeof bytes);
+	int err = store_append(store, id, bytes, RECORD_BYTES);
 	ASSERT(err == 0);
 }
 

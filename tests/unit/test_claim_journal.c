@@ -10,10 +10,10 @@
 
 static void write_record(struct store *store, uint64_t id, const struct record *record)
 {
-	uint8_t bytes[RECORD_BYTES];
+	uint8_t bytes[RECORD_BYTES_MAX];
 
-	record_encode(bytes, record);
-	CHECK_EQ(store_put(store, id, bytes, sizeof bytes), 0);
+	size_t record_bytes = record_encode(bytes, record);
+	CHECK_EQ(store_put(store, id, bytes, record_bytes), 0);
 }
 
 static struct record record_of(const struct sale *sale, uint64_t id, enum claim_state state, uint64_t amount)
@@ -136,7 +136,7 @@ TEST(claim_corrupt_record_is_reported_and_not_trusted)
 	struct store *store;
 	struct span value;
 	struct sale sale;
-	uint8_t bytes[RECORD_BYTES];
+	uint8_t bytes[RECORD_BYTES_MAX];
 
 	setup();
 	config.recovered = note_recovered;
@@ -152,13 +152,13 @@ TEST(claim_corrupt_record_is_reported_and_not_trusted)
 	CHECK_NEED(store_open(&store, directory, 64 << 20) == 0);
 	CHECK_EQ(store_begin(store), 0);
 	CHECK_EQ(store_get(store, 2, &value), 0); /* one bit */
-	memcpy(bytes, value.at, sizeof bytes);
+	memcpy(bytes, value.at, RECORD_BYTES);
 	bytes[300] ^= 0x10;
-	CHECK_EQ(store_put(store, 2, bytes, sizeof bytes), 0);
+	CHECK_EQ(store_put(store, 2, bytes, RECORD_BYTES), 0);
 	CHECK_EQ(store_put(store, 3, bytes, 100), 0); /* cut */
 	CHECK_EQ(store_get(store, 1, &value), 0);     /* another claim's */
-	memcpy(bytes, value.at, sizeof bytes);
-	CHECK_EQ(store_put(store, 4, bytes, sizeof bytes), 0);
+	memcpy(bytes, value.at, RECORD_BYTES);
+	CHECK_EQ(store_put(store, 4, bytes, RECORD_BYTES), 0);
 	CHECK_EQ(store_commit(store), 0);
 	store_close(store);
 	expect_errors();
@@ -308,35 +308,74 @@ TEST(claim_foreign_journal_is_refused)
 	cleanup();
 }
 
-TEST(claim_record_prefixes_and_bits)
+/* With a key's signature, with the longest, and with one in between: what comes back, and that nothing else does. */
+static void check_record(size_t rest_bytes)
 {
-	struct sale sale;
+	uint8_t bytes[RECORD_BYTES_MAX];
 	struct record record, back;
-	uint8_t bytes[RECORD_BYTES];
+	struct sale sale;
 
-	setup();
 	sale_init(&sale, METHOD_UPTO, 77, 60);
+	sale.payment.signature_rest_bytes = (uint16_t)rest_bytes;
+	memset(sale.payment.signature_rest, 0xa5, rest_bytes);
 	record = record_of(&sale, 9, CLAIM_REFUSED, 999);
 	record.has_transaction = true;
 	record.transaction = word_of(3);
 	snprintf(record.word, sizeof record.word, "some_reason");
-	record_encode(bytes, &record);
-	CHECK(record_decode(&back, 9, span_of(bytes, sizeof bytes)));
+	size_t record_bytes = record_encode(bytes, &record);
+	CHECK_EQ(record_bytes, RECORD_BYTES + rest_bytes);
+	CHECK(record_decode(&back, 9, span_of(bytes, record_bytes)));
 	CHECK_BYTES(back.payment.nonce.at, record.payment.nonce.at, 32);
 	CHECK_BYTES(back.payment.deadline.at, record.payment.deadline.at, 32);
 	CHECK_BYTES(back.payment.signature, record.payment.signature, 65);
+	CHECK_EQ(back.payment.signature_rest_bytes, rest_bytes);
+	CHECK_BYTES(back.payment.signature_rest, record.payment.signature_rest, sizeof back.payment.signature_rest);
 	CHECK(strcmp(back.word, record.word) == 0 && strcmp(back.offer.name, record.offer.name) == 0);
 	CHECK_EQ(back.state, CLAIM_REFUSED);
 	CHECK_EQ(back.deadline_s, record.deadline_s);
 	CHECK_BYTES(&back.amount_due, &record.amount_due, 32);
-	CHECK(!record_decode(&back, 10, span_of(bytes, sizeof bytes)));
+	CHECK(!record_decode(&back, 10, span_of(bytes, record_bytes)));
 	for (size_t n = 0; n < sizeof bytes; n++)
-		CHECK(!record_decode(&back, 9, span_of(bytes, n)));
-	for (size_t bit = 0; bit < sizeof bytes * 8; bit++) {
+		CHECK(n == record_bytes || !record_decode(&back, 9, span_of(bytes, n)));
+	for (size_t bit = 0; bit < record_bytes * 8; bit++) {
 		bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
-		CHECK(!record_decode(&back, 9, span_of(bytes, sizeof bytes)));
+		CHECK(!record_decode(&back, 9, span_of(bytes, record_bytes)));
 		bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
 	}
+}
+
+TEST(claim_record_prefixes_and_bits)
+{
+	setup();
+	check_record(0);
+	check_record(65);
+	check_record(SIGNATURE_BYTES_MAX - 65);
+	cleanup();
+}
+
+/* A contract's signature is what the facilitator is sent, also by the next process. */
+TEST(claim_long_signature_survives)
+{
+	struct settlement *settlement;
+	struct sale sale;
+
+	setup();
+	start();
+	sale_init(&sale, METHOD_EIP3009, 1, 60);
+	sale.payment.signature_rest_bytes = SIGNATURE_BYTES_MAX - 65;
+	for (size_t i = 0; i < SIGNATURE_BYTES_MAX - 65; i++)
+		sale.payment.signature_rest[i] = (uint8_t)i;
+	take_durably(&sale);
+	owe(&sale, 1000);
+	for (int i = 0; i < 2; i++) {
+		settlement = must_ask();
+		CHECK_EQ(settlement->payment.signature_rest_bytes, SIGNATURE_BYTES_MAX - 65);
+		CHECK_BYTES(settlement->payment.signature, sale.payment.signature, 65);
+		CHECK_BYTES(settlement->payment.signature_rest, sale.payment.signature_rest, SIGNATURE_BYTES_MAX - 65);
+		if (i == 0)
+			restart();
+	}
+	stop();
 	cleanup();
 }
 
@@ -451,7 +490,7 @@ TEST(claim_expired_records_stay_also_when_room_is_short)
 	struct store *store;
 	struct sale sale;
 	struct span value;
-	uint8_t bytes[RECORD_BYTES];
+	uint8_t bytes[RECORD_BYTES_MAX];
 
 	setup();
 	config.map_bytes_max = 512 << 10; /* more than three quarters are used */
@@ -464,7 +503,7 @@ TEST(claim_expired_records_stay_also_when_room_is_short)
 		sale_init(&sale, METHOD_EIP3009, id, id == 2 ? -100000 : -1000);
 		struct record record = record_of(&sale, id, id <= 4 ? CLAIM_EXPIRED : CLAIM_SETTLED, 1000);
 		record_encode(bytes, &record);
-		CHECK_EQ(store_append(store, id, bytes, sizeof bytes), 0); /* pages are full, as in life */
+		CHECK_EQ(store_append(store, id, bytes, RECORD_BYTES), 0); /* pages are full, as in life */
 	}
 	CHECK_EQ(store_commit(store), 0);
 	store_close(store);

@@ -7,7 +7,7 @@
 
 #include "settle_fixture.h"
 
-#define BODY_BYTES_MAX 8192
+#define BODY_BYTES_MAX (8192 + 2 * SIGNATURE_BYTES_MAX)
 
 #define AA "0xaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define BB "0xbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
@@ -56,6 +56,29 @@ TEST(settle_body_eip3009)
 	check_body(&settlement, want);
 	settlement.payment.signature[64] = 1; /* tokens want 28 */
 	check_body(&settlement, want);
+}
+
+/* As the client sent it, whatever its 65th byte is. */
+TEST(settle_body_with_a_long_signature)
+{
+	struct settlement settlement;
+	char body[BODY_BYTES_MAX], hex[HEX_BYTES(SIGNATURE_BYTES_MAX)], want[64 + sizeof hex];
+	uint8_t signature[SIGNATURE_BYTES_MAX];
+	static const size_t lengths[] = {66, 130, SIGNATURE_BYTES_MAX};
+
+	for (size_t i = 0; i < 3; i++) {
+		size_t bytes = lengths[i];
+		fill(&settlement, METHOD_EIP3009, 2);
+		memset(signature, 0x5c, bytes);
+		signature[64] = 1;
+		signature[bytes - 1] = 0xee;
+		memcpy(settlement.payment.signature, signature, 65);
+		settlement.payment.signature_rest_bytes = (uint16_t)(bytes - 65);
+		memcpy(settlement.payment.signature_rest, signature + 65, bytes - 65);
+		CHECK(settle_body(body, sizeof body, &settlement) > 0);
+		snprintf(want, sizeof want, "\"payload\":{\"signature\":\"%s\",", hex_encode(hex, signature, bytes));
+		CHECK(strstr(body, want) != NULL);
+	}
 }
 
 TEST(settle_body_permit2_and_upto)
@@ -120,6 +143,7 @@ TEST(settle_body_fits_at_its_largest_and_says_when_not)
 	memset(&settlement.payment.nonce, 0xff, 32);
 	memset(&settlement.offer.amount, 0xff, 32);
 	memset(&settlement.amount_due, 0xff, 32);
+	settlement.payment.signature_rest_bytes = sizeof settlement.payment.signature_rest;
 	size_t bytes = settle_body(body, sizeof body, &settlement);
 	CHECK(bytes > 3000 && bytes == strlen(body));
 	for (size_t n = 1; n <= bytes; n++) {

@@ -191,6 +191,12 @@ static void show_signature(struct explanation *explanation, const struct payment
 		return;
 	}
 	verify_batch(verifier, &item, 1);
+	if (payment->signature_rest_bytes > 0) {
+		show_step(explanation, "verify", SIGNATURE_FORM,
+			  "longer than a key's: only the payer's own code can say yes");
+		verify_fini(verifier);
+		return;
+	}
 	show_step(explanation, "verify", item.verdict, "");
 	if (verify_recover(verifier, &signer, &item) == REASON_OK)
 		show_bytes(explanation->out, "recovered", signer.at, sizeof(signer));
