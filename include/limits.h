@@ -21,6 +21,7 @@
 #define PRICES_MAX 256
 #define LISTENS_MAX 8
 #define CHAINS_MAX 8
+#define FACTORIES_MAX 8	   /* of accounts that do not exist yet, by chain */
 #define CHAIN_BATCH_MAX 64 /* payers in one request to a node */
 #define TRUSTED_PROXIES_MAX 16
 #define NAME_BYTES_MAX 64  /* section names, EIP-712 domain name and version, model names: with the final zero */

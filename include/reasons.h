@@ -145,7 +145,9 @@
 	  "permit2_allowance_required")                                                                               \
 	R(157, ACCOUNT_CODE, "account_code", 402, "invalid_exact_evm_signature", "invalid_permit2_signature",         \
 	  "invalid_permit2_signature")                                                                                \
-	R(158, CHAIN_DOWN, "chain_down", 503, 0, 0, 0)
+	R(158, CHAIN_DOWN, "chain_down", 503, 0, 0, 0)                                                                \
+	R(159, FACTORY_UNLISTED, "factory_unlisted", 402, "eip6492_factory_not_allowed",                              \
+	  "eip6492_factory_not_allowed", "eip6492_factory_not_allowed")
 
 /* clang-format on */
 

@@ -150,6 +150,7 @@ static const struct setting chain_settings[] = {
 	NUMBER(struct config_chain, batch, 1, CHAIN_BATCH_MAX),
 	{"exposure", config_set_price, CHAIN(exposure)},
 	{"contracts", config_set_choice, CHAIN(contracts), .words = no_yes},
+	{"erc6492_factories", config_set_factories, CHAIN(factories)},
 	{0},
 };
 

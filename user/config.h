@@ -76,6 +76,9 @@ struct config_chain { /* [chain NAME]: what is looked up of payers there, and wh
 	unsigned batch;		      /* 32: payers in one request */
 	unsigned __int128 exposure;   /* most one payer may owe while the node is down (cached); default 0: refused */
 	bool contracts;		      /* contracts = yes | no: accounts with code may pay (ERC-1271, EIP-7702) */
+	/* erc6492_factories: whose accounts may pay before they exist; with contracts only */
+	struct address factories[FACTORIES_MAX];
+	size_t factory_cnt;
 };
 
 struct config_timeouts {	/* [timeouts], milliseconds */

@@ -217,6 +217,8 @@ static void check_chain(struct reader *reader, const struct section *section)
 					"network: [chain %s] has the same", other->name);
 	if (chain->exposure != 0 && chain->funds != FUNDS_CACHED)
 		mistake_at_key(reader, section, "exposure", "only with funds = cached");
+	if (chain->factory_cnt > 0 && !chain->contracts)
+		mistake_at_key(reader, section, "erc6492_factories", "only with contracts = yes");
 	if (chain->contracts && chain->in_flight < 2)
 		mistake_at_key(reader, section, "in_flight",
 			       "1 with contracts = yes: a stranger's code could keep everybody waiting");

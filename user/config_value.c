@@ -237,6 +237,40 @@ void config_set_address(struct reader *reader, const struct setting *setting, vo
 		memcpy(field, &address, sizeof address);
 }
 
+static struct span trimmed(struct span text)
+{
+	while (text.bytes > 0 && (text.at[0] == ' ' || text.at[0] == '\t'))
+		text = span_of(text.at + 1, text.bytes - 1);
+	while (text.bytes > 0 && (text.at[text.bytes - 1] == ' ' || text.at[text.bytes - 1] == '\t'))
+		text.bytes--;
+	return text;
+}
+
+/* Addresses with commas between them. */
+void config_set_factories(struct reader *reader, const struct setting *setting, void *field, const char *value)
+{
+	struct config_chain *chain = (struct config_chain *)((char *)field - setting->offset);
+	const char *problem = NULL;
+	struct span rest = span_str(value);
+
+	chain->factory_cnt = 0;
+	while (problem == NULL && value[0] != 0) { /* empty: none */
+		const uint8_t *comma = memchr(rest.at, ',', rest.bytes);
+		size_t bytes = comma != NULL ? (size_t)(comma - rest.at) : rest.bytes;
+		struct span text = trimmed(span_of(rest.at, bytes));
+		if (chain->factory_cnt == FACTORIES_MAX)
+			problem = "must be 8 addresses at most";
+		else
+			problem = addrtext_decode(chain->factories[chain->factory_cnt++].at, text);
+		if (comma == NULL)
+			break;
+		rest = span_of(comma + 1, rest.bytes - bytes - 1);
+	}
+	_Static_assert(FACTORIES_MAX == 8, "as the message says");
+	if (problem != NULL)
+		config_value_mistake(reader, value, problem);
+}
+
 void config_set_amount(struct reader *reader, const struct setting *setting, void *field, const char *value)
 {
 	struct word amount = {0};

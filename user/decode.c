@@ -12,7 +12,7 @@
 #include "base/u256.h"
 #include "network.h"
 
-/* Longest string we have a use for: 132 characters of signature; numbers have 78, network names less. */
+/* Longest string we have a use for, but for signatures: numbers have 78 characters, network names less. */
 #define TEXT_BYTES_MAX 160
 
 /* One per JSON value that is read. */
@@ -291,14 +291,20 @@ static enum reason check_transfer(const struct payment *payment, const struct js
 
 static enum reason take_signature(struct payment *payment, const struct json_value *found)
 {
-	uint8_t buffer[TEXT_BYTES_MAX];
+	uint8_t buffer[HEX_BYTES(SIGNATURE_BYTES_MAX)], signature[SIGNATURE_BYTES_MAX];
+	const size_t key_bytes = sizeof(payment->signature);
 	struct span text;
 
 	if (found[SIGNATURE].type != JSON_STRING)
 		return PAYMENT_FIELD;
-	if (!json_text(&found[SIGNATURE], &text, buffer, sizeof(buffer)) ||
-	    !hex_decode(payment->signature, sizeof(payment->signature), text))
+	if (!json_text(&found[SIGNATURE], &text, buffer, sizeof(buffer)) || text.bytes < 2)
 		return SIGNATURE_FORM;
+	size_t bytes = (text.bytes - 2) / 2;
+	if (bytes < key_bytes || bytes > sizeof(signature) || !hex_decode(signature, bytes, text))
+		return SIGNATURE_FORM;
+	memcpy(payment->signature, signature, key_bytes);
+	memcpy(payment->signature_rest, signature + key_bytes, bytes - key_bytes);
+	payment->signature_rest_bytes = (uint16_t)(bytes - key_bytes);
 	return REASON_OK;
 }
 

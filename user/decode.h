@@ -12,7 +12,7 @@
  *      error code), the rest unspecified.
  * Refuses: PAYMENT_LARGE, PAYMENT_BASE64, PAYMENT_JSON (syntax, duplicate key, trailing bytes, BOM, depth > 16, not
  *      UTF-8), PAYMENT_VERSION, SCHEME_UNKNOWN, NETWORK_WRONG (not an eip155 chain or known v1 name), SIGNATURE_FORM
- *      (not 65 bytes of hex), PAYMENT_FIELD (missing, wrong type, out of range, a payload with both forms or the other
+ *      (not 65 to SIGNATURE_BYTES_MAX bytes of hex), PAYMENT_FIELD (missing, wrong type, out of range, a payload with both forms or the other
  *      scheme's), OFFER_UNMATCHED (accepted.extra.assetTransferMethod names another form than the payload has).
  * Stricter than the reference, so that one payment has one spelling: numbers are decimal strings (Permit2 nonces too)
  *      without leading zeros, maxTimeoutSeconds and x402Version plain integers, an EIP-3009 nonce all of 32 bytes.

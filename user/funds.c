@@ -3,12 +3,15 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/siphash.h"
 #include "base/u256.h"
+#include "funds_wrapped.h"
 
 #define ACCOUNTS_MAX 65536
 
@@ -20,6 +23,7 @@ struct chain {
 
 struct funds {
 	struct accounts *accounts;
+	uint8_t key[16]; /* of shares */
 	struct chain chains[CHAINS_MAX];
 	size_t chain_cnt;
 };
@@ -153,6 +157,7 @@ enum reason funds_hold(struct funds *funds, struct funds_wait *wait, enum funds_
 		ask_all(chain, wait, payment, offer, digest);
 		return REASON_OK;
 	case HOLD_ASK_CODE:
+		wait->question.share = 0; /* the key's signature held: no stranger's question */
 		return ask_code(chain, wait, payment, offer, digest);
 	case HOLD_BALANCE:
 		return BALANCE_LOW;
@@ -179,12 +184,50 @@ bool funds_may_judge(const struct funds *funds, const struct offer *offer)
 	return chain != NULL && chain->config->contracts;
 }
 
-enum reason funds_judge(struct funds *funds, struct funds_wait *wait, const struct payment *payment,
-			const struct offer *offer, const struct word *digest)
+/* An address of IPv6 stands for its /64, as in the standing map. */
+static uint16_t share_of(const struct funds *funds, const struct tollbar_address *source)
 {
+	struct tollbar_address key;
+
+	if (source == NULL)
+		return 0;
+	key = *source;
+	tollbar_standing_key(&key);
+	return (uint16_t)(1 + siphash(funds->key, &key, sizeof key) % (ASKER_SHARES - 1));
+}
+
+/* Nothing is asked for a factory that is not listed. */
+static enum reason check_wrapping(const struct chain *chain, const struct payment *payment)
+{
+	uint8_t whole[SIGNATURE_BYTES_MAX];
+	struct wrapped wrapped;
+
+	switch (wrapped_open(&wrapped, wrapped_whole(whole, payment))) {
+	case WRAPPED_NOT:
+		return REASON_OK;
+	case WRAPPED_BAD:
+		return SIGNATURE_FORM;
+	case WRAPPED_GOOD:
+		break;
+	}
+	for (size_t i = 0; i < chain->config->factory_cnt; i++)
+		if (memcmp(&chain->config->factories[i], &wrapped.factory, sizeof wrapped.factory) == 0)
+			return REASON_OK;
+	return FACTORY_UNLISTED;
+}
+
+enum reason funds_judge(struct funds *funds, struct funds_wait *wait, const struct payment *payment,
+			const struct offer *offer, const struct word *digest, const struct tollbar_address *source)
+{
+	const struct chain *chain = chain_of(funds, offer);
+
 	if (wait->waiting)
 		return take_answer(wait);
-	return ask_code(chain_of(funds, offer), wait, payment, offer, digest);
+	enum reason reason = check_wrapping(chain, payment);
+	if (reason != REASON_OK)
+		return reason;
+	wait->question.share = share_of(funds, source);
+	return ask_code(chain, wait, payment, offer, digest);
 }
 
 /* --- what is held --- */
@@ -284,6 +327,8 @@ int funds_open(struct funds **out, const struct config *config)
 	funds->accounts = accounts_init(ACCOUNTS_MAX);
 	if (funds->accounts == NULL)
 		error = -ENOMEM;
+	else if (getrandom(funds->key, sizeof funds->key, 0) != sizeof funds->key)
+		error = -EIO;
 	for (size_t i = 0; i < config->chain_cnt && error == 0; i++)
 		error = start_chain(funds, config, &config->chains[i]);
 	for (size_t i = 0; i < funds->chain_cnt && error == 0; i++)

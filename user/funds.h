@@ -14,6 +14,7 @@
  * contracts may pay, a signature that did not hold may be put to the payer's code, within bounds.
  *
  * Chains without a [chain] section, and those with funds = off, are not asked: everything is held, nothing reserved. */
+#include "abi.h"
 #include "base/assert.h"
 #include "config.h"
 #include "funds_ask.h"
@@ -61,10 +62,13 @@ enum reason funds_hold(struct funds *funds, struct funds_wait *wait, enum funds_
 
 /* funds_may_judge: may code decide here about a signature that is not its account's key's?  Says nothing of the payer. */
 bool funds_may_judge(const struct funds *funds, const struct offer *offer);
-/* funds_judge: asks it, where it may; called like funds_hold, and before it.
- * Refuses: SIGNATURE_BAD, CHAIN_DOWN. */
+/* funds_judge: asks it, where it may; called like funds_hold, and before it.  An account that does not exist yet (ERC-6492) is
+ * made by its factory for the question, when that is one of the configured.  source: who sends it, and can have only a few
+ * such questions waiting; NULL: many clients stand behind it (trusted_proxy), and only the bound on all of them holds.
+ * Refuses: SIGNATURE_BAD, SIGNATURE_FORM (wrapped, and not readable), FACTORY_UNLISTED, CHAIN_DOWN. */
 enum reason funds_judge(struct funds *funds, struct funds_wait *wait, const struct payment *payment,
-			const struct offer *offer, const struct word *digest) __attribute__((warn_unused_result));
+			const struct offer *offer, const struct word *digest, const struct tollbar_address *source)
+	__attribute__((warn_unused_result));
 
 /* The longest a question may take, in milliseconds. */
 unsigned funds_wait_ms(const struct funds *funds, const struct offer *offer);

@@ -26,6 +26,11 @@ static void put_selector(uint8_t out[4], uint32_t selector)
 		out[i] = (uint8_t)(selector >> (24 - 8 * i));
 }
 
+static size_t padded(size_t bytes)
+{
+	return (bytes + WORD - 1) / WORD * WORD;
+}
+
 static void start(struct abi_call *call, const struct address *to, uint32_t selector)
 {
 	call->to = *to;
@@ -88,16 +93,23 @@ void abi_nonce_bitmap(struct abi_call *call, const struct address *owner, const 
 }
 
 void abi_is_valid_signature(struct abi_call *call, const struct address *account, const struct word *digest,
-			    const uint8_t signature[65])
+			    struct span signature)
 {
-	uint8_t whole_words[3 * WORD] = {0};
+	static const uint8_t zeros[WORD];
 
-	memcpy(whole_words, signature, 65);
 	start(call, account, IS_VALID_SIGNATURE);
 	add(call, digest, sizeof *digest);
 	add_number(call, 2 * WORD); /* where the bytes are */
-	add_number(call, 65);
-	add(call, whole_words, sizeof whole_words);
+	add_number(call, signature.bytes);
+	add(call, signature.at, signature.bytes);
+	add(call, zeros, padded(signature.bytes) - signature.bytes);
+}
+
+void abi_raw(struct abi_call *call, const struct address *to, struct span calldata)
+{
+	call->to = *to;
+	call->bytes = 0;
+	add(call, calldata.at, calldata.bytes);
 }
 
 void abi_name(struct abi_call *call, const struct address *token)
@@ -116,11 +128,6 @@ void abi_domain_separator(struct abi_call *call, const struct address *contract)
 }
 
 /* --- aggregate3((address target, bool allowFailure, bytes callData)[]) --- */
-
-static size_t padded(size_t bytes)
-{
-	return (bytes + WORD - 1) / WORD * WORD;
-}
 
 static uint8_t *put_number(uint8_t *out, uint64_t number)
 {

@@ -10,7 +10,9 @@
 #include "base/span.h"
 #include "payment.h"
 
-#define ABI_CALL_BYTES_MAX 224 /* the largest of the calls below, is_valid_signature, in whole words */
+/* The largest of the calls below, is_valid_signature, in whole words: with a key's signature, and with any. */
+#define ABI_CALL_BYTES 224
+#define ABI_CALL_BYTES_MAX (4 + 3 * 32 + SIGNATURE_BYTES_MAX)
 
 /* Bytes of one call, to whom, and what it is made with. */
 struct abi_call {
@@ -27,17 +29,19 @@ void abi_authorization_state(struct abi_call *call, const struct address *token,
 			     const struct word *nonce);
 /* Permit2: the 256 nonces of which this is one; abi_nonce_bit picks it. */
 void abi_nonce_bitmap(struct abi_call *call, const struct address *owner, const struct word *nonce);
-/* ERC-1271, of a signature of 65 bytes. */
+/* ERC-1271; at most SIGNATURE_BYTES_MAX bytes of signature. */
 void abi_is_valid_signature(struct abi_call *call, const struct address *account, const struct word *digest,
-			    const uint8_t signature[65]);
+			    struct span signature);
+/* Calldata that somebody else made, at most SIGNATURE_BYTES_MAX bytes. */
+void abi_raw(struct abi_call *call, const struct address *to, struct span calldata);
 /* name(), version(), DOMAIN_SEPARATOR() */
 void abi_name(struct abi_call *call, const struct address *token);
 void abi_version(struct abi_call *call, const struct address *token);
 void abi_domain_separator(struct abi_call *call, const struct address *contract);
 
-/* abi_aggregate: one call of Multicall3's aggregate3 that makes all of these, each allowed to fail.
- * Returns bytes written, at most ABI_AGGREGATE_BYTES(cnt). */
-#define ABI_AGGREGATE_BYTES(cnt) (4 + 64 + (cnt) * (32 + 96 + 32 + ABI_CALL_BYTES_MAX))
+/* abi_aggregate: one call of Multicall3's aggregate3 that makes all of these, one after the other, each allowed to fail.
+ * Returns bytes written: at most ABI_AGGREGATE_BYTES(cnt) when each has ABI_CALL_BYTES at most. */
+#define ABI_AGGREGATE_BYTES(cnt) (4 + 64 + (cnt) * (32 + 96 + 32 + ABI_CALL_BYTES))
 size_t abi_aggregate(uint8_t *out, const struct abi_call *calls, size_t cnt);
 
 /* abi_aggregate_results: what aggregate3 returned: did each call succeed, and its bytes, borrowed from `returned`.

@@ -20,6 +20,7 @@
 #define WAIT_MS 250
 #define AHEAD_MAX 1024	   /* questions nobody waits for, at one time */
 #define SIGNATURES_MAX 256 /* questions to strangers' code, waiting or under way */
+#define STRANGERS_MAX 192  /* of them: those of a share */
 
 unsigned asker_down_ms = 1000;
 
@@ -44,6 +45,7 @@ struct asker {
 	_Atomic int state; /* enum asker_state */
 	_Atomic uint64_t down_until_ms;
 	_Atomic unsigned signature_cnt;
+	_Atomic uint8_t shares[ASKER_SHARES]; /* of those, by question.share */
 	struct {
 		_Atomic uint64_t requests, calls, errors, ahead;
 	} counts;
@@ -116,13 +118,39 @@ static void take_inbox(struct asker *asker)
 	}
 }
 
+/* --- places for questions about signatures --- */
+
+static bool take_place(struct asker *asker, const struct question *question)
+{
+	_Atomic uint8_t *share = &asker->shares[question->share];
+	unsigned most = question->share != 0 ? STRANGERS_MAX : SIGNATURES_MAX;
+
+	if (question->share != 0 && atomic_fetch_add(share, 1) >= ASKER_SHARE_MAX) {
+		atomic_fetch_sub(share, 1);
+		return false;
+	}
+	if (atomic_fetch_add(&asker->signature_cnt, 1) < most)
+		return true;
+	atomic_fetch_sub(&asker->signature_cnt, 1);
+	if (question->share != 0)
+		atomic_fetch_sub(share, 1);
+	return false;
+}
+
+static void give_place(struct asker *asker, const struct question *question)
+{
+	atomic_fetch_sub(&asker->signature_cnt, 1);
+	if (question->share != 0)
+		atomic_fetch_sub(&asker->shares[question->share], 1);
+}
+
 /* --- the end of a question --- */
 
 static void finish(struct asker *asker, struct question *question, int error)
 {
 	question->error = error;
 	if (question->wants & WANT_SIGNATURE)
-		atomic_fetch_sub(&asker->signature_cnt, 1);
+		give_place(asker, question);
 	if (!is_ahead(asker, question)) {
 		mailbox_push(question->box, &question->mail);
 		return;
@@ -544,10 +572,8 @@ bool asker_is_down(const struct asker *asker)
 
 bool asker_put(struct asker *asker, struct question *question)
 {
-	if (question->wants & WANT_SIGNATURE && atomic_fetch_add(&asker->signature_cnt, 1) >= SIGNATURES_MAX) {
-		atomic_fetch_sub(&asker->signature_cnt, 1);
+	if (question->wants & WANT_SIGNATURE && !take_place(asker, question))
 		return false;
-	}
 	mailbox_push(&asker->inbox, &question->mail);
 	return true;
 }

@@ -26,6 +26,7 @@ struct question {
 	/* of WANT_NONCE and WANT_SIGNATURE; borrowed */
 	const struct payment *payment;
 	struct word digest;
+	uint16_t share; /* of WANT_SIGNATURE: whose, of the shares of strangers; 0: nobody's */
 	/* out */
 	int error; /* 0: what was wanted is known */
 	bool nonce_used, signature_holds;
@@ -60,7 +61,11 @@ void asker_stop(struct asker *asker);
 enum asker_state asker_state(struct asker *asker);
 /* The last answer failed a moment ago: there is no point in asking. */
 bool asker_is_down(const struct asker *asker);
-/* False, and nothing is asked: enough signatures wait; strangers may not fill the line. */
+/* A question about a signature that is not its payer's key's is a stranger's: one share of them, which is a source, may have
+ * so many waiting or under way. */
+#define ASKER_SHARES 1024
+#define ASKER_SHARE_MAX 8
+/* False, and nothing is asked: enough signatures wait, in all or of this share; strangers may not fill the line. */
 bool asker_put(struct asker *asker, struct question *question) __attribute__((warn_unused_result));
 /* Another view of this account, which was pinned for it; nobody waits. */
 void asker_ahead(struct asker *asker, const struct account_key *key, uint32_t account);

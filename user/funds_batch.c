@@ -3,10 +3,27 @@
 
 #include "base/assert.h"
 #include "contracts.h"
+#include "funds_wrapped.h"
 
 /* --- question --- */
 
-static void add_part(struct batch *batch, const struct batch_part *part, struct batch_scratch *scratch)
+/* Of a part that goes out alone: a factory's call and the account's then are one transaction of Multicall3, of which
+ * nothing stays.  An account that exists already judges all the same, whatever its factory says to that. */
+static void add_signature(struct batch *batch, struct batch_part *part, bool multicall3, struct batch_scratch *scratch)
+{
+	uint8_t whole[SIGNATURE_BYTES_MAX];
+	struct span signature = wrapped_whole(whole, part->payment);
+	struct wrapped wrapped;
+	bool is_wrapped = wrapped_open(&wrapped, signature) == WRAPPED_GOOD;
+
+	part->makes_account = is_wrapped && multicall3;
+	if (part->makes_account)
+		abi_raw(&scratch->calls[batch->call_cnt++], &wrapped.factory, wrapped.calldata);
+	abi_is_valid_signature(&scratch->calls[batch->call_cnt++], &part->key.owner, part->digest,
+			       is_wrapped ? wrapped.signature : signature);
+}
+
+static void add_part(struct batch *batch, struct batch_part *part, bool multicall3, struct batch_scratch *scratch)
 {
 	struct abi_call *calls = scratch->calls;
 
@@ -20,8 +37,7 @@ static void add_part(struct batch *batch, const struct batch_part *part, struct 
 	else if (part->wants & WANT_NONCE)
 		abi_nonce_bitmap(&calls[batch->call_cnt++], &part->key.owner, &part->payment->nonce);
 	if (part->wants & WANT_SIGNATURE)
-		abi_is_valid_signature(&calls[batch->call_cnt++], &part->key.owner, part->digest,
-				       part->payment->signature);
+		add_signature(batch, part, multicall3, scratch);
 }
 
 size_t batch_question(char *out, size_t out_bytes, struct batch *batch, bool multicall3, struct batch_scratch *scratch)
@@ -31,7 +47,7 @@ size_t batch_question(char *out, size_t out_bytes, struct batch *batch, bool mul
 	ASSERT(batch->part_cnt <= BATCH_PARTS_MAX);
 	batch->call_cnt = 0;
 	for (size_t i = 0; i < batch->part_cnt; i++)
-		add_part(batch, &batch->parts[i], scratch);
+		add_part(batch, &batch->parts[i], multicall3, scratch);
 	batch->aggregated = multicall3 && batch->call_cnt > 1;
 	rpc_begin(&rpc, out, out_bytes);
 	if (batch->aggregated) {
@@ -136,6 +152,7 @@ bool batch_answer(struct batch *batch, struct span body, struct batch_scratch *s
 		if (part->wants & WANT_NONCE)
 			part->good = take_nonce(part, &gave[call++]) && part->good;
 		if (part->wants & WANT_SIGNATURE) {
+			call += part->makes_account;
 			part->signature_holds = gave[call].success && abi_signature_holds(gave[call].bytes);
 			part->good = gave[call++].answered && part->good;
 		}

@@ -10,8 +10,10 @@
 #define BATCH_PARTS_MAX CHAIN_BATCH_MAX
 #define BATCH_CALLS_MAX (BATCH_PARTS_MAX * 4)
 
-/* Largest body: every call one by one; an aggregate is smaller.  A call takes its bytes in hex and 160 around them. */
-#define BATCH_BODY_BYTES(parts) ((size_t)(parts)*4 * (2 * ABI_CALL_BYTES_MAX + 160) + (size_t)(parts)*160 + 1024)
+/* Largest body: every call one by one; an aggregate is smaller.  A call takes its bytes in hex and 160 around them.  One of
+ * them may be the longest: a signature's, which goes out alone, or what is wrapped in it: a factory's call and a signature's. */
+#define BATCH_BODY_BYTES(parts) \
+	((size_t)(parts)*4 * (2 * ABI_CALL_BYTES + 160) + (size_t)(parts)*160 + 1024 + 2 * ABI_CALL_BYTES_MAX)
 /* Largest answer that is read: contracts have at most 24,576 bytes of code; the rest is words. */
 #define BATCH_ANSWER_BYTES(parts) ((size_t)(parts) * (2 * 24576 + 4096) + 65536)
 
@@ -30,6 +32,7 @@ struct batch_part {
 	bool good; /* all that was wanted is known */
 	struct account_view view;
 	bool nonce_used, signature_holds;
+	bool makes_account; /* its account's factory is called first (funds_wrapped.h) */
 };
 
 struct batch {
@@ -47,7 +50,8 @@ struct batch_scratch {
 	uint8_t bytes[BATCH_CALLS_MAX * 4096];
 };
 
-/* The body of a batch whose parts are filled in; 0 when it does not fit. */
+/* The body of a batch whose parts are filled in; 0 when it does not fit.  A wrapped signature (funds_wrapped.h) is judged after
+ * its factory was called, which takes Multicall3; without it, only by an account that exists. */
 size_t batch_question(char *out, size_t out_bytes, struct batch *batch, bool multicall3, struct batch_scratch *scratch);
 /* Fills in what the parts want.  False: the answer is none, and no part is good. */
 bool batch_answer(struct batch *batch, struct span body, struct batch_scratch *scratch)

@@ -5,6 +5,7 @@
 #include "base/probe.h"
 #include "gate_head.h"
 #include "purchase.h"
+#include "standing.h"
 #include "worker.h"
 
 /* The question is under way: gate_funded goes on. */
@@ -17,8 +18,12 @@ static void await_chain(struct request *request)
 
 enum reason gate_judge(struct request *request)
 {
+	bool shared = standing_trusts(request->worker->config, &request->source);
+	struct tollbar_address source;
+
+	memcpy(&source, &request->source, sizeof source);
 	enum reason reason = funds_judge(request->worker->shared->funds, &request->funds, &request->payment,
-					 request->offer, &request->digest);
+					 request->offer, &request->digest, shared ? NULL : &source);
 
 	if (request->funds.waiting) {
 		await_chain(request);

@@ -55,7 +55,8 @@ static const char *const messages[REASON_CNT] = {
 	[EXPIRED] = "The payment has expired, or expires too soon to be settled.",
 	[DEADLINE_FAR] = "The payment's deadline is further away than the offer's maxTimeoutSeconds.",
 	[PAYER_ZERO] = "The payment's payer is the zero address.",
-	[SIGNATURE_FORM] = "The signature is not 65 bytes with a low s and a recovery value this method allows.",
+	[SIGNATURE_FORM] =
+		"The signature has not the form of a key's (65 bytes, a low s, a recovery value that counts here).",
 	[SIGNATURE_BAD] = "The signature is not the payer's over this payment.",
 	[REPLAYED] = "This payment has already been used.",
 	[BIND_MISSING] = "This route wants a payment bound to the body: its salt is missing from X-Tollbar-Salt.",
@@ -65,6 +66,8 @@ static const char *const messages[REASON_CNT] = {
 	[BALANCE_LOW] = "The payer's balance does not cover this payment and those under way.",
 	[ALLOWANCE_LOW] =
 		"What Permit2 may take of the payer's tokens does not cover this payment and those under way.",
+	[FACTORY_UNLISTED] =
+		"The payer's account does not exist yet, and this node does not know the factory that would make it.",
 	[ACCOUNT_CODE] = "The payer's account has code, and this node takes payments of plain accounts only.",
 	[PAYER_DENIED] = "This payer may not use this node.",
 	[MODEL_DENIED] = "This payer may not use this model.",

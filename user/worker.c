@@ -377,6 +377,12 @@ static void count_verified(struct worker *worker)
 	stats_set(&stats->signer_tables, counts->tables);
 }
 
+/* A longer signature is a contract's, if anybody's: that its first bytes are a key's says nothing. */
+static enum reason verdict_of(const struct request *request, const struct verify_item *item)
+{
+	return request->payment.signature_rest_bytes == 0 ? item->verdict : SIGNATURE_FORM;
+}
+
 /* Everything this round brought, hashed and verified together; waits for nobody. */
 static void verify_round(struct worker *worker)
 {
@@ -407,7 +413,7 @@ static void verify_round(struct worker *worker)
 	count_verified(worker);
 	for (size_t i = 0; i < cnt; i++) {
 		STEP_END(batch[i], VERIFY, verify);
-		gate_verified(batch[i], items[i].verdict);
+		gate_verified(batch[i], verdict_of(batch[i], &items[i]));
 	}
 }
 

@@ -9,8 +9,9 @@
  *   rpc_per_1000_single      the first for a chain without Multicall3
  *   ..._calls                contract calls and code lookups in those requests
  *
- * The node is a thread of this process that answers well, after 20 ms, as one across a town does.  Times are this thread's CPU time, of 100 payers in turns so that no one's account stays in the nearest cache;
- * sides alternate; medians. */
+ * The node is a thread of this process that answers well, after 20 ms, as one across a town does.  Times are this
+ * thread's CPU time, of 100 payers in turns so that no one's account stays in the nearest cache; sides alternate;
+ * medians. */
 #include "funds.c"
 
 #include <secp256k1_recovery.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the chain says of payers, against a real chain: money moved away, nonces cancelled, allowances withdrawn,
 // accounts with code, a chain that was reorganised, and a node that lies, is slow or gone.
-import { encodeFunctionData } from 'viem';
+import { encodeFunctionData, serializeErc6492Signature } from 'viem';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { MULTICALL3, PERMIT2_ADDRESS } from './lib/chain.mjs';
@@ -157,17 +157,19 @@ test('an allowance never given, and one withdrawn: 412', async () => {
 
 /* --- accounts with code --- */
 
+const approveAll = () =>
+	encodeFunctionData({
+		abi: world.chain.contracts.Token.abi,
+		functionName: 'approve',
+		args: [PERMIT2_ADDRESS, 2n ** 256n - 1n],
+	});
+
 /* A contract wallet that owns tokens and has approved Permit2 → what signs for it. */
 async function wallet() {
 	const owner = await world.chain.payer({ tokens: 0n, approve: false });
 	const address = await world.chain.deploy('Wallet', [owner.address]);
 	await world.chain.call(owner, world.chain.token, 'Token', 'mint', [address, RICH]);
-	const approve = encodeFunctionData({
-		abi: world.chain.contracts.Token.abi,
-		functionName: 'approve',
-		args: [PERMIT2_ADDRESS, 2n ** 256n - 1n],
-	});
-	await world.chain.call(owner, address, 'Wallet', 'execute', [world.chain.token, approve]);
+	await world.chain.call(owner, address, 'Wallet', 'execute', [world.chain.token, approveAll()]);
 	return { address, signTypedData: (data) => owner.signTypedData(data) };
 }
 
@@ -184,6 +186,89 @@ for (const method of METHODS)
 		await refused(strict, 'signature_bad', () => pay(strict, account, method), { method });
 		assert.equal(world.chain.node.requests, requests, 'where code may not pay, no stranger is asked about');
 	});
+
+/* A contract wallet of two owners, whose signatures have 130 bytes, or more when asked for. */
+async function pair() {
+	const [first, second] = [await world.chain.payer({ tokens: 0n, approve: false }), await world.chain.payer({ tokens: 0n })];
+	const address = await world.chain.deploy('Pair', [first.address, second.address]);
+	await world.chain.call(first, world.chain.token, 'Token', 'mint', [address, RICH]);
+	await world.chain.call(first, address, 'Pair', 'execute', [world.chain.token, approveAll()]);
+	const signed = (owners, bytes = 130) => ({
+		address,
+		signTypedData: async (data) => {
+			const parts = await Promise.all(owners.map((owner) => owner.signTypedData(data)));
+			return `0x${parts.map((part) => part.slice(2)).join('')}`.padEnd(2 + 2 * bytes, '5a');
+		},
+	});
+	return { first, second, signed };
+}
+
+for (const method of METHODS)
+	test(`a contract wallet whose signatures are longer: ${method}`, async () => {
+		const { first, second, signed } = await pair();
+		const both = signed([first, second]);
+		await served(cached(), both, method);
+		await served(cached(), signed([first, second], 960), method); /* the longest */
+		await until('settlement', 10000, async () => (await world.chain.balance(both.address)) < RICH);
+		for (const forged of [signed([second, first]), signed([first, first]), signed([first], 130)])
+			await refused(cached(), 'signature_bad', () => pay(cached(), forged, method), { method });
+		await refused(cached(), 'signature_form', () => pay(cached(), signed([first, second], 961), method), { method });
+		const { requests } = world.chain.node;
+		await refused(strict, 'signature_form', () => pay(strict, both, method), { method });
+		/* of an account without code nobody can say yes, though its first 65 bytes hold */
+		const payer = await world.chain.payer();
+		const longer = { address: payer.address, signTypedData: async (data) => `${await payer.signTypedData(data)}00` };
+		await refused(strict, 'signature_form', () => pay(strict, longer, method), { method });
+		assert.equal(world.chain.node.requests, requests, 'where code may not pay, no stranger is asked about');
+		await refused(cached(), 'signature_bad', () => pay(cached(), longer, method), { method });
+	});
+
+/* An account that does not exist yet, and owns tokens: made by a factory when its first payment is settled. */
+test('an account that does not exist yet (ERC-6492)', async () => {
+	const { chain } = world;
+	const { abi } = chain.contracts.Factory;
+	const known = through(await another({ contracts: 'yes', erc6492_factories: `${MULTICALL3}, ${chain.factory}` }));
+	const none = through(await another({ contracts: 'yes' }));
+	try {
+		const make = async (factory = chain.factory) => {
+			const owner = await chain.payer({ tokens: 0n, approve: false });
+			const address = await chain.reader.readContract({
+				address: chain.factory,
+				abi,
+				functionName: 'addressOf',
+				args: [owner.address],
+			});
+			await chain.call(owner, chain.token, 'Token', 'mint', [address, RICH]);
+			const data = encodeFunctionData({ abi, functionName: 'make', args: [owner.address] });
+			const by = (signer, form = (wrapped) => wrapped) => ({
+				address,
+				signTypedData: async (typed) =>
+					form(serializeErc6492Signature({ address: factory, data, signature: await signer.signTypedData(typed) })),
+			});
+			return { address, owner, by };
+		};
+		const first = await make();
+		const stranger = await chain.payer({ tokens: 0n, approve: false });
+		await refused(known, 'signature_bad', () => pay(known, first.by(stranger)));
+		const cut = (wrapped) => `0x${wrapped.slice(4)}`; /* one byte less in front: not readable any more */
+		await refused(known, 'signature_form', () => pay(known, first.by(first.owner, cut)));
+		const { requests } = chain.node;
+		await refused(none, 'factory_unlisted', () => pay(none, first.by(first.owner)));
+		const foreign = await make(chain.token);
+		await refused(known, 'factory_unlisted', () => pay(known, foreign.by(foreign.owner)));
+		assert.equal(chain.node.requests, requests, 'for a factory that is not listed nothing is asked');
+		assert.equal(await chain.reader.getCode({ address: first.address }), undefined);
+		await served(known, first.by(first.owner));
+		assert.notEqual(await chain.reader.getCode({ address: first.address }), undefined, 'the facilitator made it');
+		await served(known, first.by(first.owner)); /* wrapped still */
+		await served(known, { address: first.address, signTypedData: (typed) => first.owner.signTypedData(typed) });
+		await refused(known, 'signature_bad', () => pay(known, first.by(stranger)));
+		assert.equal(await chain.balance(first.address), RICH - 3n * AMOUNT);
+	} finally {
+		await known.gate.stop();
+		await none.gate.stop();
+	}
+});
 
 const delegate = async (payer, contract) =>
 	world.chain.rpc('anvil_setCode', [payer.address, `0xef0100${(await world.chain.deploy(contract, [])).slice(2)}`]);

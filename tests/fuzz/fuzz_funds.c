@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// link: user/funds_rpc.c user/funds_abi.c user/funds_sanity.c user/funds_accounts.c user/base/json.c user/base/json_write.c user/base/utf8.c user/base/hex.c user/base/u256.c user/base/siphash.c user/base/log.c
+// link: user/funds_rpc.c user/funds_abi.c user/funds_wrapped.c user/funds_sanity.c user/funds_accounts.c user/base/json.c user/base/json_write.c user/base/utf8.c user/base/hex.c user/base/u256.c user/base/siphash.c user/base/log.c
 /* fuzz_funds.c: what a node's answer to our own questions comes to: two bytes say what was asked, then the body.  Nothing is
  * known that was not said, and a chain or an offer is sound only if the body says so. */
 #include "../../user/funds_batch.c"

@@ -19,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *at, size_t bytes);
 
 static void check_hex(json_t *object, const char *name, const uint8_t *want, size_t bytes)
 {
-	uint8_t got[65];
+	uint8_t got[SIGNATURE_BYTES_MAX];
 	json_t *value = json_object_get(object, name);
 
 	ASSERT(hex_decode(got, bytes, span_of(json_string_value(value), json_string_length(value))));
@@ -42,7 +42,10 @@ static void compare_with_jansson(const struct payment *payment, struct span text
 
 	if (top == NULL)
 		return; /* a number beyond a double */
-	check_hex(payload, "signature", payment->signature, 65);
+	uint8_t signature[SIGNATURE_BYTES_MAX];
+	memcpy(signature, payment->signature, 65);
+	memcpy(signature + 65, payment->signature_rest, payment->signature_rest_bytes);
+	check_hex(payload, "signature", signature, 65u + payment->signature_rest_bytes);
 	if (payment->method == METHOD_EIP3009) {
 		ASSERT(json_object_get(payload, "permit2Authorization") == NULL);
 		form = json_object_get(payload, "authorization");

@@ -38,7 +38,8 @@ static enum reason judge(struct verifier *verifier, const struct config_route *r
 	struct verify_item item = {.signature = payment.signature, .payer = payment.from, .method = payment.method};
 	hash_payment(&item.digest, &payment, &offer->domain_separator);
 	verify_batch(verifier, &item, 1);
-	return item.verdict;
+	return payment.signature_rest_bytes == 0 ? item.verdict
+						 : SIGNATURE_FORM; /* as the worker has it, without a chain */
 }
 
 /* Returns false when the line is not of the form above. */

@@ -16,6 +16,8 @@ static struct {
 	_Atomic bool nonce_used, nonce_reverts, signature_holds, has_code, multicall3, wrong_separator, no_asset;
 	_Atomic uint64_t chain_id;
 	_Atomic unsigned views, nonces, signatures; /* asked */
+	_Atomic bool account_made;		    /* by its factory, in this batch: before that nobody judges */
+	_Atomic unsigned factories;		    /* called */
 	struct word separator;
 	char name[32], version[32];
 } node = {.balance = 0};
@@ -65,9 +67,14 @@ static void rpc_contract(struct rpc_out *out, struct span data)
 		memset(out->bytes, node.nonce_used ? 0xff : 0, 32);
 		out->cnt = 32;
 		break;
+	case 0xfac70000: /* a factory's */
+		node.factories++;
+		node.account_made = true;
+		break;
 	case 0x1626ba7e:
 		node.signatures++;
-		out->cnt = 32;
+		out->cnt = node.has_code || node.account_made ? 32 : 0;
+		node.account_made = false; /* nothing of a question stays */
 		memcpy(out->bytes, node.signature_holds ? "\x16\x26\xba\x7e" : "\xff\xff\xff\xff", 4);
 		break;
 	case 0x3644e515:

@@ -53,6 +53,8 @@ static int parse(const char *text, char **mistakes)
 	"amount = 1\nfacilitator = " ADDRESS "\n"
 #define PRICE_PART(name) "[price " name "]\ninput_usd_per_mtok = 1\noutput_usd_per_mtok = 2\n"
 #define SESSION_PART(offers) "[route s]\nmatch = GET /\nupstream = u\nsession = on\noffers = " offers "\n"
+#define THREE ADDRESS "," ADDRESS "," ADDRESS
+#define NINE THREE "," THREE "," THREE
 #define WHOLE NODE_PART FACILITATOR_PART UPSTREAM_PART OFFER_PART("o") ROUTE_PART
 
 TEST(defaults)
@@ -118,7 +120,8 @@ TEST(every_setting_arrives)
 		"[chain c]\nnetwork = eip155:10\nrpc = https://n.example/v2/key/\nauthorization = Bearer n\nca_file "
 		"= /c\n"
 		"funds = cached\nmax_age_s = 2\nlag_s = 3\nsuspect_s = 4\ntimeout_ms = 500\nin_flight = 6\nbatch = "
-		"7\nexposure = 8\ncontracts = yes\n"
+		"7\nexposure = 8\ncontracts = yes\nerc6492_factories = " ADDRESS
+		" ,0x17c5185167401ed00cf5f5b2fc97d9bbfdb7d025\n"
 		"[chain d]\nnetwork = eip155:1\nrpc = http://localhost:1\nfunds = strict\n"
 		"[timeouts]\nhead_ms = 1\nbody_ms = 2\nidle_ms = 3\nsend_ms = 4\nqueue_ms = 5\nconnect_ms = "
 		"6\nfirst_byte_ms = 7\n"
@@ -219,6 +222,7 @@ TEST(every_setting_arrives)
 	const struct config_chain *chain = &config.chains[0];
 	CHECK(chain->chain_id == 10 && strcmp(chain->rpc, "https://n.example/v2/key") == 0);
 	CHECK(strcmp(chain->authorization, "Bearer n") == 0 && strcmp(chain->ca_file, "/c") == 0);
+	CHECK(chain->factory_cnt == 2 && chain->factories[1].at[0] == 0x17 && chain->factories[1].at[19] == 0x25);
 	CHECK(chain->funds == FUNDS_CACHED && chain->max_age_s == 2 && chain->lag_s == 3 && chain->suspect_s == 4);
 	CHECK(chain->timeout_ms == 500 && chain->in_flight == 6 && chain->batch == 7);
 	CHECK(chain->exposure == 8 && chain->contracts);
@@ -390,6 +394,12 @@ static const struct {
 	{WHOLE "[chain a]\nnetwork = eip155:1\nrpc = http://a\ncontracts = yes\nin_flight = 1\n",
 	 "f:25: in_flight: 1 with contracts = yes: a stranger's code could keep everybody waiting\n"},
 	{WHOLE "[chain a]\nnetwork = eip155:1\nrpc = http://a\ncontracts = yes\nin_flight = 2\n", ""},
+	{WHOLE "[chain a]\nnetwork = eip155:1\nrpc = http://a\nerc6492_factories = " ADDRESS "\n",
+	 "f:24: erc6492_factories: only with contracts = yes\n"},
+	{WHOLE "[chain a]\nnetwork = eip155:1\nrpc = http://a\ncontracts = yes\nerc6492_factories = " ADDRESS ",\n",
+	 "f:25: erc6492_factories = " ADDRESS ",: must be an address: 0x and 40 hexadecimal digits\n"},
+	{WHOLE "[chain a]\nnetwork = eip155:1\nrpc = http://a\ncontracts = yes\nerc6492_factories = " NINE "\n",
+	 "f:25: erc6492_factories = " NINE ": must be 8 addresses at most\n"},
 	{WHOLE "[chain a]\nnetwork = eip155:1\nrpc = http://a\n[offer big]\nmethod = permit2\nnetwork = "
 	       "eip155:1\nasset = " ADDRESS "\npay_to = " ADDRESS
 	       "\namount = 170141183460469231731687303715884105728\n",

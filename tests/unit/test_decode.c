@@ -209,7 +209,8 @@ TEST(one_piece_changed)
 		/* signature */
 		{METHOD_EIP3009, "901c\"", "901\"", SIGNATURE_FORM},
 		{METHOD_EIP3009, "901c\"", "901c1\"", SIGNATURE_FORM},
-		{METHOD_EIP3009, "901c\"", "901c1c\"", SIGNATURE_FORM},
+		{METHOD_EIP3009, "901c\"", "901c1c1\"", SIGNATURE_FORM},
+		{METHOD_EIP3009, "901c\"", "901c1g\"", SIGNATURE_FORM},
 		{METHOD_EIP3009, "901c\"", "90\"", SIGNATURE_FORM},
 		{METHOD_EIP3009, "901c\"", "901g\"", SIGNATURE_FORM},
 		{METHOD_EIP3009, "\"" SIGNATURE "\"", "\"\"", SIGNATURE_FORM},
@@ -293,6 +294,30 @@ TEST(one_piece_changed)
 		CHECK_ROW(reason == rows[i].reason, rows[i].new);
 		if (reason != rows[i].reason)
 			CHECK_EQ(reason, rows[i].reason);
+	}
+}
+
+/* As long as a contract's may be, and not a byte longer; from the shortest that is no key's on. */
+TEST(long_signatures)
+{
+	char hex[HEX_BYTES(SIGNATURE_BYTES_MAX + 1)] = "0x", text[8192];
+	static const size_t lengths[] = {65, 66, 130, SIGNATURE_BYTES_MAX, SIGNATURE_BYTES_MAX + 1};
+	struct payment payment;
+
+	for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+		size_t bytes = lengths[i];
+		for (size_t at = 0; at < bytes; at++)
+			snprintf(hex + 2 + 2 * at, 3, "%02zx", at % 251);
+		change(text, sizeof(text), good[METHOD_UPTO], SIGNATURE, hex);
+		enum reason reason = decode_copy(&payment, 2, text, strlen(text));
+		CHECK_EQ(reason, bytes <= SIGNATURE_BYTES_MAX ? REASON_OK : SIGNATURE_FORM);
+		if (reason != REASON_OK)
+			continue;
+		CHECK_EQ(payment.signature_rest_bytes, bytes - 65);
+		for (size_t at = 0; at < bytes; at++) {
+			uint8_t got = at < 65 ? payment.signature[at] : payment.signature_rest[at - 65];
+			CHECK_EQ(got, at % 251);
+		}
 	}
 }
 

@@ -42,7 +42,7 @@ static void make_calls(struct abi_call calls[5])
 	abi_allowance(&calls[1], &token, &owner);
 	abi_authorization_state(&calls[2], &token, &owner, &nonce);
 	abi_nonce_bitmap(&calls[3], &owner, &nonce);
-	abi_is_valid_signature(&calls[4], &owner, &nonce, signature);
+	abi_is_valid_signature(&calls[4], &owner, &nonce, span_of(signature, sizeof signature));
 }
 
 TEST(calldata_is_viems)
@@ -66,6 +66,33 @@ TEST(calldata_is_viems)
 	for (size_t i = 0; i < 5; i++) {
 		CHECK_ROW(strcmp(hex_encode(text, calls[i].data, calls[i].bytes), want[i]) == 0, want[i]);
 		CHECK_ROW(memcmp(&calls[i].to, to[i], sizeof *to[i]) == 0, want[i]);
+	}
+}
+
+/* Hashes of what viem 2.48.11 makes of the same. */
+TEST(long_signatures_are_viems)
+{
+	static const struct {
+		size_t signature_bytes, bytes;
+		const char *hash;
+	} rows[] = {
+		{66, 196, "0x2fcf850d1f0271cee140d7e03b72e92bbf586f980a95bd6bb6f396864ee8d252"},
+		{130, 260, "0xc105693bbc43b4d19e4aca7c33d26e0b21d1654980aef63c877f972d115be42a"},
+		{SIGNATURE_BYTES_MAX, ABI_CALL_BYTES_MAX,
+		 "0x02b0cc508c9d340c9a7b3c59ed6213ef869a90095434f2821aa9fe922c89a10a"},
+	};
+	uint8_t hash[32], want[32], long_one[SIGNATURE_BYTES_MAX];
+	struct abi_call call;
+
+	read_all();
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		for (size_t at = 0; at < rows[i].signature_bytes; at++)
+			long_one[at] = (uint8_t)(at % 251);
+		abi_is_valid_signature(&call, &owner, &nonce, span_of(long_one, rows[i].signature_bytes));
+		CHECK_EQ(call.bytes, rows[i].bytes);
+		keccak256(hash, call.data, call.bytes);
+		read_hex(want, sizeof want, rows[i].hash);
+		CHECK_BYTES(hash, want, 32);
 	}
 }
 

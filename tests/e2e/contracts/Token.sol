@@ -98,13 +98,15 @@ contract Token {
         bytes32 nonce,
         bytes calldata signature
     ) external {
-        require(signature.length == 65, "invalid signature length");
-        authorize(
-            Authorization(from, to, value, validAfter, validBefore, nonce),
-            uint8(signature[64]),
-            bytes32(signature[0:32]),
-            bytes32(signature[32:64])
-        );
+        Authorization memory a = Authorization(from, to, value, validAfter, validBefore, nonce);
+        bytes32 message = check(a);
+        if (from.code.length != 0) {
+            checkCode(from, message, signature);
+        } else {
+            require(signature.length == 65, "invalid signature length");
+            checkSigner(from, message, uint8(signature[64]), bytes32(signature[0:32]), bytes32(signature[32:64]));
+        }
+        transferAuthorized(a);
     }
 
     function cancelAuthorization(address authorizer, bytes32 nonce, uint8 v, bytes32 r, bytes32 s) external {
@@ -115,25 +117,35 @@ contract Token {
     }
 
     function authorize(Authorization memory a, uint8 v, bytes32 r, bytes32 s) private {
+        checkSigner(a.from, check(a), v, r, s);
+        transferAuthorized(a);
+    }
+
+    function check(Authorization memory a) private view returns (bytes32) {
         require(block.timestamp > a.validAfter, "authorization is not yet valid");
         require(block.timestamp < a.validBefore, "authorization is expired");
         require(!authorizationState[a.from][a.nonce], "authorization is used or canceled");
-        bytes32 message = keccak256(
-            abi.encode(TRANSFER_TYPEHASH, a.from, a.to, a.value, a.validAfter, a.validBefore, a.nonce)
-        );
-        checkSigner(a.from, message, v, r, s);
+        return keccak256(abi.encode(TRANSFER_TYPEHASH, a.from, a.to, a.value, a.validAfter, a.validBefore, a.nonce));
+    }
+
+    function transferAuthorized(Authorization memory a) private {
         authorizationState[a.from][a.nonce] = true;
         emit AuthorizationUsed(a.from, a.nonce);
         move(a.from, a.to, a.value);
     }
 
-    function checkSigner(address signer, bytes32 message, uint8 v, bytes32 r, bytes32 s) private view {
+    function checkCode(address signer, bytes32 message, bytes memory signature) private view {
         bytes32 digest = keccak256(abi.encodePacked("\x19\x01", DOMAIN_SEPARATOR(), message));
+        bytes4 answer = IContractWallet(signer).isValidSignature(digest, signature);
+        require(answer == IContractWallet.isValidSignature.selector, "invalid signature: contract");
+    }
+
+    function checkSigner(address signer, bytes32 message, uint8 v, bytes32 r, bytes32 s) private view {
         if (signer.code.length != 0) {
-            bytes4 answer = IContractWallet(signer).isValidSignature(digest, abi.encodePacked(r, s, v));
-            require(answer == IContractWallet.isValidSignature.selector, "invalid signature: contract");
+            checkCode(signer, message, abi.encodePacked(r, s, v));
             return;
         }
+        bytes32 digest = keccak256(abi.encodePacked("\x19\x01", DOMAIN_SEPARATOR(), message));
         require(uint256(s) <= HALF_ORDER, "invalid signature: high s");
         require(v == 27 || v == 28, "invalid signature: v");
         address recovered = ecrecover(digest, v, r, s);

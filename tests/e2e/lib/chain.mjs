@@ -150,6 +150,7 @@ async function furnish({ child, url, forget, chainId, tokenName, tokenVersion })
 		client(account).writeContract({ address, abi: contracts[contract].abi, functionName, args }).then(mined);
 
 	const token = await deployToken(tokenName, tokenVersion);
+	const factory = await deploy('Factory', []);
 	const payTo = privateKeyToAccount(generatePrivateKey()).address;
 
 	/* payer: a fresh key that owns tokens and has approved Permit2. */
@@ -184,6 +185,7 @@ async function furnish({ child, url, forget, chainId, tokenName, tokenVersion })
 		contracts,
 		deploy,
 		token,
+		factory,
 		tokenName,
 		tokenVersion,
 		payTo,

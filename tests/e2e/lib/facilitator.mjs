@@ -116,7 +116,7 @@ function makeFacilitator(chain) {
 		writeContract: inTurn((args) => client.writeContract(args)),
 	});
 	return new x402Facilitator()
-		.register(NETWORK, new ExactEvmScheme(signer))
+		.register(NETWORK, new ExactEvmScheme(signer, { eip6492AllowedFactories: [chain.factory] }))
 		.register(NETWORK, new UptoEvmScheme(signer))
 		.registerV1(NETWORK_V1, new ExactEvmSchemeV1(signer));
 }
