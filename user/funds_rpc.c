@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "funds_rpc.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "base/hex.h"
 
 #define REVERTED_CODE 3 /* what nodes say when it was the contract that refused */
@@ -38,14 +41,28 @@ static void write_hex(struct json_writer *json, struct span bytes)
 	json_write(json, "\"");
 }
 
+static void write_block(struct rpc_batch *batch, const char *block)
+{
+	json_write(&batch->json, "\"");
+	json_write(&batch->json, block);
+	json_write(&batch->json, "\"");
+}
+
 void rpc_call(struct rpc_batch *batch, const struct address *to, struct span data)
+{
+	rpc_call_at(batch, to, data, "latest");
+}
+
+void rpc_call_at(struct rpc_batch *batch, const struct address *to, struct span data, const char *block)
 {
 	open_call(batch, "eth_call");
 	json_write(&batch->json, "{\"to\":");
 	write_hex(&batch->json, span_of(to, sizeof *to));
 	json_write(&batch->json, ",\"data\":");
 	write_hex(&batch->json, data);
-	json_write(&batch->json, "},\"latest\"]}");
+	json_write(&batch->json, "},");
+	write_block(batch, block);
+	json_write(&batch->json, "]}");
 }
 
 void rpc_code(struct rpc_batch *batch, const struct address *account)
@@ -66,6 +83,58 @@ void rpc_receipt(struct rpc_batch *batch, const struct word *transaction)
 	open_call(batch, "eth_getTransactionReceipt");
 	write_hex(&batch->json, span_of(transaction, sizeof *transaction));
 	json_write(&batch->json, "]}");
+}
+
+void rpc_transaction(struct rpc_batch *batch, const struct word *transaction)
+{
+	open_call(batch, "eth_getTransactionByHash");
+	write_hex(&batch->json, span_of(transaction, sizeof *transaction));
+	json_write(&batch->json, "]}");
+}
+
+void rpc_block(struct rpc_batch *batch, const char *block)
+{
+	open_call(batch, "eth_getBlockByNumber");
+	write_block(batch, block);
+	json_write(&batch->json, ",false]}");
+}
+
+static void write_topic(struct json_writer *json, const struct word *topic)
+{
+	if (topic == NULL)
+		json_write(json, ",null");
+	else
+		json_write(json, ",");
+	if (topic != NULL)
+		write_hex(json, span_of(topic, sizeof *topic));
+}
+
+void rpc_logs(struct rpc_batch *batch, const struct rpc_logs *logs)
+{
+	struct json_writer *json = &batch->json;
+	char block[RPC_QUANTITY_BYTES];
+
+	open_call(batch, "eth_getLogs");
+	json_write(json, "{\"address\":");
+	write_hex(json, span_of(logs->contract, sizeof *logs->contract));
+	json_write(json, ",\"fromBlock\":");
+	write_block(batch, rpc_quantity(block, logs->from));
+	json_write(json, ",\"toBlock\":");
+	write_block(batch, rpc_quantity(block, logs->to));
+	json_write(json, ",\"topics\":[[");
+	write_hex(json, span_of(logs->kinds[0], sizeof *logs->kinds[0]));
+	if (logs->kinds[1] != NULL)
+		write_topic(json, logs->kinds[1]);
+	json_write(json, "]");
+	write_topic(json, logs->topics[0]);
+	write_topic(json, logs->topics[1]);
+	json_write(json, "]}]}");
+}
+
+char *rpc_quantity(char out[RPC_QUANTITY_BYTES], uint64_t number)
+{
+	snprintf(out, RPC_QUANTITY_BYTES, "0x%" PRIx64, number);
+	return out;
 }
 
 size_t rpc_end(struct rpc_batch *batch)
@@ -123,8 +192,9 @@ static struct rpc_result judge(const struct reply *reply)
 	if (!reply->has_error && reply->has_result && value->type == JSON_STRING && !value->escaped) {
 		result.outcome = RPC_RESULT;
 		result.hex = span_of(value->text.at + 1, value->text.bytes - 2); /* without its quotes */
-	} else if (!reply->has_error && reply->has_result && value->type == JSON_OBJECT) {
-		result.outcome = RPC_OBJECT;
+	} else if (!reply->has_error && reply->has_result &&
+		   (value->type == JSON_OBJECT || value->type == JSON_ARRAY)) {
+		result.outcome = value->type == JSON_OBJECT ? RPC_OBJECT : RPC_LIST;
 		result.object = value->text;
 	}
 	result.is_null = !reply->has_error && reply->has_result && value->type == JSON_NULL;
@@ -170,18 +240,23 @@ bool rpc_bytes(struct span *bytes, const struct rpc_result *result, uint8_t *out
 	return true;
 }
 
-bool rpc_number(uint64_t *number, const struct rpc_result *result)
+bool rpc_read_quantity(uint64_t *number, struct span text)
 {
 	uint8_t digits[18] = "0x0000000000000000", bytes[8];
-	size_t cnt = result->hex.bytes;
+	size_t cnt = text.bytes;
 
-	if (result->outcome != RPC_RESULT || cnt < 3 || cnt > sizeof digits || memcmp(result->hex.at, "0x", 2) != 0)
+	if (cnt < 3 || cnt > sizeof digits || memcmp(text.at, "0x", 2) != 0)
 		return false;
-	memcpy(digits + sizeof digits - (cnt - 2), result->hex.at + 2, cnt - 2);
+	memcpy(digits + sizeof digits - (cnt - 2), text.at + 2, cnt - 2);
 	if (!hex_decode(bytes, sizeof bytes, span_of(digits, sizeof digits)))
 		return false;
 	*number = 0;
 	for (size_t i = 0; i < sizeof bytes; i++)
 		*number = *number << 8 | bytes[i];
 	return true;
+}
+
+bool rpc_number(uint64_t *number, const struct rpc_result *result)
+{
+	return result->outcome == RPC_RESULT && rpc_read_quantity(number, result->hex);
 }

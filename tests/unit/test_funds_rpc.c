@@ -36,6 +36,44 @@ TEST(question)
 	CHECK_EQ(rpc_end(&batch), 0);
 }
 
+TEST(questions_about_blocks_and_logs)
+{
+	struct address contract;
+	struct word topic, hash;
+	struct rpc_batch batch;
+	char out[2048], quantity[RPC_QUANTITY_BYTES];
+	const char *ab = "abababababababababababababababababababab",
+		   *cd64 = "cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd";
+	char want[2048];
+
+	memset(&contract, 0xab, sizeof contract);
+	memset(&topic, 0xcd, sizeof topic);
+	hash = topic;
+	struct rpc_logs logs = {.contract = &contract,
+				.from = 1,
+				.to = UINT64_MAX,
+				.kinds = {&topic, &topic},
+				.topics = {NULL, &topic}};
+	rpc_begin(&batch, out, sizeof out);
+	rpc_call_at(&batch, &contract, span_of("", 0), "safe");
+	rpc_block(&batch, "0x10");
+	rpc_transaction(&batch, &hash);
+	rpc_logs(&batch, &logs);
+	snprintf(want, sizeof want,
+		 "[{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"eth_call\",\"params\":[{\"to\":\"0x%s\",\"data\":\"0x\"},"
+		 "\"safe\"]},"
+		 "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"eth_getBlockByNumber\",\"params\":[\"0x10\",false]},"
+		 "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"eth_getTransactionByHash\",\"params\":[\"0x%s\"]},"
+		 "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"eth_getLogs\",\"params\":[{\"address\":\"0x%s\","
+		 "\"fromBlock\":\"0x1\","
+		 "\"toBlock\":\"0xffffffffffffffff\",\"topics\":[[\"0x%s\",\"0x%s\"],null,\"0x%s\"]}]}]",
+		 ab, cd64, ab, cd64, cd64, cd64);
+	CHECK_EQ(rpc_end(&batch), strlen(want));
+	CHECK(strcmp(out, want) == 0);
+	CHECK(strcmp(rpc_quantity(quantity, 0), "0x0") == 0);
+	CHECK(strcmp(rpc_quantity(quantity, UINT64_MAX), "0xffffffffffffffff") == 0);
+}
+
 static const struct {
 	const char *body;
 	bool good;
@@ -61,6 +99,7 @@ static const struct {
 	 {RPC_FAILED, RPC_FAILED},
 	 {"", ""}},
 	{"[{\"id\":0,\"result\":{\"a\":1}},{\"id\":1,\"result\":12}]", true, {RPC_OBJECT, RPC_FAILED}, {"", ""}},
+	{"[{\"id\":0,\"result\":[{}]},{\"id\":1,\"result\":[],\"error\":{}}]", true, {RPC_LIST, RPC_FAILED}, {"", ""}},
 	{"[{\"id\":0},{\"id\":1}]", true, {RPC_FAILED, RPC_FAILED}, {"", ""}},
 	{"[{\"id\":0,\"result\":\"\\u0030x01\"},{\"id\":1,\"result\":\"0x\"}]",
 	 true,

@@ -29,55 +29,6 @@ static struct record claim(enum method method, enum claim_state state, bool has_
 	return record;
 }
 
-TEST(which_receipts_pay)
-{
-	static const struct {
-		const char *receipt;
-		bool pays;
-	} rows[] = {
-		{RECEIPT("0x1", GOOD), true},
-		{RECEIPT("0x1", "{}," GOOD), true},
-		{RECEIPT("0x1", LOG(ASSET, PAYER, PAYEE, W("62")) "," GOOD), true},
-		{"{\"logs\":[" GOOD "],\"status\":\"0x1\"}", true},
-		{RECEIPT("0x0", GOOD), false},
-		{RECEIPT("0x1", ""), false},
-		{RECEIPT("0x1", LOG(ASSET, PAYER, PAYEE, W("62"))), false},
-		{RECEIPT("0x1", LOG(ASSET, PAYEE, PAYER, W("63"))), false},
-		{RECEIPT("0x1", LOG(ASSET, PAYER, PAYER, W("63"))), false},
-		{RECEIPT("0x1", LOG("0x" PAYEE, PAYER, PAYEE, W("63"))), false},
-		{RECEIPT("0x1", LOG(ASSET, PAYER, PAYEE, W("63") "00")), false},
-		{RECEIPT("0x1", "{\"address\":\"" ASSET "\",\"topics\":[\"" TRANSFER "\"],\"data\":\"0x" W("63") "\"}"),
-		 false},
-		{RECEIPT("0x1", "{\"address\":\"" ASSET
-				"\",\"topics\":[\"0x" W("01") "\",\"0x" ZEROS PAYER "\",\"0x" ZEROS PAYEE
-							      "\"],\"data\":\"0x" W("63") "\"}"),
-		 false},
-		{RECEIPT("0x1", "{\"removed\":true,\"address\":\"" ASSET "\",\"topics\":[\"" TRANSFER
-				"\",\"0x" ZEROS PAYER "\",\"0x" ZEROS PAYEE "\"],\"data\":\"0x" W("63") "\"}"),
-		 false},
-		/* halves of two logs make none */
-		{RECEIPT("0x1", "{\"address\":\"" ASSET "\",\"data\":\"0x" W("63") "\"},{\"topics\":[\"" TRANSFER
-										   "\",\"0x" ZEROS PAYER
-										   "\",\"0x" ZEROS PAYEE "\"]}"),
-		 false},
-		{"{\"status\":\"0x1\",\"logs\":{}}", false},
-		{"{\"status\":1,\"logs\":[" GOOD "]}", false},
-		{"{\"logs\":[" GOOD "]}", false},
-		{"null", false},
-		{"", false},
-		{RECEIPT("0x1", GOOD) "x", false},
-	};
-	struct record record = claim(METHOD_EIP3009, CLAIM_SETTLED, true);
-
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-		CHECK_ROW(ledger_chain_receipt_pays(span_str(rows[i].receipt), &record) == rows[i].pays,
-			  rows[i].receipt);
-	/* no prefix of one that pays does */
-	const char *whole = RECEIPT("0x1", GOOD);
-	for (size_t n = 0; n < strlen(whole); n++)
-		CHECK(!ledger_chain_receipt_pays(span_of(whole, n), &record));
-}
-
 #define ANSWER(id, result) "{\"jsonrpc\":\"2.0\",\"id\":" id ",\"result\":" result "}"
 #define FAULT(id) "{\"jsonrpc\":\"2.0\",\"id\":" id ",\"error\":{\"code\":-32000,\"message\":\"busy\"}}"
 #define YES "\"0x" W("01") "\""

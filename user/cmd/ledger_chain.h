@@ -32,7 +32,4 @@ int ledger_chain_look(const struct ledger_chain *chain, const struct record *rec
  * nonce used; a refused or expired one a nonce that is not.  What is under way, or released, contradicts nothing. */
 bool ledger_chain_differs(const struct record *record, enum chain_view view);
 
-/* The receipt of a transaction: did it succeed, and transfer `amount` of `asset`?  Any bytes.  Pure. */
-bool ledger_chain_receipt_pays(struct span receipt, const struct record *record);
-
 #endif
