@@ -10,6 +10,7 @@
 
 #include "claim.h"
 #include "funds.h"
+#include "funds_look.h"
 #include "settle.h"
 #include "session.h"
 #include "stats.h"
@@ -39,6 +40,7 @@ struct admin_view {
 	bool has_sessions;
 	struct settle_stats settle;
 	struct funds_stats funds;	      /* no chains: nothing is asked */
+	uint64_t found[LOOK_END_CNT];	      /* what chains showed of settlements in doubt */
 	uint64_t queue_requests, queue_bytes; /* gauges */
 	uint64_t queue_requests_max, queue_bytes_max;
 	struct {

@@ -49,7 +49,8 @@ static void put_family(struct text *text, const char *name, const char *type, co
 }
 
 /* A chain's name is a section's: nothing in it needs escaping. */
-void admin_funds_metrics(struct text *text, const struct stats *stats, const struct funds_stats *funds)
+void admin_funds_metrics(struct text *text, const struct stats *stats, const struct funds_stats *funds,
+			 const uint64_t found[LOOK_END_CNT])
 {
 	put_family(
 		text, "funds_total", "counter",
@@ -69,6 +70,9 @@ void admin_funds_metrics(struct text *text, const struct stats *stats, const str
 	for (size_t i = 0; i < funds->chain_cnt; i++)
 		text_put(text, "tollbar_chain_up{chain=\"%s\"} %d\n", funds->chains[i].name,
 			 !funds->chains[i].asker.down);
+	put_family(text, "chain_found_total", "counter", "Settlements in doubt, by what their chain showed of them.");
+	for (size_t i = 0; i < LOOK_END_CNT; i++)
+		text_put(text, "tollbar_chain_found_total{found=\"%s\"} %" PRIu64 "\n", look_words[i], found[i]);
 }
 
 static void write_number(struct json_writer *json, const char *name, uint64_t number)

@@ -288,7 +288,7 @@ size_t admin_metrics(char *out, size_t out_bytes, const struct admin_view *view)
 	if (view->has_sessions)
 		put_sessions(&text, &view->sessions);
 	if (view->funds.chain_cnt > 0)
-		admin_funds_metrics(&text, &view->total, &view->funds);
+		admin_funds_metrics(&text, &view->total, &view->funds, view->found);
 	put_upstreams(&text, view);
 	put_steps(&text, &view->total);
 	return text_done(&text);

@@ -49,6 +49,9 @@ struct ledger_config {
 	void (*submit)(void *submit_ctx, struct settlement *settlement);
 	/* Whom to ask about a settlement that nobody can have heard of, as settlers_pick; NULL: there is no choice. */
 	uint64_t (*pick)(void *submit_ctx, const struct offer *offer, bool *up);
+	/* Whether the chain can be asked what became of a settlement of this offer; submit then sees to it when one is in
+	 * doubt.  NULL: no chain is. */
+	bool (*looks)(void *submit_ctx, const struct offer *offer);
 	void *submit_ctx;
 	/* At start, once per record that is still on disk: lets the caller rebuild per-payer spend.  May be NULL. */
 	void (*recovered)(void *recovered_ctx, const struct payment *payment, const struct offer *offer,

@@ -9,6 +9,9 @@
  * less than URGENT_S left before all others.  Past the deadline no facilitator can say yes to a new attempt, so those come
  * last; they are asked once for what it may remember, then they end as expired.
  *
+ * Where the claim's chain can be asked, a settlement in doubt is looked up there before the facilitator is asked again
+ * (funds_look.h), also past the deadline, for LOOK_S: what the chain's final blocks show ends the claim.
+ *
  * `settling` is on disk before the facilitator can have heard of it, the outcome before anybody is told. */
 #include "claim_ledger.h"
 
@@ -24,6 +27,7 @@
 #define TICKS_PER_BACKOFF 4
 #define PENDING_STEPS_MAX 8		 /* quarters */
 #define URGENT_S 15			 /* a call may take ten, and facilitators want SETTLE_MARGIN_S */
+#define LOOK_S 3600			 /* past the deadline: for the chain's final block to pass it, too */
 #define LAST_ASK_S (SETTLE_MARGIN_S + 2) /* before the deadline: facilitators refuse later ones */
 
 unsigned ledger_backoff_ms = 1000;
@@ -138,10 +142,11 @@ void ask_assign(struct ledger *ledger)
 	}
 }
 
-void ask_fill(struct claim *claim, const struct record *record)
+void ask_fill(struct ledger *ledger, struct claim *claim, const struct record *record)
 {
 	struct settlement *settlement = &claim->slot->settlement;
 
+	claim->looks = ledger->config.looks != NULL && ledger->config.looks(ledger->config.submit_ctx, &record->offer);
 	*settlement = (struct settlement){
 		.claim_id = record->id,
 		.payment = record->payment,
@@ -150,6 +155,9 @@ void ask_fill(struct claim *claim, const struct record *record)
 		.facilitator = record->facilitator,
 		.attempts = record->attempts,
 		.in_doubt = record->in_doubt,
+		.was_pending = claim->pending,
+		.was_named = record->has_transaction,
+		.named = record->transaction,
 	};
 	memcpy(settlement->job, record->job, sizeof settlement->job);
 }
@@ -231,15 +239,27 @@ static bool refusal_is_plain(const char *word)
 	return false;
 }
 
+/* Somebody used the nonce: who front-runs the facilitator pays us with it, the payer may have cancelled it.  Where the chain
+ * can be asked that is no refusal yet. */
+static bool says_used(const char *word)
+{
+	return strcmp(word, "invalid_exact_evm_nonce_already_used") == 0 || strcmp(word, "permit2_invalid_nonce") == 0;
+}
+
 /* A refusal of a claim in doubt proves nothing unless it is plain: the claim stays unknown, with the word.  A job is no
  * doubt: it is the one attempt there was, it is asked after by GET, and what it says is about itself.  When it is lost the
  * attempt is one that was never answered. */
 static enum claim_state judge(struct claim *claim, const struct settlement *settlement)
 {
+	if (settlement->by_chain) {
+		claim->in_doubt = false;
+		return settlement->outcome;
+	}
 	switch (settlement->outcome) {
 	case CLAIM_SETTLED:
 		return CLAIM_SETTLED;
 	case CLAIM_REFUSED:
+		claim->in_doubt |= claim->looks && says_used(settlement->word);
 		return !claim->in_doubt || refusal_is_plain(settlement->word) ? CLAIM_REFUSED : CLAIM_UNKNOWN;
 	default:
 		ASSERT(settlement->outcome == CLAIM_UNKNOWN);
@@ -373,10 +393,13 @@ static uint64_t backoff_ms(const struct ledger *ledger, const struct claim *clai
 	return delay_ms + siphash(ledger->table.hash_key, seed, sizeof seed) % (delay_ms / 4 + 1);
 }
 
-/* A job that was begun in time may end later. */
+/* A job that was begun in time may end later, and that nothing was paid the chain shows when its final block is past the
+ * deadline. */
 static uint64_t ask_until_s(const struct claim *claim)
 {
-	return claim->deadline_s + (claim->has_job ? CLAIM_MARGIN_S : 0);
+	bool by_chain = claim->looks && claim->in_doubt;
+
+	return claim->deadline_s + (by_chain ? LOOK_S : claim->has_job ? CLAIM_MARGIN_S : 0);
 }
 
 void ask_later(struct ledger *ledger, struct claim *claim, uint64_t now_s)

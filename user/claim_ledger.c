@@ -204,7 +204,7 @@ static int write_one(struct ledger *ledger, struct claim *claim, uint64_t now_s)
 		return 0;
 	}
 	if (err == 0 && item->state == CLAIM_SETTLING)
-		ask_fill(claim, &record);
+		ask_fill(ledger, claim, &record);
 	return err;
 }
 

@@ -169,7 +169,7 @@ bool ask_ready(struct ledger *ledger);
 /* Free slots go to those who wait. */
 void ask_assign(struct ledger *ledger);
 /* What will be asked, from the record that says so. */
-void ask_fill(struct claim *claim, const struct record *record);
+void ask_fill(struct ledger *ledger, struct claim *claim, const struct record *record);
 /* CLAIM_SETTLING is on disk: the settlement goes out. */
 void ask_submit(struct ledger *ledger, struct claim *claim);
 /* A settlement came back. */

@@ -46,6 +46,7 @@ struct claim {
 	bool linked;	     /* (lock) in its chain: the key is taken */
 	bool in_doubt;	     /* (ledger) an attempt to settle may have gone through without our knowing */
 	bool has_job;	     /* (ledger) the facilitator works on it, and can be asked how far it is */
+	bool looks;	     /* (ledger) its chain can be asked what became of it */
 	bool pending;	     /* (ledger) its last answer said that the outcome will be known soon */
 };
 

@@ -15,6 +15,7 @@ static const char *const mode_words[] = {"open", "allow", NULL};
 static const char *const syn_words[] = {"off", "auto", "on", NULL};
 static const char *const off_on[] = {"off", "on", NULL};
 static const char *const bind_words[] = {"off", "accept", "require", NULL};
+static const char *const final_words[] = {"confirmations", "safe", "finalized", NULL};
 static const char *const funds_words[] = {"off", "cached", "strict", NULL};
 static const char *const method_words[] = {"eip3009", "permit2", "upto", NULL};
 
@@ -149,6 +150,8 @@ static const struct setting chain_settings[] = {
 	NUMBER(struct config_chain, in_flight, 1, 64),
 	NUMBER(struct config_chain, batch, 1, CHAIN_BATCH_MAX),
 	{"exposure", config_set_price, CHAIN(exposure)},
+	{"final", config_set_choice, CHAIN(final), .words = final_words},
+	NUMBER(struct config_chain, confirmations, 0, 100),
 	{"contracts", config_set_choice, CHAIN(contracts), .words = no_yes},
 	{"erc6492_factories", config_set_factories, CHAIN(factories)},
 	{0},
@@ -251,6 +254,7 @@ static void set_defaults(struct config *config)
 		chain->suspect_s = 300;
 		chain->timeout_ms = 2000;
 		chain->in_flight = 4;
+		chain->confirmations = 12;
 		chain->batch = 32;
 	}
 	for (size_t i = 0; i < ROUTES_MAX; i++) {

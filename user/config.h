@@ -60,6 +60,7 @@ struct config_facilitator {	   /* [facilitator], and [facilitator NAME] for offe
 };
 
 enum config_funds { FUNDS_OFF, FUNDS_CACHED, FUNDS_STRICT };
+enum config_final { FINAL_CONFIRMATIONS, FINAL_SAFE, FINAL_FINALIZED };
 
 struct config_chain { /* [chain NAME]: what is looked up of payers there, and where */
 	char name[NAME_BYTES_MAX];
@@ -75,6 +76,8 @@ struct config_chain { /* [chain NAME]: what is looked up of payers there, and wh
 	unsigned in_flight;	      /* 4: requests to the node at one time */
 	unsigned batch;		      /* 32: payers in one request */
 	unsigned __int128 exposure;   /* most one payer may owe while the node is down (cached); default 0: refused */
+	uint8_t final;		      /* enum config_final: which block will not be replaced any more */
+	unsigned confirmations;	      /* 12: with FINAL_CONFIRMATIONS, the one with so many behind it */
 	bool contracts;		      /* contracts = yes | no: accounts with code may pay (ERC-1271, EIP-7702) */
 	/* erc6492_factories: whose accounts may pay before they exist; with contracts only */
 	struct address factories[FACTORIES_MAX];

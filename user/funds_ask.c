@@ -5,7 +5,6 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -13,9 +12,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "funds_line.h"
+#include "funds_node.h"
 #include "funds_sanity.h"
-#include "post.h"
-#include "sys/fetch.h"
 
 #define WAIT_MS 250
 #define AHEAD_MAX 1024	   /* questions nobody waits for, at one time */
@@ -442,22 +440,13 @@ static void run(struct asker *asker)
 static int open_pool(struct asker *asker)
 {
 	const struct config_chain *chain = asker->config.chain;
-	char authorization[URL_BYTES_MAX + 32];
-	const char *headers[3] = {"Content-Type: application/json", "Accept: application/json", authorization};
+	struct funds_node_config node = {.chain = chain,
+					 .jobs_max = chain->in_flight,
+					 .body_bytes_max = BATCH_BODY_BYTES(chain->batch),
+					 .answer_bytes_max = BATCH_ANSWER_BYTES(chain->batch),
+					 .box = &asker->inbox};
 
-	snprintf(authorization, sizeof authorization, "Authorization: %s", chain->authorization);
-	struct fetch_pool_config pool = {
-		.url = chain->rpc,
-		.headers = headers,
-		.header_cnt = chain->authorization[0] != 0 ? 3 : 2,
-		.ca_file = chain->ca_file[0] != 0 ? chain->ca_file : NULL,
-		.timeout_ms = chain->timeout_ms,
-		.jobs_max = chain->in_flight,
-		.body_bytes_max = BATCH_BODY_BYTES(chain->batch),
-		.answer_bytes_max = BATCH_ANSWER_BYTES(chain->batch),
-		.box = &asker->inbox,
-	};
-	return post_can(chain->rpc) ? post_open(&asker->pool, &pool) : fetch_pool_open(&asker->pool, &pool);
+	return funds_node_open(&asker->pool, &node);
 }
 
 static void *asker_main(void *arg)

@@ -11,7 +11,9 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "funds_look.h"
 #include "hash.h"
+#include "node_money.h"
 #include "reason.h"
 #include "settlers.h"
 #include "sys/store.h"
@@ -25,7 +27,7 @@ struct node {
 	struct config *config;
 	struct filter *filter;
 	struct shared shared;
-	struct settlers *settlers;
+	struct node_money money;
 	struct worker *workers;
 	unsigned worker_cnt, started_cnt;
 	uint64_t start_ns;
@@ -36,14 +38,6 @@ static bool any_paid(const struct config *config)
 {
 	for (size_t i = 0; i < config->route_cnt; i++)
 		if (config->routes[i].offer_cnt > 0)
-			return true;
-	return false;
-}
-
-static bool any_session(const struct config *config)
-{
-	for (size_t i = 0; i < config->route_cnt; i++)
-		if (config->routes[i].session.on)
 			return true;
 	return false;
 }
@@ -90,61 +84,6 @@ static int open_listeners(const struct config *config, int fds[LISTENS_MAX])
 		}
 	}
 	return 0;
-}
-
-/* --- ledger and settlement --- */
-
-static void settlement_done(void *ctx, struct settlement *settlement)
-{
-	struct node *node = ctx;
-
-	if (node->shared.funds != NULL)
-		funds_settled(node->shared.funds, settlement);
-	ledger_settled(node->shared.ledger, settlement);
-}
-
-static void recovered(void *ctx, const struct payment *payment, const struct offer *offer, enum claim_state state,
-		      const struct word *amount_due, uint64_t taken_s)
-{
-	struct node *node = ctx;
-
-	bool open =
-		state == CLAIM_FORWARDED || state == CLAIM_OWED || state == CLAIM_SETTLING || state == CLAIM_UNKNOWN;
-
-	if (open && node->shared.funds != NULL)
-		funds_recover(node->shared.funds, payment, offer, amount_due);
-	if (state != CLAIM_RELEASED)
-		payers_recover_spend(node->shared.payers, &payment->from, amount_due, taken_s, clock_unix_s());
-}
-
-static int open_money(struct node *node)
-{
-	const struct config *config = node->config;
-	struct settlers_config settlers = {.config = config, .done = settlement_done, .done_ctx = node};
-	int error = settlers_start(&node->settlers, &settlers);
-	if (error < 0)
-		return error;
-	node->shared.settlers = node->settlers;
-	struct ledger_config ledger = {.directory = config->state_directory,
-				       .claims_max = config->claims,
-				       .map_bytes_max = config->ledger_bytes,
-				       .settlements_max = settlers_in_flight(config),
-				       .keep_s = config->keep_s,
-				       .offers = config->offers,
-				       .offer_cnt = config->offer_cnt,
-				       .submit = settlers_submit,
-				       .pick = settlers_pick,
-				       .submit_ctx = node->settlers,
-				       .recovered = recovered,
-				       .recovered_ctx = node};
-	error = ledger_open(&node->shared.ledger, &ledger);
-	if (error < 0)
-		log_error("event=ledger_open directory=%s error=%d", config->state_directory, -error);
-	if (error == 0 && any_session(config)) {
-		node->shared.sessions = sessions_init(node->shared.ledger, config->sessions);
-		error = node->shared.sessions != NULL ? 0 : -ENOMEM;
-	}
-	return error;
 }
 
 /* --- the filter --- */
@@ -266,8 +205,8 @@ static void print_memory(const struct node *node)
 		 ((double)memory.total * node->worker_cnt + (double)memory.shared) / mib,
 		 reply_bytes(node->shared.reply) / 1024, node->shared.standing != NULL ? standing_bytes() / 1024 : 0,
 		 node->shared.sessions != NULL ? sessions_bytes(node->config->sessions) / 1024 : 0,
-		 funds != NULL ? (double)funds_bytes(funds) / mib : 0.0, settlers_data_bytes(node->config) / 1024,
-		 node->config->claims,
+		 funds != NULL ? (double)(funds_bytes(funds) + funds_look_bytes(node->money.look)) / mib : 0.0,
+		 settlers_data_bytes(node->config) / 1024, node->config->claims,
 		 node->shared.ledger == NULL ? 0.0 : (double)store_memory(node->config->ledger_bytes) / mib,
 		 verify_engine_name(worker_engine(node->config)));
 }
@@ -310,7 +249,7 @@ int node_start(struct node **out, struct config *config, struct filter *filter)
 	if (error == 0 && any_paid(config) && config->chain_cnt > 0)
 		error = funds_open(&node->shared.funds, config);
 	if (error == 0 && any_paid(config))
-		error = open_money(node);
+		error = node_money_open(&node->money, config, &node->shared);
 	if (error == 0) {
 		print_memory(node);
 		error = start_workers(node);
@@ -368,13 +307,7 @@ static void join_workers(struct node *node)
 void node_stop(struct node *node)
 {
 	join_workers(node);
-	if (node->shared.ledger != NULL)
-		ledger_stop_asking(node->shared.ledger);
-	if (node->settlers != NULL)
-		settlers_stop(node->settlers); /* gives back what it was lent, before the ledger closes */
-	if (node->shared.ledger != NULL)
-		ledger_close(node->shared.ledger);
-	settlers_free(node->settlers);
+	node_money_close(&node->money);
 	sessions_fini(node->shared.sessions);
 	funds_close(node->shared.funds);
 	standing_fini(node->shared.standing);
@@ -439,13 +372,14 @@ void node_look(void *ctx, struct admin_view *view)
 	if (node->shared.ledger != NULL) {
 		view->has_ledger = true;
 		ledger_stats(node->shared.ledger, &view->ledger);
-		settlers_stats(node->settlers, &view->settle);
+		settlers_stats(node->money.settlers, &view->settle);
 	}
 	view->has_sessions = node->shared.sessions != NULL;
 	if (view->has_sessions)
 		session_stats(node->shared.sessions, &view->sessions);
 	if (node->shared.funds != NULL)
 		funds_stats(node->shared.funds, &view->funds);
+	funds_look_stats(node->money.look, view->found);
 	look_at_queue(node, view);
 	look_at_kernel(node, &view->kernel);
 	if (node->draining)

@@ -33,14 +33,18 @@ struct settlement {
 	/* in: set by claim */
 	uint64_t claim_id;
 	struct payment payment;
-	struct offer offer;		/* as it was when the claim was taken */
-	struct word amount_due;		/* atomic units, at most offer.amount */
-	uint64_t facilitator;		/* who is asked: settlers.h */
-	unsigned attempts;		/* asked so far, counting restarts */
-	bool in_doubt;			/* an earlier attempt may have gone through */
+	struct offer offer;	/* as it was when the claim was taken */
+	struct word amount_due; /* atomic units, at most offer.amount */
+	uint64_t facilitator;	/* who is asked: settlers.h */
+	unsigned attempts;	/* asked so far, counting restarts */
+	bool in_doubt;		/* an earlier attempt may have gone through */
+	bool was_pending;	/* its last answer said so: see pending */
+	bool was_named;		/* an earlier answer named a transaction */
+	struct word named;
 	char job[SETTLE_JOB_BYTES_MAX]; /* in and out: what the facilitator made of it; empty: to be asked by POST */
-	/* out: set by settle */
-	enum claim_state outcome; /* CLAIM_SETTLED, CLAIM_REFUSED or CLAIM_UNKNOWN */
+	/* out: set by settle, or by who looked at the chain */
+	enum claim_state outcome; /* CLAIM_SETTLED, CLAIM_REFUSED or CLAIM_UNKNOWN; by_chain also CLAIM_EXPIRED */
+	bool by_chain;		  /* read from its final blocks: there is no doubt about it */
 	bool not_sent;		  /* with CLAIM_UNKNOWN: for certain the facilitator never saw this attempt */
 	bool pending;		  /* with CLAIM_UNKNOWN: it is at it, and will know soon */
 	bool has_transaction;

@@ -135,7 +135,9 @@ for (const method of METHODS)
 		await refused(strict, 'nonce_used', () => askPaid(strict.gate.chat, early), { method });
 		await served(cached(), payer, method);
 		const spoiled = await cancelled(payer, method);
-		await refused(cached(), 'settle_refused', () => askPaid(world.gate.chat, spoiled), { ran: 1 });
+		/* who used it, he or somebody who paid with it, is looked up */
+		const word = method === 'eip3009' ? 'settle_unknown' : 'settle_refused';
+		await refused(cached(), word, () => askPaid(world.gate.chat, spoiled), { ran: 1 });
 		const again = await cancelled(payer, method); /* from now on he is asked about */
 		await refused(cached(), 'nonce_used', () => askPaid(world.gate.chat, again), { method });
 		await served(cached(), payer, method);

@@ -424,6 +424,8 @@ static void fill_chains(const char *name)
 	view.funds.chains[0].asker =
 		(struct asker_stats){.requests = 7101, .calls = 7102, .errors = 7103, .ahead = 7104, .down = true};
 	view.funds.chains[1].name = "two";
+	for (size_t i = 0; i < LOOK_END_CNT; i++)
+		view.found[i] = 7301 + i;
 }
 
 TEST(funds_are_shown_where_a_chain_is_asked)
@@ -439,6 +441,9 @@ TEST(funds_are_shown_where_a_chain_is_asked)
 		"tollbar_chain_ahead_total{chain=\"one\"} 7104\n",
 		"tollbar_chain_up{chain=\"one\"} 0\n",
 		"tollbar_chain_up{chain=\"two\"} 1\n",
+		"tollbar_chain_found_total{found=\"chain_unclear\"} 7301\n",
+		"tollbar_chain_found_total{found=\"chain_nonce_cancelled\"} 7303\n",
+		"tollbar_chain_found_total{found=\"chain_never_paid\"} 7305\n",
 	};
 
 	fill_view();

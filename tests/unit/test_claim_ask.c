@@ -340,4 +340,127 @@ TEST(claim_job_is_asked_after_past_the_deadline)
 	cleanup();
 }
 
+/* --- the chain --- */
+
+static bool looks_always(void *ctx, const struct offer *offer)
+{
+	return ctx == &asked && offer->chain_id != 0;
+}
+
+static void answer_by_chain(struct settlement *settlement, enum claim_state outcome, const char *word)
+{
+	settlement->by_chain = true;
+	answer(settlement, outcome, word);
+}
+
+/* What the chain shows ends a claim in doubt, whatever it is, and is final on disk. */
+TEST(claim_in_doubt_ends_by_the_chain)
+{
+	static const struct {
+		enum claim_state outcome;
+		const char *word;
+	} rows[] = {{CLAIM_SETTLED, ""},
+		    {CLAIM_REFUSED, "chain_nonce_cancelled"},
+		    {CLAIM_REFUSED, "invalid_exact_evm_insufficient_balance"},
+		    {CLAIM_EXPIRED, "chain_never_paid"}};
+	const size_t cnt = sizeof rows / sizeof *rows;
+	struct settlement *settlement;
+	struct sale sale;
+
+	setup();
+	ledger_backoff_ms = 20;
+	config.looks = looks_always;
+	start();
+	for (uint64_t i = 0; i < cnt; i++) {
+		sale_init(&sale, METHOD_EIP3009, i, 60);
+		take_durably(&sale);
+		owe(&sale, 1000);
+		answer(must_ask(), CLAIM_UNKNOWN, "timeout");
+		CHECK(mailed(&sale.settled));
+		settlement = must_ask();
+		CHECK(settlement->in_doubt && !settlement->was_named);
+		settlement->outcome = CLAIM_UNKNOWN; /* and names a transaction */
+		settlement->has_transaction = true;
+		settlement->transaction = word_of(7 + i);
+		ledger_settled(ledger, settlement);
+		settlement = must_ask();
+		CHECK(settlement->was_named && settlement->named.at[31] == 7 + i);
+		answer_by_chain(settlement, rows[i].outcome, rows[i].word);
+		CHECK(comes_to(rows[i].outcome, 1 + (i == 2)));
+	}
+	restart();
+	for (uint64_t i = 0; i < cnt; i++)
+		CHECK_EQ(seen[i].state, rows[i].outcome);
+	CHECK(next_asked(50) == NULL);
+	stop();
+	cleanup();
+}
+
+/* Who used it only the chain knows. */
+TEST(claim_refused_for_a_used_nonce_is_looked_up)
+{
+	static const char *const words[] = {"invalid_exact_evm_nonce_already_used", "permit2_invalid_nonce"};
+	struct settlement *settlement;
+	struct sale sale;
+
+	setup();
+	ledger_backoff_ms = 20;
+	config.looks = looks_always;
+	start();
+	for (uint64_t i = 0; i < 2; i++) {
+		sale_init(&sale, METHOD_EIP3009, i, 60);
+		take_durably(&sale);
+		owe(&sale, 1000);
+		settlement = must_ask();
+		CHECK(!settlement->in_doubt);
+		answer(settlement, CLAIM_REFUSED, words[i]);
+		CHECK(mailed(&sale.settled));
+		CHECK_EQ(sale.settled.outcome, CLAIM_UNKNOWN);
+		settlement = must_ask();
+		CHECK(settlement->in_doubt);
+		answer_by_chain(settlement, CLAIM_SETTLED, "");
+		CHECK(comes_to(CLAIM_SETTLED, i + 1));
+	}
+	sale_init(&sale, METHOD_EIP3009, 5, 60); /* other words are refusals as ever */
+	take_durably(&sale);
+	owe(&sale, 1000);
+	answer(must_ask(), CLAIM_REFUSED, "invalid_exact_evm_insufficient_balance");
+	CHECK(mailed(&sale.settled));
+	CHECK_EQ(sale.settled.outcome, CLAIM_REFUSED);
+	stop();
+	cleanup();
+}
+
+/* The chain's final block is behind: what is in doubt does not expire before that has passed the deadline, too. */
+TEST(claim_in_doubt_is_looked_up_past_its_deadline)
+{
+	struct settlement *settlement;
+	struct sale sale;
+
+	setup();
+	ledger_backoff_ms = 20;
+	config.looks = looks_always;
+	start();
+	sale_init(&sale, METHOD_EIP3009, 1, -1);
+	take_durably(&sale);
+	owe(&sale, 1000);
+	answer(must_ask(), CLAIM_UNKNOWN, "timeout");
+	CHECK(mailed(&sale.settled));
+	for (int i = 0; i < 3; i++) {
+		settlement = must_ask();
+		CHECK(settlement->in_doubt);
+		answer(settlement, CLAIM_REFUSED, "too late");
+	}
+	answer_by_chain(must_ask(), CLAIM_EXPIRED, "chain_never_paid");
+	CHECK(comes_to(CLAIM_EXPIRED, 1));
+	sale_init(&sale, METHOD_EIP3009, 2, -LOOK_S - 1); /* but not for ever */
+	take_durably(&sale);
+	owe(&sale, 1000);
+	answer(must_ask(), CLAIM_UNKNOWN, "timeout");
+	CHECK(mailed(&sale.settled));
+	CHECK(comes_to(CLAIM_EXPIRED, 2));
+	stop();
+	cleanup();
+}
+
 CHECK_MAIN
