@@ -8,12 +8,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "admin_overhead.h"
 #include "claim.h"
 #include "funds.h"
 #include "funds_look.h"
 #include "settle.h"
 #include "session.h"
 #include "stats.h"
+#include "times.h"
 #include "verify.h"
 
 struct admin_kernel { /* counters of the attached filter, indexed by reason */
@@ -34,6 +36,7 @@ struct admin_view {
 	size_t worker_cnt;
 	enum verify_engine engine;
 	struct stats total; /* all workers */
+	struct times times; /* and routes */
 	struct ledger_stats ledger;
 	bool has_ledger;
 	struct session_stats sessions;

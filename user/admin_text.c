@@ -7,18 +7,13 @@
 
 #include "admin.h"
 #include "admin_funds.h"
+#include "admin_overhead.h"
 #include "base/hex.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "base/u256.h"
 #include "claim_record.h"
 #include "reason.h"
-
-static const char *const step_words[STEP_CNT] = {
-#define S(name, word) [STEP_##name] = word,
-	STEPS(S)
-#undef S
-};
 
 static const char *const session_words[END_CNT] = {
 	[END_IDLE] = "idle",	   [END_SPENT] = "spent",     [END_DEADLINE] = "deadline",
@@ -91,7 +86,7 @@ static void put_histogram(struct text *text, const char *name, const char *label
 	text_put(text, "tollbar_%s_count%s%s%s %" PRIu64 "\n", name, open, label, close, count);
 }
 
-static void put_steps(struct text *text, const struct stats *stats)
+static void put_steps(struct text *text, const struct times *times)
 {
 	put_family(text, "step_seconds", "histogram",
 		   "Time of one step of a request, from the end of the step before.");
@@ -99,13 +94,13 @@ static void put_steps(struct text *text, const struct stats *stats)
 		char label[32];
 
 		snprintf(label, sizeof label, "step=\"%s\"", step_words[step]);
-		put_histogram(text, "step_seconds", label, &stats->steps[step]);
+		put_histogram(text, "step_seconds", label, &times->steps[step]);
 	}
 	put_family(text, "overhead_seconds", "histogram",
 		   "Paid requests: first byte in to request sent to the model server, but for waiting on the client.");
-	put_histogram(text, "overhead_seconds", "", &stats->overhead);
+	put_histogram(text, "overhead_seconds", "", &times->overhead);
 	put_family(text, "first_token_seconds", "histogram", "Paid requests: first byte in to first byte out.");
-	put_histogram(text, "first_token_seconds", "", &stats->first_token);
+	put_histogram(text, "first_token_seconds", "", &times->first_token);
 }
 
 static void put_watching(struct text *text, const struct admin_kernel *kernel)
@@ -290,7 +285,7 @@ size_t admin_metrics(char *out, size_t out_bytes, const struct admin_view *view)
 	if (view->funds.chain_cnt > 0)
 		admin_funds_metrics(&text, &view->total, &view->funds, view->found);
 	put_upstreams(&text, view);
-	put_steps(&text, &view->total);
+	put_steps(&text, &view->times);
 	return text_done(&text);
 }
 
@@ -506,28 +501,6 @@ static void write_upstreams(struct json_writer *json, const struct admin_view *v
 	json_write(json, "]");
 }
 
-static void write_histogram(struct json_writer *json, const char *before, const struct histogram *histogram)
-{
-	json_write(json, before);
-	write_count(json, "\"count\":", load(&histogram->count));
-	write_count(json, ",\"p50_ns\":", histogram_quantile(histogram, 0.5));
-	write_count(json, ",\"p99_ns\":", histogram_quantile(histogram, 0.99));
-	write_count(json, ",\"mean_ns\":", histogram_mean(histogram));
-	json_write(json, "}");
-}
-
-/* Share of the time to first token that passed before the model was asked, at the median; null before there is one. */
-static void write_share(struct json_writer *json, const struct stats *stats)
-{
-	uint64_t all_ns = histogram_quantile(&stats->first_token, 0.5);
-	char text[32] = "null";
-
-	if (all_ns != 0)
-		snprintf(text, sizeof text, "%.6f", (double)histogram_quantile(&stats->overhead, 0.5) / (double)all_ns);
-	json_write(json, ",\"overhead_share\":");
-	json_write(json, text);
-}
-
 size_t admin_status(char *out, size_t out_bytes, const struct admin_view *view)
 {
 	struct json_writer json;
@@ -550,14 +523,7 @@ size_t admin_status(char *out, size_t out_bytes, const struct admin_view *view)
 	if (view->funds.chain_cnt > 0)
 		admin_funds_status(&json, &view->total, &view->funds);
 	write_upstreams(&json, view);
-	json_write(&json, ",\"steps\":{");
-	for (unsigned step = 0; step < STEP_CNT; step++) {
-		write_string(&json, step == 0 ? "" : ",", step_words[step]);
-		write_histogram(&json, ":{", &view->total.steps[step]);
-	}
-	write_histogram(&json, "},\"overhead\":{", &view->total.overhead);
-	write_histogram(&json, ",\"first_token\":{", &view->total.first_token);
-	write_share(&json, &view->total);
+	admin_times(&json, &view->times);
 	json_write(&json, "}\n");
 	return json_write_done(&json);
 }

@@ -25,8 +25,8 @@ void answer_step(struct request *request, enum step step)
 	uint64_t now_ns = clock_ns();
 	uint64_t took_ns = now_ns - request->mark_ns;
 
-	histogram_add(&request->worker->stats.steps[step], took_ns);
-	if (step == STEP_HEAD || step == STEP_BODY)
+	request_times_step(&request->times, step, took_ns);
+	if (step_waits_for_client(step))
 		request->waited_ns += took_ns;
 	request->mark_ns = now_ns;
 }
@@ -41,7 +41,8 @@ void answer_first_out(struct request *request)
 	STEP_END(request, FIRST_OUT, first_out);
 	if (request->paid && request->exchange.status / 100 == 2) {
 		stats_add(&stats->served, 1);
-		histogram_add(&stats->first_token, request->mark_ns - request->began_ns);
+		request->times.has_first_token = true;
+		request->times.first_token_ns = request->mark_ns - request->began_ns;
 	}
 }
 

@@ -269,9 +269,10 @@ static void on_written(struct exchange *exchange)
 	struct request *request = exchange->owner;
 
 	STEP_END(request, CONNECT, connect);
-	if (request->paid)
-		histogram_add(&request->worker->stats.overhead,
-			      request->mark_ns - request->began_ns - request->waited_ns);
+	if (!request->paid)
+		return;
+	request->times.has_overhead = true;
+	request->times.overhead_ns = request->mark_ns - request->began_ns - request->waited_ns;
 }
 
 static void on_first_byte(struct exchange *exchange)

@@ -32,6 +32,7 @@ struct node {
 	unsigned worker_cnt, started_cnt;
 	uint64_t start_ns;
 	bool draining;
+	struct times *times; /* as the workers', all of them together; the main thread's */
 };
 
 static bool any_paid(const struct config *config)
@@ -113,6 +114,21 @@ static void pardon_proxies(const struct node *node)
 		    entry.reason != REASON_OK)
 			filter_standing_clear(node->filter, &node->config->trusted_proxies[i]);
 	}
+}
+
+/* Sets of histograms: of requests without a route, and of each route. */
+static size_t times_cnt(const struct node *node)
+{
+	return node->config->route_cnt + 1;
+}
+
+static const struct times *times_now(struct node *node)
+{
+	memset(node->times, 0, times_cnt(node) * sizeof *node->times);
+	for (unsigned i = 0; i < node->started_cnt; i++)
+		for (size_t set = 0; set < times_cnt(node); set++)
+			times_merge(&node->times[set], &node->workers[i].times[set]);
+	return node->times;
 }
 
 void node_tick(struct node *node)
@@ -243,6 +259,11 @@ int node_start(struct node **out, struct config *config, struct filter *filter)
 	node->filter = filter;
 	node->start_ns = clock_ns();
 	node->worker_cnt = worker_cnt_of(config);
+	node->times = calloc(times_cnt(node), sizeof *node->times);
+	if (node->times == NULL) {
+		node_stop(node);
+		return -ENOMEM;
+	}
 	for (size_t i = 0; i < config->offer_cnt; i++)
 		hash_domain(&config->offers[i].domain_separator, &config->offers[i]);
 	int error = open_shared(node);
@@ -314,6 +335,9 @@ void node_stop(struct node *node)
 	reply_fini(node->shared.reply);
 	payers_fini(node->shared.payers);
 	queue_fini(node->shared.queue);
+	for (unsigned i = 0; node->workers != NULL && i < node->worker_cnt; i++)
+		free(node->workers[i].times);
+	free(node->times);
 	free(node->workers);
 	free(node);
 }
@@ -369,6 +393,9 @@ void node_look(void *ctx, struct admin_view *view)
 	view->engine = worker_engine(node->config);
 	for (unsigned i = 0; i < node->started_cnt; i++)
 		stats_merge(&view->total, &node->workers[i].stats);
+	const struct times *times = times_now(node);
+	for (size_t set = 0; set < times_cnt(node); set++)
+		times_merge(&view->times, &times[set]);
 	if (node->shared.ledger != NULL) {
 		view->has_ledger = true;
 		ledger_stats(node->shared.ledger, &view->ledger);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "request.h"
 
+#include "account.h"
 #include "base/assert.h"
 #include "worker.h"
 
@@ -33,6 +34,7 @@ void request_reset(struct request *request)
 
 	ASSERT(request->mails_out == 0 && request->claim == NULL && request->draw.session == NULL &&
 	       !request->ticket.granted);
+	account_request(request);
 	request_drop_body(request);
 	forward_drop(exchange);
 	*exchange = (struct exchange){

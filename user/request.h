@@ -17,6 +17,7 @@
 #include "session.h"
 #include "stats.h"
 #include "sys/ring.h"
+#include "times.h"
 
 struct worker;
 
@@ -61,6 +62,8 @@ struct request {
 	uint64_t mark_ns;   /* end of the last step */
 	uint64_t waited_ns; /* of the time since began_ns, what was the client's own (HEAD and BODY) */
 	bool first_out_done;
+	struct request_times times;
+
 
 	/* parse */
 	uint8_t *head_at;

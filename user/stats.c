@@ -3,9 +3,8 @@
 
 #include <stddef.h>
 
-/* Everything before the histograms is a plain counter. */
-#define COUNTERS (offsetof(struct stats, steps) / sizeof(_Atomic uint64_t))
-_Static_assert(offsetof(struct stats, steps) % sizeof(_Atomic uint64_t) == 0, "stats begins with counters");
+#define COUNTERS (sizeof(struct stats) / sizeof(_Atomic uint64_t))
+_Static_assert(sizeof(struct stats) % sizeof(_Atomic uint64_t) == 0, "stats are counters");
 
 void stats_merge(struct stats *into, const struct stats *from)
 {
@@ -14,8 +13,4 @@ void stats_merge(struct stats *into, const struct stats *from)
 
 	for (size_t i = 0; i < COUNTERS; i++)
 		stats_add(&to[i], atomic_load_explicit(&of[i], memory_order_relaxed));
-	for (size_t i = 0; i < STEP_CNT; i++)
-		histogram_merge(&into->steps[i], &from->steps[i]);
-	histogram_merge(&into->overhead, &from->overhead);
-	histogram_merge(&into->first_token, &from->first_token);
 }

@@ -548,6 +548,9 @@ int worker_start(struct worker *worker, struct shared *shared, unsigned idx, con
 	worker->config = shared->config;
 	worker->idx = idx;
 	memcpy(worker->listen_fds, listen_fds, shared->config->listen_cnt * sizeof *listen_fds);
+	worker->times = calloc(shared->config->route_cnt + 1, sizeof *worker->times);
+	if (worker->times == NULL)
+		return -ENOMEM;
 	int error = mailbox_init(&worker->mailbox);
 	if (error < 0)
 		return error;

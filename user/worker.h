@@ -46,6 +46,7 @@ struct worker {
 	_Atomic bool cutting;  /* set by anyone: the drain's time is over, close what is left */
 	_Atomic int state;     /* enum worker_state, or -errno when the start failed */
 	struct stats stats;
+	struct times *times; /* of each route, at 1 + its index; at 0 of requests without one */
 
 	/* the thread's own */
 	struct ring *ring;

@@ -85,10 +85,10 @@ static void fill_view(void)
 		view.total.refused[reason_daemon[i]] = 2000 + (uint64_t)reason_daemon[i];
 	for (unsigned step = 0; step < STEP_CNT; step++)
 		for (unsigned i = 0; i <= step; i++)
-			histogram_add(&view.total.steps[step], 10 * step);
+			histogram_add(&view.times.steps[step], 10 * step);
 	for (unsigned i = 0; i < 100; i++) {
-		histogram_add(&view.total.overhead, i < 98 ? 142000 : 310000);
-		histogram_add(&view.total.first_token, 35100000);
+		histogram_add(&view.times.overhead, i < 98 ? 142000 : 310000);
+		histogram_add(&view.times.first_token, 35100000);
 	}
 	view.has_ledger = view.has_sessions = true;
 	view.sessions = (struct session_stats){.open = 3301,

@@ -52,14 +52,14 @@ static void fill_view(void)
 	view.ledger.by_state[CLAIM_SETTLING] = 2;
 	view.ledger.by_state[CLAIM_UNKNOWN] = 1;
 	view.settle.data = (struct settle_data_stats){.sent = 312, .failed = 6, .dropped = 7, .waiting = 5};
-	add(&view.total.steps[STEP_HEAD], 800, 1000);
-	add(&view.total.steps[STEP_PARSE], 15, 999);
-	add(&view.total.steps[STEP_VERIFY], 48000, 880);
-	add(&view.total.steps[STEP_CLAIM], 3000, 879);
-	add(&view.total.steps[STEP_FIRST_BYTE], 35000000, 877);
-	add(&view.total.overhead, 142000, 860);
-	add(&view.total.overhead, 310000, 17);
-	add(&view.total.first_token, 35100000, 870);
+	add(&view.times.steps[STEP_HEAD], 800, 1000);
+	add(&view.times.steps[STEP_PARSE], 15, 999);
+	add(&view.times.steps[STEP_VERIFY], 48000, 880);
+	add(&view.times.steps[STEP_CLAIM], 3000, 879);
+	add(&view.times.steps[STEP_FIRST_BYTE], 35000000, 877);
+	add(&view.times.overhead, 142000, 860);
+	add(&view.times.overhead, 310000, 17);
+	add(&view.times.first_token, 35100000, 870);
 }
 
 /* The text of the view, by way of the JSON a daemon would serve. */

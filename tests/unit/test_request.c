@@ -10,6 +10,8 @@
 
 static struct config config;
 static struct worker worker;
+static struct shared shared;
+static struct times times[1];
 static struct request request;
 static uint8_t memory[REQUEST_SLOT_BYTES];
 
@@ -18,6 +20,8 @@ static void begin(size_t body_bytes_max, size_t buffer_cnt)
 	config.body_bytes_max = body_bytes_max;
 	memset(&worker, 0, sizeof worker);
 	worker.config = &config;
+	worker.shared = &shared;
+	worker.times = times;
 	CHECK_EQ(slab_init(&worker.slab, buffer_cnt, body_bytes_max + REQUEST_BODY_SLACK), 0);
 	request_init(&request, &worker, memory);
 	request_reset(&request);

@@ -58,6 +58,13 @@ void histogram_merge(struct histogram *into, const struct histogram *from)
 	add(&into->sum_ns, load(&from->sum_ns));
 }
 
+void histogram_put(struct histogram *histogram, unsigned bucket, uint64_t cnt)
+{
+	add(&histogram->buckets[bucket], cnt);
+	add(&histogram->count, cnt);
+	add(&histogram->sum_ns, cnt * ((bucket_start(bucket) + bucket_start(bucket + 1) - 1) / 2));
+}
+
 uint64_t histogram_quantile(const struct histogram *histogram, double share)
 {
 	double wanted = share * (double)load(&histogram->count);

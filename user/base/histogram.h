@@ -18,6 +18,8 @@ void histogram_add(struct histogram *histogram, uint64_t ns);
 /* Adds `from` into `into` (which nobody else writes).  Whatever the writer of `from` does meanwhile, into->count stays
  * the sum of its buckets. */
 void histogram_merge(struct histogram *into, const struct histogram *from);
+/* Adds cnt samples to one bucket of a histogram that nobody else writes, as if each were the bucket's middle. */
+void histogram_put(struct histogram *histogram, unsigned bucket, uint64_t cnt);
 /* Value that at least `share` (0..1) of the samples do not exceed: the largest value of the bucket where that share is
  * reached; 0 when empty. */
 uint64_t histogram_quantile(const struct histogram *histogram, double share);
