@@ -45,6 +45,7 @@ struct admin {
 	uint64_t accept_after_ns;
 	struct client clients[CLIENT_CNT]; /* 9 MiB, of which only what was used once takes memory */
 	struct admin_view view;
+	struct admin_overhead overhead;
 	char body[ADMIN_TEXT_BYTES_MAX];
 };
 
@@ -98,10 +99,25 @@ static const char *why(const struct admin_view *view)
 	return view->not_ready != NULL ? view->not_ready : "not_ready";
 }
 
-static struct answer answer_path(struct admin *admin, struct span path)
+static struct answer answer_overhead(struct admin *admin, struct span query)
+{
+	struct admin_overhead *view = &admin->overhead;
+
+	memset(view, 0, sizeof *view);
+	if (!admin_overhead_read(view, query))
+		return plain(admin, 400, "of /overhead can be asked: route=NAME, since=SECONDS");
+	if (!admin->config.look_overhead(admin->config.look_ctx, view))
+		return plain(admin, 404, "there is no such route");
+	size_t bytes = admin_overhead_text(admin->body, sizeof admin->body, view);
+	return (struct answer){200, "application/json", "", bytes};
+}
+
+static struct answer answer_path(struct admin *admin, struct span path, struct span query)
 {
 	if (span_equal(path, SPAN("/livez")))
 		return plain(admin, 200, "ok");
+	if (span_equal(path, SPAN("/overhead")))
+		return answer_overhead(admin, query);
 	admin->config.look(admin->config.look_ctx, &admin->view);
 	if (span_equal(path, SPAN("/readyz")))
 		return admin->view.ready ? plain(admin, 200, "ready") : plain(admin, 503, why(&admin->view));
@@ -113,23 +129,26 @@ static struct answer answer_path(struct admin *admin, struct span path)
 static bool is_known(struct span path)
 {
 	return span_equal(path, SPAN("/livez")) || span_equal(path, SPAN("/readyz")) ||
-	       span_equal(path, SPAN("/metrics")) || span_equal(path, SPAN("/status"));
+	       span_equal(path, SPAN("/metrics")) || span_equal(path, SPAN("/status")) ||
+	       span_equal(path, SPAN("/overhead"));
 }
 
 static struct answer answer_request(struct admin *admin, const struct http_head *head)
 {
-	const uint8_t *query = memchr(head->target.at, '?', head->target.bytes);
-	struct span path = query != NULL ? span_of(head->target.at, (size_t)(query - head->target.at)) : head->target;
+	const uint8_t *mark = memchr(head->target.at, '?', head->target.bytes);
+	size_t path_bytes = mark != NULL ? (size_t)(mark - head->target.at) : head->target.bytes;
+	struct span path = span_of(head->target.at, path_bytes);
+	struct span query = mark != NULL ? span_of(mark + 1, head->target.bytes - path_bytes - 1) : (struct span){0};
 	struct answer answer;
 
 	if (!is_known(path))
-		return plain(admin, 404, "there are /livez, /readyz, /metrics and /status");
+		return plain(admin, 404, "there are /livez, /readyz, /metrics, /status and /overhead");
 	if (!span_equal(head->method, SPAN("GET")) && !span_equal(head->method, SPAN("HEAD"))) {
 		answer = plain(admin, 405, "GET or HEAD");
 		answer.extra = "Allow: GET, HEAD\r\n";
 		return answer;
 	}
-	return answer_path(admin, path);
+	return answer_path(admin, path, query);
 }
 
 static void start_answer(struct client *client, const struct admin *admin, const struct answer *answer, bool head_only)

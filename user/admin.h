@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef TOLLBAR_ADMIN_H
 #define TOLLBAR_ADMIN_H
-/* admin.h: the operator's listener: GET /livez, /readyz, /metrics, /status.  Its own thread of the process (the main
+/* admin.h: the operator's listener: GET /livez, /readyz, /metrics, /status, /overhead.  Its own thread of the process (the main
  * one), so that it answers however busy the workers are. */
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -58,6 +58,8 @@ struct admin_config {
 	struct sockaddr_storage address;
 	/* Fills the view; called on the admin thread. */
 	void (*look)(void *look_ctx, struct admin_view *view);
+	/* The same of /overhead.  False: there is no such route. */
+	bool (*look_overhead)(void *look_ctx, struct admin_overhead *view);
 	void *look_ctx;
 	int stop_fd; /* admin_serve also returns when this becomes readable */
 };

@@ -18,6 +18,8 @@ static const struct {
 	 "standing [add|clear] [...]      who is dropped for how long, and why; drop, forgive"},
 	{"trace", cmd_trace, "trace [--reason WORD] [...]     dropped packets as they come, sampled"},
 	{"status", cmd_status, "status [--watch] [--json]       the funnel, how long each step takes; or rates, live"},
+	{"overhead", cmd_overhead,
+	 "overhead [--since 5m] [...]     how long each step of a request takes: a waterfall"},
 	{"ledger", cmd_ledger, "ledger -c FILE|-d DIR [...]     claims on disk: list, export, sum up"},
 	{"explain", cmd_explain, "explain -c FILE HEADER|-        one payment header, every step's result"},
 	{"pay", cmd_pay, "pay --key FILE URL [--data ...] pay for one request and print the answer"},

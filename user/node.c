@@ -17,6 +17,7 @@
 #include "reason.h"
 #include "settlers.h"
 #include "sys/store.h"
+#include "times_history.h"
 #include "worker.h"
 
 #define LISTEN_BACKLOG 4096
@@ -33,6 +34,7 @@ struct node {
 	uint64_t start_ns;
 	bool draining;
 	struct times *times; /* as the workers', all of them together; the main thread's */
+	struct times_history *history;
 };
 
 static bool any_paid(const struct config *config)
@@ -133,8 +135,12 @@ static const struct times *times_now(struct node *node)
 
 void node_tick(struct node *node)
 {
+	uint64_t now_s = clock_ns() / 1000000000u;
+
 	if (node->shared.sessions != NULL)
 		sessions_tend(node->shared.sessions, clock_unix_s());
+	if (times_history_due(node->history, now_s))
+		times_history_note(node->history, times_now(node), now_s);
 }
 
 void node_tend(struct node *node)
@@ -260,7 +266,8 @@ int node_start(struct node **out, struct config *config, struct filter *filter)
 	node->start_ns = clock_ns();
 	node->worker_cnt = worker_cnt_of(config);
 	node->times = calloc(times_cnt(node), sizeof *node->times);
-	if (node->times == NULL) {
+	node->history = times_history_init(times_cnt(node));
+	if (node->times == NULL || node->history == NULL) {
 		node_stop(node);
 		return -ENOMEM;
 	}
@@ -337,6 +344,7 @@ void node_stop(struct node *node)
 	queue_fini(node->shared.queue);
 	for (unsigned i = 0; node->workers != NULL && i < node->worker_cnt; i++)
 		free(node->workers[i].times);
+	times_history_fini(node->history);
 	free(node->times);
 	free(node->workers);
 	free(node);
@@ -414,4 +422,33 @@ void node_look(void *ctx, struct admin_view *view)
 	else if (view->ledger.store_down)
 		view->not_ready = "store_down";
 	view->ready = view->not_ready == NULL;
+}
+
+/* What one set of histograms holds goes into the view; the moment since which that is. */
+static uint64_t look_at_times(const struct node *node, struct admin_overhead *view, size_t set, uint64_t since_s)
+{
+	if (view->since_s != 0)
+		return times_history_since(node->history, &view->times, set, &node->times[set], since_s);
+	times_merge(&view->times, &node->times[set]);
+	return node->start_ns / 1000000000u;
+}
+
+bool node_look_overhead(void *ctx, struct admin_overhead *view)
+{
+	struct node *node = ctx;
+	uint64_t now_s = clock_ns() / 1000000000u, since_s = now_s > view->since_s ? now_s - view->since_s : 0;
+	bool found = view->route[0] == 0;
+
+	times_now(node);
+	for (size_t set = 0; set < times_cnt(node); set++) {
+		const char *name = set > 0 ? node->config->routes[set - 1].name : "";
+		if (view->route[0] != 0 && strcmp(name, view->route) != 0)
+			continue;
+		found = true;
+		view->covers_s = now_s - look_at_times(node, view, set, since_s);
+	}
+	view->route_cnt = node->config->route_cnt;
+	for (size_t i = 0; i < view->route_cnt; i++)
+		view->routes[i] = node->config->routes[i].name;
+	return found;
 }

@@ -23,6 +23,7 @@ void node_tick(struct node *node);
 void node_tend(struct node *node);
 /* Everything at a glance, for the admin listener. */
 void node_look(void *node, struct admin_view *view);
+bool node_look_overhead(void *node, struct admin_overhead *view);
 
 /* Drain: readiness off, no new connections, running requests finish. */
 void node_drain(struct node *node);

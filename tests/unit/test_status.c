@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "cmd/admin_ask.c"
 #include "cmd/status.c"
 
 #include <pthread.h>

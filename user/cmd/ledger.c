@@ -28,7 +28,7 @@ static const char usage_text[] =
 	"  --payer       0x and 40 hexadecimal digits\n"
 	"  --since, --until  of the time it was taken: 2026-01-31, 2026-01-31T23:59:59Z (UTC), Unix seconds, or so "
 	"long ago:\n"
-	"                    90m, 36h, 7d; since is within, until is not\n"
+	"                    30s, 90m, 36h, 7d; since is within, until is not\n"
 	"  --rpc URL     compare with the chain, by JSON-RPC from a node: paid (the transfer is there), used (the "
 	"nonce is, by\n"
 	"                another transaction or because it was cancelled), open (it is not), silent (the node did not "

@@ -35,7 +35,7 @@ bool ledger_time_read(uint64_t *unix_s, const char *text, uint64_t now_s)
 	static const struct {
 		char unit;
 		uint64_t seconds;
-	} units[] = {{0, 0}, {'m', 60}, {'h', 3600}, {'d', 86400}};
+	} units[] = {{0, 0}, {'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
 	uint64_t number;
 	size_t digits;
 

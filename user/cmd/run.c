@@ -239,8 +239,11 @@ static void drain(struct node *node, struct filter *filter, struct admin *admin,
 static int serve(struct node *node, struct filter *filter, int signal_fd)
 {
 	struct admin *admin = NULL;
-	struct admin_config admin_config = {
-		.address = config.admin, .look = node_look, .look_ctx = node, .stop_fd = signal_fd};
+	struct admin_config admin_config = {.address = config.admin,
+					    .look = node_look,
+					    .look_overhead = node_look_overhead,
+					    .look_ctx = node,
+					    .stop_fd = signal_fd};
 	int error = config.admin.ss_family != AF_UNSPEC ? admin_open(&admin, &admin_config) : 0;
 
 	if (error < 0) {
