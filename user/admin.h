@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "access.h"
 #include "admin_overhead.h"
 #include "claim.h"
 #include "funds.h"
@@ -42,6 +43,7 @@ struct admin_view {
 	struct session_stats sessions;
 	bool has_sessions;
 	struct settle_stats settle;
+	struct access_stats access;
 	struct funds_stats funds;	      /* no chains: nothing is asked */
 	uint64_t found[LOOK_END_CNT];	      /* what chains showed of settlements in doubt */
 	uint64_t queue_requests, queue_bytes; /* gauges */

@@ -284,6 +284,11 @@ size_t admin_metrics(char *out, size_t out_bytes, const struct admin_view *view)
 		put_sessions(&text, &view->sessions);
 	if (view->funds.chain_cnt > 0)
 		admin_funds_metrics(&text, &view->total, &view->funds, view->found);
+	put_family(&text, "access_lines_total", "counter", "Lines of the access log: written, or lost to a full disk.");
+	text_put(&text,
+		 "tollbar_access_lines_total{outcome=\"written\"} %" PRIu64 "\n"
+		 "tollbar_access_lines_total{outcome=\"lost\"} %" PRIu64 "\n",
+		 view->access.lines, view->access.lost);
 	put_upstreams(&text, view);
 	put_steps(&text, &view->times);
 	return text_done(&text);

@@ -82,6 +82,7 @@ void answer_count(struct request *request, enum reason reason)
 	stats_add(&worker->stats.refused[reason], 1);
 	PROBE4(refused, request->id, (int)reason, request->mark_ns - request->began_ns, reason_word(reason));
 	log_refusal(request, reason);
+	request->end = reason;
 	if (worker->shared->penalize != NULL &&
 	    standing_note(worker->shared->standing, &request->source, reason, clock_ns()))
 		worker->shared->penalize(worker->shared->penalize_ctx, &request->source, reason);

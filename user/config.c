@@ -34,6 +34,8 @@ static const struct setting node_settings[] = {
 	{"public_url", config_set_base_url, NODE(public_url)},
 	{"state", config_set_text, NODE(state_directory)},
 	{"payers", config_set_text, NODE(payers_file)},
+	{"access_log", config_set_text, NODE(access_log)},
+	{"server_timing", config_set_choice, NODE(server_timing), .words = no_yes},
 	NUMBER(struct config, workers, 0, 256),
 	NUMBER(struct config, connections, 1, 1 << 20),
 	NUMBER(struct config, body_bytes_max, 1 << 10, 1 << 30),

@@ -121,6 +121,8 @@ struct config {
 	char public_url[URL_BYTES_MAX];	      /* prefix of resource.url in offers; default http://<first listen> */
 	char state_directory[PATH_BYTES_MAX]; /* ledger */
 	char payers_file[PATH_BYTES_MAX];     /* empty: every payer, default limits */
+	char access_log[PATH_BYTES_MAX];      /* empty: none */
+	bool server_timing;		      /* server_timing = yes | no: answers say what the node took */
 	unsigned workers;		      /* 0: one per core */
 	unsigned connections;		      /* per worker; default 1024 */
 	size_t body_bytes_max;		      /* default 1 MiB */

@@ -472,9 +472,14 @@ void forward_hold(struct exchange *exchange)
 /* Writes the answer's head into the client's connection. */
 static void write_head(struct exchange *exchange, struct span extra, bool has_length, uint64_t length)
 {
+	const struct forward_events *events = exchange->forward->config.events;
 	size_t room = conn_room(exchange->client);
 	uint8_t *at = conn_reserve(exchange->client, room);
+	char more[FORWARD_FIELDS_BYTES];
+	size_t more_bytes = events->fields != NULL ? events->fields(exchange, more, sizeof more) : 0;
+	exchange->fields = span_of(more, more_bytes);
 	size_t bytes = relay_answer_head((char *)at, room, exchange, extra, has_length, length);
+	exchange->fields = (struct span){0};
 
 	/* The client's buffer is empty here and holds four heads; a head that came in fits out again. */
 	ASSERT(bytes > 0);

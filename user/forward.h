@@ -37,10 +37,14 @@ struct forward_events {
 	void (*written)(struct exchange *exchange);
 	/* First byte of the answer came. */
 	void (*first_byte)(struct exchange *exchange);
+	/* NULL, or more header lines for an answer that begins to leave: each with its CRLF, FORWARD_FIELDS_BYTES at most.
+	 * Returns bytes written. */
+	size_t (*fields)(struct exchange *exchange, char *out, size_t out_bytes);
 	/* Bytes of an answer that is passed on were given to the client's connection. */
 	void (*relayed)(struct exchange *exchange);
 };
 
+#define FORWARD_FIELDS_BYTES 512
 #define EXCHANGE_HELD_BYTES 32768  /* answers held in the slot itself; larger ones take a buffer from the slab */
 #define EXCHANGE_EVENT_BYTES 16384 /* part of a server-sent event whose rest has not come yet */
 #define EXCHANGE_END_BYTES 8192	   /* of a stream's end, kept back in the place of a held answer; more is passed on */
@@ -71,6 +75,7 @@ struct exchange {
 	struct span held; /* body of a held answer; the end of a stream that is kept back */
 
 	/* forward.c's own */
+	struct span fields; /* of the answer's head, while it is written */
 	struct forward *forward;
 	struct upstream_conn *upstream;
 	unsigned upstream_idx;

@@ -11,6 +11,7 @@
  * Every refusal leaves through answer_refuse, which gives back whatever was taken on the way. */
 #include "gate.h"
 
+#include "account.h"
 #include "answer.h"
 #include "answer_proof.h"
 #include "base/assert.h"
@@ -466,7 +467,15 @@ static void on_ended(struct exchange *exchange, enum reason reason)
 		end_passed(request);
 }
 
+static size_t on_fields(struct exchange *exchange, char *out, size_t out_bytes)
+{
+	const struct request *request = exchange->owner;
+
+	return request->paid && request->worker->config->server_timing ? account_fields(out, out_bytes, request) : 0;
+}
+
 const struct forward_events gate_forward_events = {
+	.fields = on_fields,
 	.began = on_began,
 	.complete = on_complete,
 	.ended = on_ended,

@@ -8,6 +8,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "access.h"
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -182,6 +183,16 @@ static int load_payers(struct node *node)
 	return found;
 }
 
+static int open_access(struct node *node)
+{
+	const char *path = node->config->access_log;
+	int error = path[0] != 0 ? access_open(&node->shared.access, path, node->worker_cnt) : 0;
+
+	if (error < 0)
+		log_error("event=access_open file=%s error=%d", path, -error);
+	return error;
+}
+
 static int open_shared(struct node *node)
 {
 	struct shared *shared = &node->shared;
@@ -207,7 +218,10 @@ static int open_shared(struct node *node)
 		shared->penalize_ctx = node;
 		pardon_proxies(node);
 	}
-	return load_payers(node) != 0 ? -EINVAL : 0;
+	int error = open_access(node);
+	if (error == 0 && load_payers(node) != 0)
+		error = -EINVAL;
+	return error;
 }
 
 static void print_memory(const struct node *node)
@@ -296,6 +310,8 @@ int node_reload(struct node *node)
 
 	if (mistakes == 0)
 		log_info("event=payers_loaded file=%s", node->config->payers_file);
+	if (node->shared.access != NULL)
+		access_reopen(node->shared.access);
 	return mistakes;
 }
 
@@ -338,6 +354,7 @@ void node_stop(struct node *node)
 	node_money_close(&node->money);
 	sessions_fini(node->shared.sessions);
 	funds_close(node->shared.funds);
+	access_close(node->shared.access);
 	standing_fini(node->shared.standing);
 	reply_fini(node->shared.reply);
 	payers_fini(node->shared.payers);
@@ -415,6 +432,8 @@ void node_look(void *ctx, struct admin_view *view)
 	if (node->shared.funds != NULL)
 		funds_stats(node->shared.funds, &view->funds);
 	funds_look_stats(node->money.look, view->found);
+	if (node->shared.access != NULL)
+		access_stats(node->shared.access, &view->access);
 	look_at_queue(node, view);
 	look_at_kernel(node, &view->kernel);
 	if (node->draining)

@@ -204,6 +204,7 @@ size_t relay_answer_head(char *out, size_t out_bytes, const struct exchange *exc
 	if (exchange->is_stream)
 		put(&text, SPAN("X-Accel-Buffering: no\r\n"));
 	put(&text, extra);
+	put(&text, exchange->fields);
 	if (has_length)
 		put_length(&text, length);
 	else if (exchange->client_chunked)

@@ -42,7 +42,8 @@ void request_reset(struct request *request)
 	request->stage = STAGE_HEAD;
 	request->head_bytes = 0;
 	request->began_ns = request->waited_ns = request->progress_ns = 0;
-	request->first_out_done = false;
+	request->first_out_done = request->has_head = false;
+	request->end = REASON_OK;
 	request->route = NULL;
 	request->close = false;
 	request->body_chunked = (struct chunked){0};
@@ -71,6 +72,7 @@ size_t request_take_head(struct request *request, struct span bytes, enum parse_
 	*result = parse_request(&request->head, span_of(request->head_at, request->head_bytes), before);
 	if (*result != PARSE_DONE)
 		return copy;
+	request->has_head = true;
 	request->head_bytes = request->head.head_bytes;
 	return request->head_bytes - before;
 }

@@ -51,7 +51,8 @@ struct request {
 	struct request *next; /* free list */
 	enum stage stage;
 	struct timer timer;
-	uint64_t sent_mark; /* conn.sent_bytes when the send deadline was set */
+	uint64_t sent_mark;   /* conn.sent_bytes when the send deadline was set */
+	uint64_t sent_before; /* and when the request began */
 	struct in6_addr source;
 	uint8_t *memory;    /* REQUEST_SLOT_BYTES */
 	unsigned mails_out; /* claim_wait and ticket mails still to come: the slot must stay */
@@ -64,8 +65,10 @@ struct request {
 	bool first_out_done;
 	struct request_times times;
 
+	enum reason end; /* why there is no good answer */
 
 	/* parse */
+	bool has_head;
 	uint8_t *head_at;
 	size_t head_bytes;
 	struct http_head head;

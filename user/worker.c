@@ -124,6 +124,7 @@ static size_t take_head(struct request *request, struct span bytes)
 
 	if (request->began_ns == 0) {
 		request->began_ns = request->mark_ns = clock_ns();
+		request->sent_before = request->conn.sent_bytes;
 		request->id = (uint64_t)request->worker->idx << 48 | ++request->worker->request_id;
 		PROBE2(begin, request->id, request->conn.fd);
 		wheel_set(&request->worker->wheel, &request->timer,

@@ -28,6 +28,7 @@ struct shared { /* one per process */
 	struct queue *queue;
 	struct payers *payers;
 	struct reply *reply;
+	struct access *access; /* NULL without an access log */
 	struct standing *standing;
 	/* Tells the kernel about a source whose requests failed too often, lastly for this reason; NULL without a filter.
 	 * Any thread. */

@@ -21,6 +21,14 @@ static inline uint64_t clock_coarse_ms(void)
 	return (uint64_t)ts.tv_sec * 1000u + (uint64_t)ts.tv_nsec / 1000000u;
 }
 
+/* Unix milliseconds: what logs are dated in. */
+static inline uint64_t clock_unix_ms(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000u + (uint64_t)ts.tv_nsec / 1000000u;
+}
+
 /* Unix seconds: what payments are dated in. */
 static inline uint64_t clock_unix_s(void)
 {
