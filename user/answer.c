@@ -173,6 +173,11 @@ static uint64_t send_deadline(const struct request *request)
 	return clock_coarse_ms() + request->worker->config->timeouts.send_ms;
 }
 
+bool answer_stalls(const struct request *request)
+{
+	return !conn_idle_out(&request->conn) && request->conn.sent_bytes == request->sent_mark;
+}
+
 void answer_done(struct request *request)
 {
 	request->stage = STAGE_SEND;

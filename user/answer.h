@@ -36,6 +36,8 @@ void answer_release(struct request *request);
 struct span answer_receipt(const struct request *request, const struct claim_wait *settled,
 			   char out[ANSWER_RECEIPT_BYTES]);
 
+/* The client has taken nothing of what waits for it since sent_mark was set. */
+bool answer_stalls(const struct request *request);
 /* First byte of a paid answer is with the client's connection. */
 void answer_first_out(struct request *request);
 

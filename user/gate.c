@@ -20,6 +20,7 @@
 #include "body.h"
 #include "gate_funds.h"
 #include "gate_head.h"
+#include "gate_settle.h"
 #include "permit.h"
 #include "purchase.h"
 #include "worker.h"
@@ -283,16 +284,6 @@ static void on_first_byte(struct exchange *exchange)
 
 /* --- the answer begins --- */
 
-static void wait_for_settlement(struct request *request)
-{
-	struct word due;
-
-	answer_due(&due, request);
-	answer_owe(request, &due, &request->settled, NULL);
-	request->stage = STAGE_SETTLE;
-	gate_set_deadline(request, request->worker->config->timeouts.settle_ms);
-}
-
 static void pass_stream(struct request *request)
 {
 	char line[PURCHASE_LINE_BYTES];
@@ -314,7 +305,7 @@ static void on_began(struct exchange *exchange)
 		forward_hold(exchange);
 	} else if (request->payment.method != METHOD_UPTO) {
 		forward_wait(exchange);
-		wait_for_settlement(request);
+		gate_await_settlement(request);
 	} else {
 		exchange->hold_end = true;
 		if (request->is_durable) {
@@ -429,7 +420,7 @@ static void end_held(struct request *request)
 
 	openai_usage(&exchange->usage, exchange->held);
 	queue_pop(request->worker->shared->queue, &request->ticket); /* the model is free for the next */
-	wait_for_settlement(request);
+	gate_await_settlement(request);
 }
 
 static void end_failed(struct request *request, enum reason reason)
@@ -484,47 +475,6 @@ const struct forward_events gate_forward_events = {
 	.relayed = on_relayed,
 };
 
-/* --- settle --- */
-
-static void answer_settled(struct request *request, const struct claim_wait *settled)
-{
-	struct exchange *exchange = &request->exchange;
-	char receipt[ANSWER_RECEIPT_BYTES];
-
-	STEP_END(request, SETTLE, settle);
-	if (settled->outcome == CLAIM_RELEASED) { /* it never reached the disk: nothing was asked, nothing is owed */
-		request->stage = STAGE_FORWARD;
-		answer_refuse(request, STORE_DOWN);
-		return;
-	}
-	/* In a session the debt is on disk, and settled when the session is: there is no receipt yet. */
-	bool good = settled->outcome == CLAIM_SETTLED || (request->in_session && settled->outcome != CLAIM_UNKNOWN);
-	struct span extra =
-		request->in_session ? purchase_line(request, receipt) : answer_receipt(request, settled, receipt);
-	request->stage = STAGE_FORWARD;
-	if (settled->outcome == CLAIM_REFUSED) {
-		answer_refuse_with(request, SETTLE_REFUSED, 0, extra);
-	} else if (!good) {
-		answer_refuse_with(request, SETTLE_UNKNOWN, 0, extra);
-	} else if (exchange->relay == RELAY_HOLD) {
-		forward_release(exchange, extra);
-		answer_first_out(request);
-		answer_whole(request);
-	} else if (exchange->upstream != NULL) {
-		forward_pass(exchange, extra);
-	} else {
-		answer_refuse_with(request, UPSTREAM_FAILED, 0, extra); /* paid, and then the upstream broke off */
-	}
-}
-
-void gate_settled(struct request *request)
-{
-	if (request->stage == STAGE_SETTLE)
-		answer_settled(request, &request->settled);
-	else
-		answer_next(request); /* it stopped waiting; the ledger goes on by itself */
-}
-
 /* --- what can go wrong at any stage --- */
 
 void gate_client_gone(struct request *request)
@@ -544,11 +494,6 @@ void gate_client_gone(struct request *request)
 	answer_release(request);
 	request->stage = STAGE_CLOSING;
 	conn_close(&request->conn);
-}
-
-static bool client_stalls(const struct request *request)
-{
-	return !conn_idle_out(&request->conn) && request->conn.sent_bytes == request->sent_mark;
 }
 
 void gate_timeout(struct request *request)
@@ -573,7 +518,7 @@ void gate_timeout(struct request *request)
 		break;
 	case STAGE_SETTLE:
 		request->close = true; /* the slot stays taken until the outcome is known */
-		answer_settled(request, &(struct claim_wait){.outcome = CLAIM_UNKNOWN});
+		gate_end_settled(request, &(struct claim_wait){.outcome = CLAIM_UNKNOWN});
 		break;
 	case STAGE_FORWARD:
 	case STAGE_SEND:
@@ -581,7 +526,7 @@ void gate_timeout(struct request *request)
 			end_failed(request, SESSION_OVER);
 			break;
 		}
-		if (client_stalls(request) || request->conn.lingering) {
+		if (answer_stalls(request) || request->conn.lingering) {
 			gate_client_gone(request);
 			break;
 		}

@@ -18,6 +18,7 @@
 #include "standing.h"
 #include "stats.h"
 #include "verify.h"
+#include "worker_verify.h"
 
 struct shared { /* one per process */
 	const struct config *config;
@@ -69,8 +70,6 @@ struct worker {
 
 enum worker_state { WORKER_STARTING, WORKER_RUNNING, WORKER_ENDED };
 
-#define VERIFY_BATCH_MAX 64 /* of one round: 64 recoveries by libsecp256k1 are about 3 ms, which streams can wait */
-
 /* Starts the thread.  listen_fds are the worker's from here on.  0 or -errno. */
 int worker_start(struct worker *worker, struct shared *shared, unsigned idx, const int *listen_fds);
 /* Wakes a worker so that it looks at draining and cutting. */
@@ -86,7 +85,6 @@ void worker_memory(struct worker_memory *memory, const struct config *config);
 enum verify_engine worker_engine(const struct config *config);
 
 /* For gate.c and answer.c. */
-void worker_enlist_verify(struct worker *worker, struct request *request);
 void worker_free_request(struct request *request); /* connection closed and no mail out */
 
 #endif
