@@ -20,6 +20,7 @@
  * Times are this thread's CPU time, so that other processes on the machine disturb less.  The figures the ratios do not
  * show are printed too: nanoseconds, and spread. */
 #include "sys/filter.c"
+#include "sys/filter_lists.c"
 
 #include <arpa/inet.h>
 #include <bpf/libbpf.h>

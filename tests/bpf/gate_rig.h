@@ -4,6 +4,7 @@
 /* gate_rig.h: the gate in the kernel for one test program: loaded, not attached, run on a frame at a time by
  * BPF_PROG_TEST_RUN, its policy set through the daemon's own calls. */
 #include "sys/filter.c"
+#include "sys/filter_lists.c"
 #include "sys/filter_standing.c"
 #include "sys/filter_trace.c"
 
