@@ -10,7 +10,7 @@
 #include <linux/types.h>
 #endif
 
-#define TOLLBAR_ABI 6u
+#define TOLLBAR_ABI 7u
 
 /* How the program is recognised among others on an interface. The kernel cuts names at 15 characters. */
 #define TOLLBAR_PROGRAM "tollbar_gate"

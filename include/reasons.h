@@ -6,12 +6,13 @@
  * The word is the same everywhere: kernel counter, metric label, log field, error body, documentation.
  * Numbers are append-only: they index maps and journals, so a number is never reused or renumbered.
  *
- *   K(number, NAME, "word")                                    decided in the kernel
+ *   K(number, NAME, "word")                                    decided in the kernel; NATIVE_*: or in the daemon, of
+ *                                                              what no kernel sieved
  *   R(number, NAME, "word", HTTP status, exact, permit2, upto) decided in the daemon
  *
  * exact, permit2 and upto are the x402 error codes (invalidReason / error) that the reference clients and servers
  * use for that method: exact/EIP-3009, exact/Permit2, upto/Permit2.  Source: @x402/evm 2.27.0 and x402 spec v2 section 9.
- * Words are lower case, at most 24 characters.  PASS_* rows and SYN_COOKIE are not refusals: every packet gets exactly
+ * Words are lower case, at most 24 characters.  PASS_* rows and the cookies are not refusals: every packet gets exactly
  * one row.
  */
 
@@ -21,6 +22,9 @@
 	K(2, PASS_OPEN, "pass_open")         \
 	K(3, PASS_ALLOWED, "pass_allowed")   \
 	K(4, SYN_COOKIE, "syn_cookie")       \
+	K(5, PASS_NATIVE, "pass_native")     \
+	K(6, PASS_KNOCKED, "pass_knocked")   \
+	K(7, NATIVE_COOKIE, "native_cookie") \
 	K(10, FRAME_SHORT, "frame_short")    \
 	K(11, VLAN_DEEP, "vlan_deep")        \
 	K(12, IP4_HEADER, "ip4_header")      \
@@ -40,9 +44,21 @@
 	K(32, PENALIZED, "penalized")        \
 	K(33, RATE, "rate")                  \
 	K(34, SYN_RATE, "syn_rate")          \
-	K(40, NO_DAEMON, "no_daemon")
+	K(40, NO_DAEMON, "no_daemon")        \
+	K(41, NATIVE_LENGTH, "native_length") \
+	K(42, NATIVE_MAGIC, "native_magic")  \
+	K(43, NATIVE_KIND, "native_kind")    \
+	K(44, NATIVE_METHOD, "native_method") \
+	K(45, NATIVE_FIELD, "native_field")  \
+	K(46, NATIVE_CHAIN, "native_chain")  \
+	K(47, NATIVE_ASSET, "native_asset")  \
+	K(48, NATIVE_EARLY, "native_early")  \
+	K(49, NATIVE_EXPIRED, "native_expired") \
+	K(50, NATIVE_FAR, "native_far")      \
+	K(51, NATIVE_PAYER, "native_payer")  \
+	K(52, NATIVE_REPLAY, "native_replay")
 
-/* Kernel numbers below 10 drop nothing: the packet passes, or (SYN_COOKIE) is answered at once. */
+/* Kernel numbers below 10 drop nothing: the packet passes, or (SYN_COOKIE, NATIVE_COOKIE) is answered at once. */
 #define REASON_DROPS(number) ((number) >= 10)
 
 #define PAYMENT_REQUIRED_TEXT "Payment required"
@@ -147,7 +163,11 @@
 	  "invalid_permit2_signature")                                                                                \
 	R(158, CHAIN_DOWN, "chain_down", 503, 0, 0, 0)                                                                \
 	R(159, FACTORY_UNLISTED, "factory_unlisted", 402, "eip6492_factory_not_allowed",                              \
-	  "eip6492_factory_not_allowed", "eip6492_factory_not_allowed")
+	  "eip6492_factory_not_allowed", "eip6492_factory_not_allowed")                                               \
+	/* native requests */                                                                                         \
+	R(160, CALLDATA_BAD, "calldata_bad", 400, 0, 0, 0)                                                            \
+	R(161, RESULTS_FULL, "results_full", 503, 0, 0, 0)                                                            \
+	R(162, RESULT_UNKNOWN, "result_unknown", 404, 0, 0, 0)
 
 /* clang-format on */
 
@@ -158,7 +178,7 @@ enum reason {
 	REASONS_KERNEL(K) REASONS_DAEMON(R)
 #undef K
 #undef R
-		REASON_CNT = 160 /* size of tables indexed by reason; more than the last number */
+		REASON_CNT = 176 /* size of tables indexed by reason; more than the last number */
 };
 
 #endif

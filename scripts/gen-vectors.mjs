@@ -5,87 +5,21 @@
 //
 // viem hashes and signs; nothing here shares code with tollbar.  The same viem gives the same files, byte for byte: keys,
 // nonces and amounts come from a counter through keccak256, and signatures are deterministic (RFC 6979).
-import { createRequire } from "node:module";
-import { writeFileSync } from "node:fs";
-import { dirname, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import {
+	EXACT_PROXY, UPTO_PROXY, about, account, address, bytes32, domainOf, messageOf, named, pick, privateKeyToAccount, typedOf, types, viem, word,
+	write,
+} from "./vectors.mjs";
 
-const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
-const require = createRequire(resolve(process.argv[2] ?? resolve(root, "tests/e2e"), "package.json"));
-const viem = require("viem");
-const { privateKeyToAccount } = require("viem/accounts");
-const viemVersion = require("viem/package.json").version;
-
-const PERMIT2 = "0x000000000022D473030F116dDEE9F6B43aC78BA3";
-const EXACT_PROXY = "0x402085c248EeA27D92E8b30b2C58ed07f9E20001";
-const UPTO_PROXY = "0x4020A4f3b7b90ccA423B9fabCc0CE57C6C240002";
 const ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
 const HALF_ORDER = ORDER >> 1n;
 const MAX = (1n << 256n) - 1n;
 
-const about = {
-	generator: "scripts/gen-vectors.mjs",
-	source: "EIP-712; x402 schemes exact and upto for EVM, as of coinbase/x402 commit dd927a2 and @x402/evm 2.27.0",
-	tools: `viem ${viemVersion}`,
-};
-
-// --- repeatable numbers ---
-
-let counter = 0;
-const word = () => BigInt(viem.keccak256(viem.toHex(++counter, { size: 32 })));
-const pick = (list) => list[Number(word() % BigInt(list.length))];
-const hex = (number, bytes) => viem.toHex(number & ((1n << BigInt(8 * bytes)) - 1n), { size: bytes });
-const address = () => viem.getAddress(hex(word(), 20));
-const bytes32 = () => hex(word(), 32);
-const account = () => privateKeyToAccount(bytes32());
-
-// --- typed data ---
-
-const types = {
-	eip3009: {
-		TransferWithAuthorization: [
-			["address", "from"], ["address", "to"], ["uint256", "value"], ["uint256", "validAfter"],
-			["uint256", "validBefore"], ["bytes32", "nonce"],
-		],
-	},
-	permit2: {
-		PermitWitnessTransferFrom: [
-			["TokenPermissions", "permitted"], ["address", "spender"], ["uint256", "nonce"], ["uint256", "deadline"],
-			["Witness", "witness"],
-		],
-		TokenPermissions: [["address", "token"], ["uint256", "amount"]],
-		Witness: [["address", "to"], ["uint256", "validAfter"]],
-	},
-};
-types.upto = { ...types.permit2, Witness: [["address", "to"], ["address", "facilitator"], ["uint256", "validAfter"]] };
+const head = about(
+	"scripts/gen-vectors.mjs",
+	"EIP-712; x402 schemes exact and upto for EVM, as of coinbase/x402 commit dd927a2 and @x402/evm 2.27.0",
+);
 // an older form of the exact witness
 const oldWitness = { ...types.permit2, Witness: [["bytes", "extra"], ["address", "to"], ["uint256", "validAfter"]] };
-
-const named = (table) =>
-	Object.fromEntries(Object.entries(table).map(([name, fields]) => [name, fields.map(([type, field]) => ({ type, name: field }))]));
-
-const domainOf = (method, { chainId, asset, tokenName, tokenVersion }) =>
-	method === "eip3009"
-		? { name: tokenName, version: tokenVersion, chainId, verifyingContract: asset }
-		: { name: "Permit2", chainId, verifyingContract: PERMIT2 };
-
-const messageOf = (method, p) =>
-	method === "eip3009"
-		? { from: p.from, to: p.to, value: p.amount, validAfter: p.validAfter, validBefore: p.deadline, nonce: p.nonce }
-		: {
-				permitted: { token: p.token, amount: p.amount },
-				spender: p.spender,
-				nonce: BigInt(p.nonce),
-				deadline: p.deadline,
-				witness: { to: p.to, facilitator: p.facilitator, validAfter: p.validAfter, extra: "0x" },
-			};
-
-const typedOf = (method, domain, message, table = types[method]) => ({
-	domain,
-	types: named(table),
-	primaryType: method === "eip3009" ? "TransferWithAuthorization" : "PermitWitnessTransferFrom",
-	message,
-});
 
 // --- eip712.json ---
 
@@ -288,6 +222,5 @@ async function paymentRows() {
 	return rows;
 }
 
-const write = (name, value) => writeFileSync(resolve(root, "tests/vectors", name), `${JSON.stringify(value, null, "\t")}\n`);
-write("eip712.json", { ...about, vectors: await digestVectors() });
-write("payments.json", { ...about, now: Number(now), offers: Object.values(offers), payments: await paymentRows() });
+write("eip712.json", { ...head, vectors: await digestVectors() });
+write("payments.json", { ...head, now: Number(now), offers: Object.values(offers), payments: await paymentRows() });

@@ -16,7 +16,7 @@
 #include "base/u256.h"
 #include "payment.h"
 
-#define VECTOR_MEMBERS_MAX 24
+#define VECTOR_MEMBERS_MAX 32
 #define VECTOR_FILE_BYTES_MAX (1 << 20)
 
 struct vectors {
@@ -44,7 +44,7 @@ static inline void vectors_open(struct vectors *vectors, const char *path, const
 	bytes = fread(vectors->text, 1, VECTOR_FILE_BYTES_MAX, file);
 	fclose(file);
 	ASSERT(bytes < VECTOR_FILE_BYTES_MAX);
-	json_init(&vectors->json, span_of(vectors->text, bytes), 4, JSON_STRICT);
+	json_init(&vectors->json, span_of(vectors->text, bytes), JSON_DEPTH_MAX, JSON_STRICT);
 	if (json_enter(&vectors->json, JSON_OBJECT))
 		while (json_next(&vectors->json, &name))
 			if (json_equals(&name, span_str(array)) && json_enter(&vectors->json, JSON_ARRAY))
@@ -71,7 +71,7 @@ static inline void vectors_close(struct vectors *vectors)
 	free(vectors->text);
 }
 
-/* A string's or a number's characters; empty when there is no such member. */
+/* A string's characters, any other value as it stands; empty when there is no such member. */
 static inline struct span vector_text(const struct vector *vector, const char *name)
 {
 	for (size_t i = 0; i < vector->member_cnt; i++) {
@@ -97,6 +97,21 @@ static inline uint64_t vector_u64(const struct vector *vector, const char *name)
 
 	ASSERT(u256_decimal(word, vector_text(vector, name)) && u256_to_u64(&number, word));
 	return number;
+}
+
+static inline bool vector_bool(const struct vector *vector, const char *name)
+{
+	return span_equal(vector_text(vector, name), SPAN("true"));
+}
+
+/* Bytes in hex, "0x" and any number of digits.  Returns how many. */
+static inline size_t vector_hex(uint8_t *out, size_t out_bytes, const struct vector *vector, const char *name)
+{
+	struct span text = vector_text(vector, name);
+
+	ASSERT(text.bytes >= 2 && (text.bytes - 2) / 2 <= out_bytes);
+	ASSERT(hex_decode(out, (text.bytes - 2) / 2, text));
+	return (text.bytes - 2) / 2;
 }
 
 static inline uint8_t vector_method(const struct vector *vector)

@@ -94,6 +94,9 @@ static const char *const messages[REASON_CNT] = {
 	[SESSION_SPENT] = "What is left of this session is too little for another request: pay again.",
 	[SESSION_BUSY] = "What is left of this session is held back for requests that are under way: ask again later.",
 	[SESSIONS_FULL] = "The node has no room for another session; nothing was charged.",
+	[CALLDATA_BAD] = "The request's calldata is not a well-formed inference call that this route can answer.",
+	[RESULTS_FULL] = "The node has no room to keep another result; nothing was charged.",
+	[RESULT_UNKNOWN] = "There is no request of this id, or its result is not kept any more.",
 	[SETTLE_UNKNOWN] = "Whether the payment was settled is not known yet; do not pay again for this request.",
 };
 
@@ -152,5 +155,7 @@ const char *reason_message(enum reason reason)
 
 enum packet_end reason_packet_end(enum reason reason)
 {
-	return REASON_DROPS(reason) ? PACKET_DROPPED : reason == SYN_COOKIE ? PACKET_ANSWERED : PACKET_PASSED;
+	return REASON_DROPS(reason)				 ? PACKET_DROPPED
+	       : reason == SYN_COOKIE || reason == NATIVE_COOKIE ? PACKET_ANSWERED
+								 : PACKET_PASSED;
 }

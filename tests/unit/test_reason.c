@@ -61,7 +61,7 @@ TEST(facts)
 	CHECK(strcmp(reason_word(SIGNATURE_BAD), "signature_bad") == 0);
 	CHECK(strcmp(reason_word(NOT_ALLOWED), "not_allowed") == 0);
 	CHECK(strcmp(reason_word(REASON_OK), "ok") == 0);
-	CHECK(strcmp(reason_word((enum reason)160), "unknown") == 0);
+	CHECK(strcmp(reason_word((enum reason)163), "unknown") == 0);
 	CHECK(strcmp(reason_word((enum reason)100000), "unknown") == 0);
 	CHECK_EQ(reason_status(PAYMENT_MISSING), 402);
 	CHECK_EQ(reason_status(RATE), 500);

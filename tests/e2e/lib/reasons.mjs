@@ -9,14 +9,14 @@ function readTable() {
 	);
 	const value = (field) =>
 		defines[field.trim()] ?? (field.trim().startsWith('"') ? field.trim().slice(1, -1) : undefined);
-	const row = /R\(\d+, \w+, "(\w+)",\s*(\d+),\s*([^,]+),\s*([^,]+),\s*([^,)]+)\)/g;
+	const row = /R\((\d+), \w+, "(\w+)",\s*(\d+),\s*([^,]+),\s*([^,]+),\s*([^,)]+)\)/g;
 	return new Map(
-		[...text.matchAll(row)].map(([, word, status, eip3009, permit2, upto]) => [
+		[...text.matchAll(row)].map(([, number, word, status, eip3009, permit2, upto]) => [
 			word,
-			{ status: Number(status), eip3009: value(eip3009), permit2: value(permit2), upto: value(upto) },
+			{ number: Number(number), status: Number(status), eip3009: value(eip3009), permit2: value(permit2), upto: value(upto) },
 		]),
 	);
 }
 
-/* word → { status, eip3009, permit2, upto }: HTTP status, and the x402 code in the words of each method. */
+/* word → { number, status, eip3009, permit2, upto }: HTTP status, and the x402 code in the words of each method. */
 export const REASONS = readTable();
