@@ -32,7 +32,15 @@ enum reason bind_read(struct binding *binding, enum bind_mode mode, const struct
 enum reason bind_check(const struct binding *binding, const struct word *nonce, struct span body)
 	__attribute__((warn_unused_result));
 
-/* The client's side. */
+/* bind_nonces: what the nonces of these bodies must be, hashed eight side by side where the CPU can (ec/keccak8.h). */
+struct bind_job {
+	const uint8_t *salt; /* BIND_SALT_BYTES */
+	struct span body;
+	struct word *nonce; /* out */
+};
+void bind_nonces(const struct bind_job jobs[], size_t cnt);
+
+/* bind_nonce: one; also the client's side. */
 void bind_nonce(struct word *nonce, const uint8_t salt[BIND_SALT_BYTES], struct span body);
 
 #endif

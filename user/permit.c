@@ -158,6 +158,13 @@ const struct permit_check permit_checks[] = {
 };
 const size_t permit_check_cnt = sizeof(permit_checks) / sizeof(*permit_checks);
 
+void permit_key(struct claim_key *key, const struct payment *payment, const struct offer *offer)
+{
+	*key = (struct claim_key){.chain_id = offer->chain_id, .from = payment->from, .nonce = payment->nonce};
+	if (offer->method == METHOD_EIP3009)
+		key->token = offer->asset;
+}
+
 enum reason permit_payment(struct permit *permit, const struct payment *payment, const struct offer *offer,
 			   uint64_t now_s)
 {
@@ -171,10 +178,6 @@ enum reason permit_payment(struct permit *permit, const struct payment *payment,
 	*permit = (struct permit){.offer = offer};
 	fits = u256_to_u64(&permit->deadline_s, payment->deadline.at);
 	ASSERT(fits); /* check_horizon saw to it */
-	permit->key.chain_id = offer->chain_id;
-	if (offer->method == METHOD_EIP3009)
-		permit->key.token = offer->asset;
-	permit->key.from = payment->from;
-	permit->key.nonce = payment->nonce;
+	permit_key(&permit->key, payment, offer);
 	return REASON_OK;
 }

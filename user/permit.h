@@ -12,6 +12,9 @@
 enum reason permit_offer(const struct offer **offer, const struct payment *payment, const struct offer *const *offers,
 			 size_t offer_cnt) __attribute__((warn_unused_result));
 
+/* permit_key: under which a payment for this offer is claimed. */
+void permit_key(struct claim_key *key, const struct payment *payment, const struct offer *offer);
+
 /* permit_payment: every stateless rule of the method against that offer at now_s (Unix seconds); says nothing of the
  * signature, so it is called before verify as an early out, and the permit is used only after verify said yes.
  * Out: permit on REASON_OK.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// link: user/parse.c user/base/hex.c user/base/keccak.c user/base/log.c
+// link: user/parse.c user/base/hex.c user/base/keccak.c user/ec/keccak8.c user/base/log.c
 /* fuzz_bind.c: a request's head, then its body.  What is taken as a salt is what a plain reading of 32 digits gives, and the
  * nonce made from it holds for this body and for no changed one. */
 #include "base/assert.h"

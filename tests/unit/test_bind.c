@@ -2,7 +2,9 @@
 #include "bind.c"
 
 #include "base/hex.h"
+#include "base/keccak.h"
 #include "check.h"
+#include "random.h"
 
 /* Made with viem: keccak256(concat([toHex('TBR1'), salt, keccak256(body)])). */
 TEST(nonces_of_another_implementation)
@@ -98,6 +100,36 @@ TEST(any_other_body_salt_or_nonce_is_refused)
 	}
 	binding.is_bound = false; /* an ordinary payment */
 	CHECK_EQ(bind_check(&binding, &nonce, SPAN("anything")), REASON_OK);
+}
+
+/* Any number, of any lengths, side by side: the same as one by one. */
+TEST(many_are_as_many_ones)
+{
+	enum { MANY = 40, BODY_BYTES_MAX = 1500 };
+	static uint8_t bodies[MANY][BODY_BYTES_MAX], salts[MANY][BIND_SALT_BYTES];
+	static struct word nonces[MANY + 1];
+	struct bind_job jobs[MANY];
+
+	random_start("nonces side by side");
+	random_bytes(bodies[0], sizeof bodies);
+	random_bytes(salts[0], sizeof salts);
+	for (size_t cnt = 0; cnt <= MANY; cnt++) {
+		for (size_t i = 0; i < cnt; i++)
+			jobs[i] = (struct bind_job){salts[i], span_of(bodies[i], random_below(BODY_BYTES_MAX + 1)),
+						    &nonces[i]};
+		memset(nonces, 0, sizeof nonces);
+		bind_nonces(jobs, cnt);
+		for (size_t i = 0; i < cnt; i++) {
+			uint8_t text[4 + BIND_SALT_BYTES + 32] = "TBR1";
+			struct word want;
+			memcpy(text + 4, salts[i], BIND_SALT_BYTES);
+			keccak256(text + 4 + BIND_SALT_BYTES, jobs[i].body.at, jobs[i].body.bytes);
+			keccak256(want.at, text, sizeof text);
+			CHECK_BYTES(&nonces[i], &want, sizeof want);
+		}
+		for (size_t i = 0; i < sizeof nonces[cnt]; i++)
+			CHECK_EQ(nonces[cnt].at[i], 0);
+	}
 }
 
 CHECK_MAIN
