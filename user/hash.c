@@ -56,6 +56,25 @@ static const struct word permit2_name = {{
 	0x9a, 0xc9, 0x97, 0x41, 0x6e, 0x8f, 0xf9, 0xd2, 0xff, 0x6b, 0xeb, 0xeb, 0x71, 0x49, 0xf6, 0x5c,
 	0xda, 0xe5, 0xe3, 0x2e, 0x2b, 0x90, 0x44, 0x0b, 0x56, 0x6b, 0xb3, 0x04, 0x40, 0x41, 0xd3, 0x6a,
 }};
+/* EIP712Domain(string name,string version,uint256 chainId) */
+static const struct word knock_domain_type = {{
+	0xc2, 0xf8, 0x78, 0x71, 0x76, 0xb8, 0xac, 0x6b, 0xf7, 0x21, 0x5b, 0x4a, 0xdc, 0xc1, 0xe0, 0x69,
+	0xbf, 0x4a, 0xb8, 0x2d, 0x9a, 0xb1, 0xdf, 0x05, 0xa5, 0x7a, 0x91, 0xd4, 0x25, 0x93, 0x5b, 0x6e,
+}};
+/* Knock(address payer,bytes8 cookie,uint64 until) */
+static const struct word knock_type = {{
+	0xab, 0x7b, 0x4f, 0x74, 0xfc, 0x14, 0x85, 0x86, 0xb0, 0x79, 0xa8, 0xc7, 0x21, 0x0e, 0x5a, 0x36,
+	0x0c, 0x60, 0x84, 0x34, 0xeb, 0xad, 0x8e, 0x5d, 0x3f, 0x24, 0xd0, 0xde, 0x28, 0xe4, 0xef, 0xfd,
+}};
+/* keccak256("tollbar"), keccak256("1") */
+static const struct word knock_name = {{
+	0xd1, 0x1a, 0xc3, 0xe1, 0x54, 0x42, 0x0a, 0x7a, 0xd6, 0xc9, 0x6e, 0xd7, 0x97, 0x75, 0x05, 0x7c,
+	0x22, 0xf2, 0x64, 0x49, 0x0c, 0x50, 0xf0, 0xad, 0x69, 0x6f, 0xab, 0x11, 0xe8, 0x57, 0x37, 0x12,
+}};
+static const struct word knock_version = {{
+	0xc8, 0x9e, 0xfd, 0xaa, 0x54, 0xc0, 0xf2, 0x0c, 0x7a, 0xdf, 0x61, 0x28, 0x82, 0xdf, 0x09, 0x50,
+	0xf5, 0xa9, 0x51, 0x63, 0x7e, 0x03, 0x07, 0xcd, 0xcb, 0x4c, 0x67, 0x2f, 0x29, 0x8b, 0x8b, 0xc6,
+}};
 
 /* --- encoding: words one after another --- */
 
@@ -85,6 +104,11 @@ static void add_address(struct encoding *encoding, const struct address *address
 	memcpy(word->at + 12, address->at, 20);
 }
 
+static void add_u64(struct encoding *encoding, uint64_t number)
+{
+	u256_from_u64(encoding->words[encoding->word_cnt++].at, number);
+}
+
 /* Room for a hash that is made later: where it goes. */
 static uint8_t *add_hash(struct encoding *encoding)
 {
@@ -110,7 +134,6 @@ void hash_domain(struct word *separator, const struct offer *offer)
 {
 	bool token = offer->method == METHOD_EIP3009;
 	struct encoding encoding;
-	struct word chain_id = {{0}};
 
 	start_with(&encoding, token ? &token_domain_type : &permit2_domain_type);
 	if (token) {
@@ -120,8 +143,7 @@ void hash_domain(struct word *separator, const struct offer *offer)
 	} else {
 		add_word(&encoding, &permit2_name);
 	}
-	u256_from_u64(chain_id.at, offer->chain_id);
-	add_word(&encoding, &chain_id);
+	add_u64(&encoding, offer->chain_id);
 	add_address(&encoding, token ? &offer->asset : &contract_permit2);
 	keccak256(separator->at, encoding.words, encoding.word_cnt * sizeof(struct word));
 }
@@ -229,4 +251,34 @@ void hash_struct(struct word *hash, const struct payment *payment)
 
 	hash_structs(&work, &(struct hash_job){.payment = payment}, 1);
 	memcpy(hash->at, work.message + 2 + sizeof(struct word), sizeof(hash->at));
+}
+
+/* --- knocks --- */
+
+static void add_bytes8(struct encoding *encoding, const uint8_t bytes[8])
+{
+	struct word *word = &encoding->words[encoding->word_cnt++];
+
+	memcpy(word->at, bytes, 8); /* to the left, as bytesN are */
+	memset(word->at + 8, 0, 24);
+}
+
+void hash_knock(struct word *digest, uint64_t chain_id, const struct address *payer, const uint8_t cookie[8],
+		uint64_t until_s)
+{
+	uint8_t message[2 + 2 * sizeof(struct word)] = {0x19, 0x01};
+	struct encoding domain, knock;
+
+	start_with(&domain, &knock_domain_type);
+	add_word(&domain, &knock_name);
+	add_word(&domain, &knock_version);
+	add_u64(&domain, chain_id);
+	keccak256(message + 2, domain.words, domain.word_cnt * sizeof(struct word));
+
+	start_with(&knock, &knock_type);
+	add_address(&knock, payer);
+	add_bytes8(&knock, cookie);
+	add_u64(&knock, until_s);
+	keccak256(message + 2 + sizeof(struct word), knock.words, knock.word_cnt * sizeof(struct word));
+	keccak256(digest->at, message, sizeof(message));
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef TOLLBAR_HASH_H
 #define TOLLBAR_HASH_H
-/* hash.h: EIP-712 digests of the three payment methods.  No I/O, cannot fail. */
+/* hash.h: EIP-712 digests of the three payment methods, and of knocks.  No I/O, cannot fail. */
 #include <stddef.h>
 
 #include "payment.h"
@@ -26,5 +26,10 @@ void hash_payment(struct word *digest, const struct payment *payment, const stru
 
 /* hash_struct: hashStruct of TransferWithAuthorization or PermitWitnessTransferFrom alone, for explain. */
 void hash_struct(struct word *hash, const struct payment *payment);
+
+/* hash_knock: the digest of a knock (native.h), signed under the domain (name "tollbar", version "1", chainId).
+ * Source: EIP-712 encodeData.  Vectors: tests/vectors/native.json */
+void hash_knock(struct word *digest, uint64_t chain_id, const struct address *payer, const uint8_t cookie[8],
+		uint64_t until_s);
 
 #endif

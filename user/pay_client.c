@@ -151,6 +151,43 @@ static void read_accepts(struct pay_challenge *challenge, struct json *json)
 	}
 }
 
+/* {"port":8403,"route":7}; in any other form it is an extension that somebody else means. */
+static void read_native(struct pay_challenge *challenge, struct json *json)
+{
+	struct json_value key, port = {0}, route = {0};
+	uint64_t port_number, route_number;
+
+	if (!json_enter(json, JSON_OBJECT))
+		return;
+	while (json_next(json, &key)) {
+		if (json_equals(&key, SPAN("port")))
+			json_read(json, &port);
+		else if (json_equals(&key, SPAN("route")))
+			json_read(json, &route);
+	}
+	if (!json_u64(&port, &port_number) || port_number == 0 || port_number > UINT16_MAX ||
+	    !json_u64(&route, &route_number) || route_number > UINT8_MAX)
+		return;
+	challenge->is_native = true;
+	challenge->native_port = (uint16_t)port_number;
+	challenge->native_route = (uint8_t)route_number;
+}
+
+static void read_extensions(struct pay_challenge *challenge, struct json *json)
+{
+	struct json_value key;
+
+	if (!json_enter(json, JSON_OBJECT))
+		return;
+	while (json_next(json, &key)) {
+		if (!json_equals(&key, SPAN("tollbar-native")) || !json_enter(json, JSON_OBJECT))
+			continue;
+		while (json_next(json, &key))
+			if (json_equals(&key, SPAN("info")))
+				read_native(challenge, json);
+	}
+}
+
 bool pay_read_challenge(struct pay_challenge *challenge, struct span text, unsigned version)
 {
 	struct json_value key, said_version = {0}, resource = {0}, error = {0};
@@ -172,6 +209,8 @@ bool pay_read_challenge(struct pay_challenge *challenge, struct span text, unsig
 			json_read(&json, &error);
 		else if (json_equals(&key, SPAN("accepts")))
 			read_accepts(challenge, &json);
+		else if (json_equals(&key, SPAN("extensions")))
+			read_extensions(challenge, &json);
 	}
 	if (!json_end(&json) || !json_u64(&said_version, &number) || number != version)
 		return false;

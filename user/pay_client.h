@@ -28,7 +28,10 @@ struct pay_challenge {
 	struct pay_offer offers[PAY_OFFERS_MAX];
 	size_t offer_cnt;
 	size_t unknown_cnt; /* entries of a scheme, network or form we cannot pay */
-	char error[128];    /* what the server says is wrong, printable; "" when it says nothing */
+	bool is_native;	    /* offered over the native transport too (native.h): extensions["tollbar-native"].info */
+	uint16_t native_port;
+	uint8_t native_route;
+	char error[128]; /* what the server says is wrong, printable; "" when it says nothing */
 };
 
 /* pay_read_challenge: JSON of PAYMENT-REQUIRED (version 2, base64 undone) or of a 402 body (version 1).

@@ -53,6 +53,10 @@ TEST(constants_are_the_hashes_of_their_texts)
 		{&exact_permit_type, PERMIT_TYPE PERMITTED_TYPE EXACT_WITNESS_TYPE},
 		{&upto_permit_type, PERMIT_TYPE PERMITTED_TYPE UPTO_WITNESS_TYPE},
 		{&permit2_name, "Permit2"},
+		{&knock_domain_type, "EIP712Domain(string name,string version,uint256 chainId)"},
+		{&knock_type, "Knock(address payer,bytes8 cookie,uint64 until)"},
+		{&knock_name, "tollbar"},
+		{&knock_version, "1"},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
@@ -266,6 +270,47 @@ TEST(generated_vectors_together)
 	hash_payments(jobs, cnt);
 	for (size_t i = 0; i < cnt; i++)
 		CHECK_BYTES(&got[i], &want[i], sizeof(got[i]));
+}
+
+TEST(knocks)
+{
+	struct vectors vectors;
+	struct vector vector;
+	unsigned cnt = 0;
+
+	vectors_open(&vectors, "tests/vectors/native.json", "knocks");
+	for (; vectors_next(&vectors, &vector); cnt++) {
+		struct address payer;
+		struct word digest, want;
+		uint8_t cookie[8];
+		vector_bytes(payer.at, sizeof(payer), &vector, "payer");
+		vector_bytes(cookie, sizeof(cookie), &vector, "cookie");
+		vector_bytes(want.at, sizeof(want), &vector, "digest");
+		hash_knock(&digest, vector_u64(&vector, "chainId"), &payer, cookie, vector_u64(&vector, "until"));
+		CHECK_BYTES(&digest, &want, sizeof(want));
+	}
+	vectors_close(&vectors);
+	CHECK(cnt >= 5);
+}
+
+/* Every byte of a knock reaches its digest. */
+TEST(each_field_of_a_knock_counts)
+{
+	struct {
+		uint64_t chain_id, until_s;
+		struct address payer;
+		uint8_t cookie[8];
+	} knock = {
+		84532, 1740672154, address_of("0x17c5185167401eD00cF5F5b2fc97D9BBfDb7D025"), {1, 2, 3, 4, 5, 6, 7, 8}};
+	struct word before, after;
+
+	hash_knock(&before, knock.chain_id, &knock.payer, knock.cookie, knock.until_s);
+	for (size_t i = 0; i < offsetof(typeof(knock), cookie) + sizeof(knock.cookie); i++) {
+		((uint8_t *)&knock)[i] ^= 1;
+		hash_knock(&after, knock.chain_id, &knock.payer, knock.cookie, knock.until_s);
+		CHECK(memcmp(&before, &after, sizeof(before)) != 0);
+		((uint8_t *)&knock)[i] ^= 1;
+	}
 }
 
 CHECK_MAIN

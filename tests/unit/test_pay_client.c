@@ -77,6 +77,46 @@ TEST(challenges_are_read_or_refused)
 	}
 }
 
+#define EXTENDED(extensions) "{\"x402Version\":2,\"extensions\":" extensions ",\"accepts\":[" EXACT "]," RESOURCE "}"
+#define NATIVE(port, route) \
+	"{\"tollbar-native\":{\"info\":{\"port\":" port ",\"route\":" route "},\"schema\":{\"port\":1,\"route\":2}}}"
+
+TEST(the_native_transport_is_an_extension)
+{
+	static const struct {
+		const char *text;
+		uint16_t port; /* 0: not offered */
+		uint8_t route;
+	} rows[] = {
+		{EXTENDED(NATIVE("8403", "7")), 8403, 7},
+		{EXTENDED(NATIVE("1", "0")), 1, 0},
+		{EXTENDED(NATIVE("65535", "255")), 65535, 255},
+		{EXTENDED("{\"other\":{\"info\":{\"port\":1,\"route\":1}},\"tollbar-native\":{\"schema\":null,\"info\":"
+			  "{\"more\":[],\"route\":3,\"port\":4}}}"),
+		 4, 3},
+		{EXTENDED(NATIVE("0", "7")), 0, 0},
+		{EXTENDED(NATIVE("65536", "7")), 0, 0},
+		{EXTENDED(NATIVE("8403", "256")), 0, 0},
+		{EXTENDED(NATIVE("8403", "-1")), 0, 0},
+		{EXTENDED(NATIVE("\"8403\"", "7")), 0, 0},
+		{EXTENDED("{\"tollbar-native\":{\"info\":{\"port\":8403}}}"), 0, 0},
+		{EXTENDED("{\"tollbar-native\":{\"info\":[8403,7]}}"), 0, 0},
+		{EXTENDED("{\"tollbar-native\":null}"), 0, 0},
+		{EXTENDED("null"), 0, 0},
+		{CHALLENGE(EXACT), 0, 0},
+	};
+	struct pay_challenge challenge;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		CHECK_ROW(pay_read_challenge(&challenge, span_str(rows[i].text), 2), rows[i].text);
+		CHECK_ROW(challenge.is_native == (rows[i].port != 0) && challenge.native_port == rows[i].port &&
+				  challenge.native_route == rows[i].route,
+			  rows[i].text);
+		CHECK_EQ(challenge.offer_cnt, 1);
+	}
+	CHECK(!pay_read_challenge(&challenge, SPAN(EXTENDED("{\"tollbar-native\":{\"info\":{\"port\":1,}}}")), 2));
+}
+
 TEST(more_offers_than_fit_are_counted_as_unknown)
 {
 	static char json[32768];
