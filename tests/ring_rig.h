@@ -24,7 +24,9 @@ struct slot {
 	uint64_t echoed; /* of them written back */
 	size_t take_max; /* of one received() */
 	bool echo, greedy_resume;
-	unsigned ended_cnt, closed_cnt, connected_cnt;
+	unsigned ended_cnt, closed_cnt, connected_cnt, drained_cnt;
+	uint64_t put; /* a sink: bytes that came out */
+	size_t room;  /* of its owner */
 	int end_error, connect_error;
 };
 
@@ -83,7 +85,20 @@ static void on_drained(struct conn *conn)
 	struct slot *slot = conn->owner;
 
 	CHECK(conn_idle_out(conn));
+	slot->drained_cnt++;
 	write_back(slot);
+}
+
+static size_t on_output(struct conn *conn, struct span bytes)
+{
+	struct slot *slot = conn->owner;
+	size_t take = bytes.bytes < slot->room ? bytes.bytes : slot->room;
+
+	CHECK(bytes.bytes > 0 && slot->closed_cnt == 0);
+	check_bytes(span_of(bytes.at, take), slot->put);
+	slot->put += take;
+	slot->room -= take;
+	return take;
 }
 
 static void on_connected(struct conn *conn, int error)
@@ -103,7 +118,7 @@ static void on_closed(struct conn *conn)
 	slot->used = false;
 }
 
-static const struct conn_events events = {on_received, on_ended, on_drained, on_connected, on_closed};
+static const struct conn_events events = {on_received, on_ended, on_drained, on_connected, on_closed, on_output};
 
 static struct slot *new_slot(void)
 {

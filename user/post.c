@@ -284,7 +284,7 @@ static void closed(struct conn *conn)
 	line->post->unused = line;
 }
 
-static const struct conn_events line_events = {received, ended, drained, connected, closed};
+static const struct conn_events line_events = {received, ended, drained, connected, closed, NULL};
 
 /* --- the request --- */
 
@@ -586,10 +586,9 @@ int post_open(struct fetch_pool **out, const struct fetch_pool_config *config)
 	int error = -EINVAL;
 	if (config->jobs_max > 0 && url_parse(&post->url, config->url) && !post->url.tls)
 		error = open_post(post, config);
-	if (error != 0) {
+	if (error != 0)
 		fetch_pool_close(&post->pool);
-		return error;
-	}
-	*out = &post->pool;
-	return 0;
+	else
+		*out = &post->pool;
+	return error;
 }

@@ -289,6 +289,43 @@ TEST(connect_to_nobody)
 	finish();
 }
 
+TEST(a_paused_multishot_receive_is_taken_back_at_the_second_buffer)
+{
+	NEEDS_IO_URING;
+	begin(64, 64);
+	int server = listen_apart();
+	struct sockaddr_storage to = listener_of(server);
+	struct slot *slot = new_slot();
+	struct peer peer = {0};
+
+	CHECK_EQ(conn_connect(&slot->conn, &to, sizeof(struct sockaddr_in)), 0);
+	run(3);
+	peer.fd = accept(server, NULL, NULL);
+	fcntl(peer.fd, F_SETFL, O_NONBLOCK);
+	for (unsigned i = 0; i < 3; i++) { /* a pause that nothing comes into costs nothing */
+		slot->take_max = 0;
+		peer_send(&peer, 40);
+		run(3);
+		CHECK(slot->conn.paused && slot->conn.receiving && !slot->conn.cancelling);
+		CHECK_EQ(slot->conn.pinned_cnt, 1);
+		slot->take_max = SIZE_MAX;
+		conn_resume(&slot->conn);
+		CHECK(!slot->conn.paused && slot->conn.receiving);
+	}
+	slot->take_max = 0;
+	for (unsigned i = 0; i < 20; i++) {
+		peer_send(&peer, 40);
+		run(3);
+	}
+	CHECK(slot->conn.paused && !slot->conn.receiving);
+	CHECK_EQ(slot->conn.pinned_cnt, 2);
+	slot->take_max = SIZE_MAX;
+	echo_all(&peer, peer.sent, 1, SIZE_MAX);
+	finish();
+	close(peer.fd);
+	close(server);
+}
+
 TEST(a_multishot_receive_pauses_and_goes_on)
 {
 	NEEDS_IO_URING;
@@ -432,6 +469,111 @@ TEST(nobody_is_accepted_after_the_end_of_accepting)
 	echo_all(&peer, 1000, 100, SIZE_MAX); /* who is in stays in */
 	close(late);
 	close(peer.fd);
+	finish();
+}
+
+static struct slot *open_sink(void)
+{
+	struct slot *slot = new_slot();
+
+	conn_start_sink(&slot->conn);
+	slot->room = SIZE_MAX;
+	return slot;
+}
+
+/* Writes so many bytes of the stream, all or nothing. */
+static void put_bytes(struct slot *slot, size_t bytes)
+{
+	uint8_t *at = conn_reserve(&slot->conn, bytes);
+
+	CHECK(at != NULL);
+	for (size_t i = 0; i < bytes; i++)
+		at[i] = byte_at(slot->echoed++);
+	conn_commit(&slot->conn, bytes);
+}
+
+TEST(a_sink_gives_its_owner_what_is_written)
+{
+	static uint8_t tail[3000];
+
+	NEEDS_IO_URING;
+	begin(16, 64);
+	struct slot *slot = open_sink();
+	put_bytes(slot, 100);
+	put_bytes(slot, 5);
+	CHECK_EQ(slot->put, 0); /* not before the round's end */
+	run(1);
+	CHECK(slot->put == 105 && slot->drained_cnt == 1 && slot->conn.sent_bytes == 105);
+	run(5);
+	CHECK_EQ(slot->drained_cnt, 1);
+	put_bytes(slot, OUT_BYTES);
+	for (size_t i = 0; i < sizeof tail; i++)
+		tail[i] = byte_at(105 + OUT_BYTES + i);
+	conn_write_tail(&slot->conn, span_of(tail, sizeof tail));
+	CHECK_EQ(conn_room(&slot->conn), 0);
+	run(1);
+	CHECK(slot->put == 105 + OUT_BYTES + sizeof tail && slot->drained_cnt == 2);
+	conn_close(&slot->conn);
+	run(1);
+	CHECK_EQ(slot->closed_cnt, 1);
+	finish();
+}
+
+TEST(a_sink_whose_owner_has_no_room_is_asked_again)
+{
+	NEEDS_IO_URING;
+	begin(16, 64);
+	struct slot *slot = open_sink();
+	slot->room = 10;
+	put_bytes(slot, 100);
+	run(3);
+	CHECK(slot->put == 10 && slot->drained_cnt == 0 && !conn_idle_out(&slot->conn));
+	slot->room = 50;
+	run(1);
+	CHECK_EQ(slot->put, 60);
+	put_bytes(slot, 20);
+	slot->room = SIZE_MAX;
+	run(1);
+	CHECK(slot->put == 120 && slot->drained_cnt == 1);
+	finish();
+}
+
+TEST(a_finished_sink_closes_when_all_is_taken)
+{
+	NEEDS_IO_URING;
+	begin(16, 64);
+	struct slot *slot = open_sink();
+	slot->room = 10;
+	put_bytes(slot, 100);
+	conn_finish(&slot->conn);
+	run(2);
+	CHECK(slot->put == 10 && slot->closed_cnt == 0);
+	slot->room = 90;
+	run(1);
+	CHECK(slot->put == 100 && slot->closed_cnt == 1 && slot->drained_cnt == 0);
+	slot = open_sink(); /* and one that has nothing to say */
+	conn_finish(&slot->conn);
+	run(1);
+	CHECK_EQ(slot->closed_cnt, 1);
+	finish();
+}
+
+TEST(a_sink_closed_while_its_owner_has_no_room_is_not_asked_again)
+{
+	NEEDS_IO_URING;
+	begin(16, 64);
+	struct slot *slot = open_sink(), *other = open_sink();
+	slot->room = other->room = 0;
+	put_bytes(slot, 100);
+	put_bytes(other, 100);
+	run(2);
+	conn_close(&slot->conn);
+	conn_close(&slot->conn); /* twice is once */
+	run(1);
+	CHECK_EQ(slot->closed_cnt, 1); /* on_output checks that nothing follows */
+	other->room = SIZE_MAX;
+	run(2);
+	CHECK_EQ(other->put, 100);
 	finish();
 }
 

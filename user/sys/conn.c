@@ -49,12 +49,39 @@ static void cancel_receive(struct conn *conn)
 	ring_cancel_receive(conn);
 }
 
+/* Most pauses are over before anything comes: a receive is taken back only when something does. */
+static void pin_more(struct conn *conn, unsigned id, uint32_t bytes)
+{
+	pin(conn, id, 0, bytes);
+	cancel_receive(conn);
+}
+
+/* What leaves next: the output buffer, then the tail. */
+static struct span first_out(const struct conn *conn)
+{
+	if (conn->out_begin < conn->out_end)
+		return span_of(conn->out + conn->out_begin, conn->out_end - conn->out_begin);
+	return conn->tail;
+}
+
+/* So many bytes of first_out left. */
+static void take_off(struct conn *conn, size_t bytes)
+{
+	conn->sent_bytes += bytes;
+	if (conn->out_begin < conn->out_end) {
+		conn->out_begin += (uint32_t)bytes;
+		if (conn->out_begin == conn->out_end)
+			conn->out_begin = conn->out_end = 0;
+	} else {
+		conn->tail.at += bytes;
+		conn->tail.bytes -= bytes;
+	}
+}
+
 static void send_next(struct conn *conn)
 {
-	struct span bytes = span_of(conn->out + conn->out_begin, conn->out_end - conn->out_begin);
+	struct span bytes = first_out(conn);
 
-	if (bytes.bytes == 0)
-		bytes = conn->tail;
 	if (bytes.bytes == 0 || conn->sending || conn->connecting)
 		return;
 	conn->sending = true;
@@ -78,11 +105,37 @@ static void start_linger(struct conn *conn)
 static void finish_close(struct conn *conn)
 {
 	unpin_all(conn);
-	close(conn->fd);
-	conn->fd = -1;
-	ring_closed(conn->ring);
+	if (conn->sink) {
+		ring_unstall(conn);
+		conn->sink = false;
+	} else {
+		close(conn->fd);
+		conn->fd = -1;
+		ring_closed(conn->ring);
+	}
 	conn->closing = false;
 	conn->events->closed(conn);
+}
+
+static void settle_sink(struct conn *conn)
+{
+	bool any = !conn_idle_out(conn);
+
+	while (!conn_idle_out(conn) && !conn->closing) {
+		struct span bytes = first_out(conn);
+		size_t taken = conn->events->output(conn, bytes);
+
+		ASSERT(taken <= bytes.bytes);
+		take_off(conn, taken);
+		if (taken < bytes.bytes) {
+			ring_stall(conn);
+			return;
+		}
+	}
+	if (conn->closing || conn->finish)
+		finish_close(conn);
+	else if (any)
+		conn->events->drained(conn);
 }
 
 void conn_settle(struct conn *conn)
@@ -90,6 +143,10 @@ void conn_settle(struct conn *conn)
 	if (conn->closing) {
 		if (conn->pending_ops == 0)
 			finish_close(conn);
+		return;
+	}
+	if (conn->sink) {
+		settle_sink(conn);
 		return;
 	}
 	send_next(conn);
@@ -143,8 +200,6 @@ static void show(struct conn *conn, unsigned id, uint32_t begin, uint32_t bytes_
 		conn->paused = true;
 		if (conn->resume_again)
 			conn_resume(conn);
-		else
-			cancel_receive(conn);
 	} else {
 		ring_give_back(conn->ring, id);
 	}
@@ -166,7 +221,7 @@ void conn_received(struct conn *conn, const struct arrival *arrival)
 		if (conn->closing || conn->lingering)
 			ring_give_back(ring, id);
 		else if (conn->paused)
-			pin(conn, id, 0, (uint32_t)result);
+			pin_more(conn, id, (uint32_t)result);
 		else
 			show(conn, id, 0, (uint32_t)result);
 	} else if (arrival->has_buffer) {
@@ -212,16 +267,7 @@ void conn_sent(struct conn *conn, int result)
 		break_off(conn, result);
 		return;
 	}
-	uint32_t sent = (uint32_t)result;
-	conn->sent_bytes += sent;
-	if (conn->out_begin < conn->out_end) {
-		conn->out_begin += sent;
-		if (conn->out_begin == conn->out_end)
-			conn->out_begin = conn->out_end = 0;
-	} else {
-		conn->tail.at += sent;
-		conn->tail.bytes -= sent;
-	}
+	take_off(conn, (size_t)result);
 	if (conn_idle_out(conn) && !conn->finish)
 		conn->events->drained(conn);
 }
@@ -252,6 +298,11 @@ void conn_start(struct conn *conn, int fd)
 	conn->fd = fd;
 	conn->accepted = true;
 	conn_receive(conn);
+}
+
+void conn_start_sink(struct conn *conn)
+{
+	conn->sink = true;
 }
 
 int conn_connect(struct conn *conn, const struct sockaddr_storage *peer, socklen_t peer_bytes)
@@ -350,7 +401,7 @@ void conn_finish(struct conn *conn)
 
 void conn_close(struct conn *conn)
 {
-	if (conn->closing || conn->fd < 0)
+	if (conn->closing || (conn->fd < 0 && !conn->sink))
 		return;
 	conn->closing = true;
 	ring_unstarve(conn);

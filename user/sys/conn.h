@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef TOLLBAR_SYS_CONN_H
 #define TOLLBAR_SYS_CONN_H
-/* conn.h: one TCP connection on a ring (ring.h): its flow control in both directions.
+/* conn.h: one TCP connection on a ring (ring.h): its flow control in both directions; or a sink, which is the writing half
+ * of one without a socket: what is written goes to its owner.
  *
  * Bytes arrive in the ring's shared buffers and are shown to the owner once.  What the owner does not take stays pinned,
  * receiving stops, and it is shown again after conn_resume: that is the whole flow control.  Connections that we made
- * receive by multishot; accepted ones receive one buffer at a time, or strangers who send ahead of their answers could
- * pin every buffer there is.
+ * receive by multishot, which stops only when a second buffer has come; accepted ones receive one buffer at a time, or
+ * strangers who send ahead of their answers could pin every buffer there is.
  * Bytes leave through the connection's own output buffer, at most one send at a time, so their order is kept; everything
  * written in one completion round leaves in one send. */
 #include <netinet/in.h>
@@ -29,8 +30,12 @@ struct conn_events {
 	void (*drained)(struct conn *conn);
 	/* conn_connect came to its end: 0 or -errno. */
 	void (*connected)(struct conn *conn, int error);
-	/* After conn_close: the descriptor is closed and nothing is pending; the conn may be used again. */
+	/* After conn_close, of a sink also after conn_finish: the descriptor is closed and nothing is pending; the conn may be
+	 * used again. */
 	void (*closed)(struct conn *conn);
+	/* A sink's output, at the end of a round: returns how many bytes were taken.  Fewer than given: it is asked again in
+	 * the next round, at the latest after RING_TICK_MS. */
+	size_t (*output)(struct conn *conn, struct span bytes);
 };
 
 /* Lives in its owner's slot.  Fields belong to conn.c and ring.c; the owner may read `owner`. */
@@ -40,6 +45,8 @@ struct conn {
 	struct ring *ring;
 	int fd;
 	unsigned pending_ops;
+	bool sink;	   /* no socket */
+	bool stalled;	   /* on the ring's list of sinks whose owner had no room */
 	bool accepted;	   /* a stranger's: receives one buffer at a time, so that no more than one can stay pinned */
 	bool receiving;	   /* a receive is armed */
 	bool paused;	   /* the owner does not take now */
@@ -61,7 +68,7 @@ struct conn {
 	uint8_t *out;
 	struct span tail;    /* borrowed bytes sent after the output buffer */
 	uint64_t sent_bytes; /* so far: tells a slow peer from one that stands still */
-	struct conn *next_dirty, *next_starved;
+	struct conn *next_dirty, *next_starved, *next_stalled;
 	struct sockaddr_storage peer; /* conn_connect: must stay while connecting */
 };
 
@@ -69,6 +76,7 @@ struct conn {
 void conn_init(struct conn *conn, struct ring *ring, const struct conn_events *events, void *owner, uint8_t *out,
 	       uint32_t out_bytes_max);
 void conn_start(struct conn *conn, int fd); /* an accepted descriptor: begins receiving, one buffer at a time */
+void conn_start_sink(struct conn *conn);    /* only events drained, output and closed come of it */
 int conn_connect(struct conn *conn, const struct sockaddr_storage *peer,
 		 socklen_t peer_bytes); /* 0 or -errno; the end is told by connected() */
 
@@ -87,7 +95,8 @@ bool conn_idle_out(const struct conn *conn); /* nothing waits to be sent */
 bool conn_quiet(const struct conn *conn);
 
 void conn_resume(struct conn *conn); /* show what is pinned again, and receive on */
-void conn_finish(struct conn *conn); /* send what was written, then shut our side and discard until the peer closes */
-void conn_close(struct conn *conn);  /* now; closed() follows later in the same or a later round */
+/* Send what was written, then shut our side and discard until the peer closes; a sink closes at once. */
+void conn_finish(struct conn *conn);
+void conn_close(struct conn *conn); /* now; closed() follows later in the same or a later round */
 
 #endif

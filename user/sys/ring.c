@@ -10,29 +10,39 @@
 
 #include "base/assert.h"
 #include "sys/ring_conn.h"
+#include "sys/ring_udp.h"
 
 #define SQ_ENTRIES 4096
 #define CQ_ENTRIES 16384
-#define BUFFER_GROUP 0
 #define LISTENERS_MAX 16
 
-/* What a completion is of: the low bits of user_data, whose other bits are the conn (or the listener's number). */
-enum op { OP_NONE, OP_RECEIVE, OP_SEND, OP_CONNECT, OP_ACCEPT, OP_WAKE };
+/* What a completion is of: the low bits of user_data, whose other bits are the conn, the UDP socket or the reply (or the
+ * listener's number). */
+enum op { OP_NONE, OP_RECEIVE, OP_SEND, OP_CONNECT, OP_ACCEPT, OP_WAKE, OP_DATAGRAM, OP_REPLY };
 #define OP_MASK 7u
+
+/* Buffers the kernel picks from when something arrives. */
+enum group_id { GROUP_STREAM, GROUP_DATAGRAM, GROUP_CNT };
+struct group {
+	struct io_uring_buf_ring *ring;
+	uint8_t *bytes_at;
+	size_t map_bytes;
+	unsigned cnt, bytes;
+	unsigned back; /* given back since the last look at who waits for one */
+};
 
 struct ring {
 	struct io_uring uring;
 	struct ring_config config;
-	struct io_uring_buf_ring *buffer_ring;
-	uint8_t *buffer_bytes_at;
-	struct buffer *buffers;
-	size_t map_bytes;
-	struct conn *dirty, *starved;
+	struct group groups[GROUP_CNT];
+	struct buffer *buffers; /* of GROUP_STREAM */
+	struct conn *dirty, *starved, *stalled;
+	struct udp_socket *deaf_udp;
 	int listeners[LISTENERS_MAX];
 	unsigned listener_cnt;
-	unsigned buffers_back; /* given back since the last look at the starved */
-	unsigned deaf; /* bit per listener whose accept failed: it waits for a descriptor, or for a quiet round */
-	bool fds_back; /* a descriptor was closed */
+	unsigned armed_cnt; /* accepts the kernel has, of listeners closed by us, too */
+	unsigned deaf;	    /* bit per listener whose accept failed: it waits for a descriptor, or for a quiet round */
+	bool fds_back;	    /* a descriptor was closed */
 	bool accepting, stopping;
 };
 
@@ -54,9 +64,22 @@ static void tag(struct io_uring_sqe *sqe, void *of, enum op op)
 
 /* --- received buffers --- */
 
+static uint8_t *group_at(const struct group *group, unsigned id)
+{
+	return group->bytes_at + (size_t)id * group->bytes;
+}
+
+static void group_give_back(struct group *group, unsigned id)
+{
+	io_uring_buf_ring_add(group->ring, group_at(group, id), group->bytes, (unsigned short)id,
+			      io_uring_buf_ring_mask(group->cnt), 0);
+	io_uring_buf_ring_advance(group->ring, 1);
+	group->back++;
+}
+
 uint8_t *ring_buffer_bytes(struct ring *ring, unsigned id)
 {
-	return ring->buffer_bytes_at + (size_t)id * ring->config.buffer_bytes;
+	return group_at(&ring->groups[GROUP_STREAM], id);
 }
 
 struct buffer *ring_buffer(struct ring *ring, unsigned id)
@@ -66,10 +89,7 @@ struct buffer *ring_buffer(struct ring *ring, unsigned id)
 
 void ring_give_back(struct ring *ring, unsigned id)
 {
-	io_uring_buf_ring_add(ring->buffer_ring, ring_buffer_bytes(ring, id), ring->config.buffer_bytes,
-			      (unsigned short)id, io_uring_buf_ring_mask(ring->config.buffer_cnt), 0);
-	io_uring_buf_ring_advance(ring->buffer_ring, 1);
-	ring->buffers_back++;
+	group_give_back(&ring->groups[GROUP_STREAM], id);
 }
 
 /* --- what conn.c asks for --- */
@@ -94,7 +114,7 @@ void ring_receive(struct conn *conn)
 		io_uring_prep_recv_multishot(sqe, conn->fd, NULL, 0, 0);
 	}
 	sqe->flags |= IOSQE_BUFFER_SELECT;
-	sqe->buf_group = BUFFER_GROUP;
+	sqe->buf_group = GROUP_STREAM;
 	tag(sqe, conn, OP_RECEIVE);
 	conn->pending_ops++;
 }
@@ -160,6 +180,61 @@ void ring_unstarve(struct conn *conn)
 	conn->starved = false;
 }
 
+void ring_stall(struct conn *conn)
+{
+	if (conn->stalled)
+		return;
+	conn->stalled = true;
+	conn->next_stalled = conn->ring->stalled;
+	conn->ring->stalled = conn;
+}
+
+void ring_unstall(struct conn *conn)
+{
+	struct conn **at = &conn->ring->stalled;
+
+	if (!conn->stalled)
+		return;
+	while (*at != conn)
+		at = &(*at)->next_stalled;
+	*at = conn->next_stalled;
+	conn->stalled = false;
+}
+
+/* --- what udp.c asks for --- */
+
+void ring_receive_datagrams(struct ring *ring, struct udp_socket *socket)
+{
+	struct io_uring_sqe *sqe = next_sqe(ring);
+
+	io_uring_prep_recvmsg_multishot(sqe, socket->fd, &socket->form, 0);
+	sqe->flags |= IOSQE_BUFFER_SELECT;
+	sqe->buf_group = GROUP_DATAGRAM;
+	tag(sqe, socket, OP_DATAGRAM);
+}
+
+void ring_stop_datagrams(struct ring *ring, struct udp_socket *socket)
+{
+	struct io_uring_sqe *sqe = next_sqe(ring);
+
+	io_uring_prep_cancel64(sqe, (uint64_t)(uintptr_t)socket | OP_DATAGRAM, 0);
+	sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+	tag(sqe, NULL, OP_NONE);
+}
+
+void ring_reply(struct ring *ring, struct udp_reply *reply)
+{
+	struct io_uring_sqe *sqe = next_sqe(ring);
+
+	io_uring_prep_sendmsg(sqe, reply->fd, &reply->message, MSG_DONTWAIT | MSG_NOSIGNAL);
+	tag(sqe, reply, OP_REPLY);
+}
+
+void ring_give_datagram_back(struct ring *ring, unsigned id)
+{
+	group_give_back(&ring->groups[GROUP_DATAGRAM], id);
+}
+
 /* --- the end of a round --- */
 
 static void settle_dirty(struct ring *ring)
@@ -174,7 +249,10 @@ static void settle_dirty(struct ring *ring)
 
 static void feed_starved(struct ring *ring)
 {
-	if (ring->buffers_back == 0 || ring->starved == NULL)
+	unsigned back = ring->groups[GROUP_STREAM].back;
+
+	ring->groups[GROUP_STREAM].back = 0;
+	if (back == 0 || ring->starved == NULL)
 		return;
 	struct conn *conn = ring->starved;
 	ring->starved = NULL;
@@ -186,6 +264,30 @@ static void feed_starved(struct ring *ring)
 	}
 }
 
+/* Their owners may have room by now. */
+static void wake_stalled(struct ring *ring)
+{
+	while (ring->stalled != NULL) {
+		struct conn *conn = ring->stalled;
+		ring_unstall(conn);
+		ring_mark(conn);
+	}
+}
+
+/* Sockets whose receive ended: for want of buffers, or of memory, which a quiet round may have given back. */
+static void hear_again(struct ring *ring, bool quiet)
+{
+	if (ring->groups[GROUP_DATAGRAM].back == 0 && !quiet)
+		return;
+	ring->groups[GROUP_DATAGRAM].back = 0;
+	while (ring->deaf_udp != NULL) {
+		struct udp_socket *socket = ring->deaf_udp;
+		ring->deaf_udp = socket->next_deaf;
+		if (!socket->stopped)
+			ring_receive_datagrams(ring, socket);
+	}
+}
+
 /* --- completions --- */
 
 static void arm_accept(struct ring *ring, unsigned idx)
@@ -193,17 +295,17 @@ static void arm_accept(struct ring *ring, unsigned idx)
 	struct io_uring_sqe *sqe = next_sqe(ring);
 	io_uring_prep_multishot_accept(sqe, ring->listeners[idx], NULL, NULL, SOCK_CLOEXEC);
 	io_uring_sqe_set_data64(sqe, (uint64_t)idx << 3 | OP_ACCEPT);
+	ring->armed_cnt++;
 }
 
 static void on_accept(struct ring *ring, unsigned idx, const struct io_uring_cqe *cqe)
 {
-	if (cqe->res >= 0) {
-		if (ring->accepting)
-			ring->config.accepted(ring->config.ctx, cqe->res);
-		else
-			close(cqe->res);
-	}
-	if ((cqe->flags & IORING_CQE_F_MORE) || !ring->accepting)
+	if (cqe->res >= 0) /* after the end of accepting, too: nobody else could answer it */
+		ring->config.accepted(ring->config.ctx, cqe->res);
+	if (cqe->flags & IORING_CQE_F_MORE)
+		return;
+	ring->armed_cnt--;
+	if (!ring->accepting)
 		return;
 	if (cqe->res == -EMFILE || cqe->res == -ENFILE || cqe->res == -ENOMEM || cqe->res == -ENOBUFS)
 		ring->deaf |= 1u << idx; /* at once it would only fail again */
@@ -237,6 +339,34 @@ static void on_wake(struct ring *ring, const struct io_uring_cqe *cqe)
 	ring->config.mail(ring->config.ctx);
 }
 
+static void on_datagram(struct ring *ring, struct udp_socket *socket, const struct io_uring_cqe *cqe)
+{
+	unsigned id = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
+	bool has_buffer = cqe->flags & IORING_CQE_F_BUFFER;
+
+	if (!(cqe->flags & IORING_CQE_F_MORE) && !socket->stopped) {
+		socket->next_deaf = ring->deaf_udp;
+		ring->deaf_udp = socket;
+	}
+	struct io_uring_recvmsg_out *out =
+		has_buffer ? io_uring_recvmsg_validate(group_at(&ring->groups[GROUP_DATAGRAM], id), cqe->res,
+						       &socket->form)
+			   : NULL;
+	if (out == NULL) {
+		if (has_buffer)
+			ring_give_datagram_back(ring, id);
+		return;
+	}
+	udp_received(socket, &(struct udp_arrival){
+				     .name = io_uring_recvmsg_name(out),
+				     .control = io_uring_recvmsg_cmsg_firsthdr(out, &socket->form),
+				     .control_bytes = out->controllen,
+				     .payload = span_of(io_uring_recvmsg_payload(out, &socket->form),
+							io_uring_recvmsg_payload_length(out, cqe->res, &socket->form)),
+				     .buffer = id,
+			     });
+}
+
 static void handle(struct ring *ring, const struct io_uring_cqe *cqe)
 {
 	void *of = (void *)(uintptr_t)(cqe->user_data & ~(uint64_t)OP_MASK);
@@ -260,6 +390,12 @@ static void handle(struct ring *ring, const struct io_uring_cqe *cqe)
 	case OP_WAKE:
 		on_wake(ring, cqe);
 		break;
+	case OP_DATAGRAM:
+		on_datagram(ring, of, cqe);
+		break;
+	case OP_REPLY:
+		udp_replied(of, cqe->res);
+		break;
 	case OP_NONE:
 		break;
 	}
@@ -272,7 +408,7 @@ bool ring_turn(struct ring *ring, unsigned wait_ms)
 	unsigned head, seen = 0;
 
 	feed_starved(ring);
-	ring->buffers_back = 0;
+	wake_stalled(ring);
 	settle_dirty(ring);
 	int error = io_uring_submit_and_wait_timeout(&ring->uring, &cqe, 1, &wait, NULL);
 	ASSERT(error >= 0 || error == -ETIME || error == -EINTR || error == -EBUSY || error == -EAGAIN);
@@ -283,6 +419,7 @@ bool ring_turn(struct ring *ring, unsigned wait_ms)
 	}
 	io_uring_cq_advance(&ring->uring, seen);
 	listen_again(ring, seen == 0);
+	hear_again(ring, seen == 0);
 	return ring->config.round(ring->config.ctx);
 }
 
@@ -301,32 +438,43 @@ void ring_stop(struct ring *ring)
 
 /* --- start and end --- */
 
-static int map_buffers(struct ring *ring)
+static int map_group(struct ring *ring, enum group_id id, unsigned cnt, unsigned bytes)
 {
-	const struct ring_config *config = &ring->config;
-	size_t head = (size_t)config->buffer_cnt * sizeof(struct io_uring_buf);
+	struct group *group = &ring->groups[id];
+	size_t head = (size_t)cnt * sizeof(struct io_uring_buf);
 
 	head = (head + 4095) & ~(size_t)4095;
-	ring->map_bytes = head + (size_t)config->buffer_cnt * config->buffer_bytes;
-	void *at = mmap(NULL, ring->map_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	group->cnt = cnt;
+	group->bytes = bytes;
+	group->map_bytes = head + (size_t)cnt * bytes;
+	void *at = mmap(NULL, group->map_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (at == MAP_FAILED)
 		return -errno;
-	ring->buffer_ring = at;
-	ring->buffer_bytes_at = (uint8_t *)at + head;
-	ring->buffers = calloc(config->buffer_cnt, sizeof *ring->buffers);
-	if (ring->buffers == NULL)
-		return -ENOMEM;
-	struct io_uring_buf_reg reg = {
-		.ring_addr = (uint64_t)(uintptr_t)at, .ring_entries = config->buffer_cnt, .bgid = BUFFER_GROUP};
+	group->ring = at;
+	group->bytes_at = (uint8_t *)at + head;
+	struct io_uring_buf_reg reg = {.ring_addr = (uint64_t)(uintptr_t)at, .ring_entries = cnt, .bgid = (uint16_t)id};
 	int error = io_uring_register_buf_ring(&ring->uring, &reg, 0);
 	if (error < 0)
 		return error;
-	io_uring_buf_ring_init(ring->buffer_ring);
-	for (unsigned id = 0; id < config->buffer_cnt; id++)
-		io_uring_buf_ring_add(ring->buffer_ring, ring_buffer_bytes(ring, id), config->buffer_bytes,
-				      (unsigned short)id, io_uring_buf_ring_mask(config->buffer_cnt), (int)id);
-	io_uring_buf_ring_advance(ring->buffer_ring, (int)config->buffer_cnt);
+	io_uring_buf_ring_init(group->ring);
+	for (unsigned i = 0; i < cnt; i++)
+		io_uring_buf_ring_add(group->ring, group_at(group, i), bytes, (unsigned short)i,
+				      io_uring_buf_ring_mask(cnt), (int)i);
+	io_uring_buf_ring_advance(group->ring, (int)cnt);
 	return 0;
+}
+
+static int map_buffers(struct ring *ring)
+{
+	const struct ring_config *config = &ring->config;
+
+	ring->buffers = calloc(config->buffer_cnt, sizeof *ring->buffers);
+	if (ring->buffers == NULL)
+		return -ENOMEM;
+	int error = map_group(ring, GROUP_STREAM, config->buffer_cnt, config->buffer_bytes);
+	if (error == 0 && config->datagram_cnt > 0)
+		error = map_group(ring, GROUP_DATAGRAM, config->datagram_cnt, RING_DATAGRAM_BYTES);
+	return error;
 }
 
 int ring_init(struct ring **out, const struct ring_config *config)
@@ -358,8 +506,9 @@ int ring_init(struct ring **out, const struct ring_config *config)
 void ring_fini(struct ring *ring)
 {
 	io_uring_queue_exit(&ring->uring);
-	if (ring->buffer_ring != NULL)
-		munmap(ring->buffer_ring, ring->map_bytes);
+	for (unsigned i = 0; i < GROUP_CNT; i++)
+		if (ring->groups[i].ring != NULL)
+			munmap(ring->groups[i].ring, ring->groups[i].map_bytes);
 	free(ring->buffers);
 	free(ring);
 }
@@ -368,6 +517,7 @@ size_t ring_bytes(const struct ring_config *config)
 {
 	return (size_t)config->buffer_cnt *
 		       (config->buffer_bytes + sizeof(struct io_uring_buf) + sizeof(struct buffer)) +
+	       (size_t)config->datagram_cnt * (RING_DATAGRAM_BYTES + sizeof(struct io_uring_buf)) +
 	       SQ_ENTRIES * sizeof(struct io_uring_sqe) + CQ_ENTRIES * sizeof(struct io_uring_cqe);
 }
 
@@ -390,4 +540,9 @@ void ring_stop_accepting(struct ring *ring)
 		close(ring->listeners[i]);
 	}
 	ring->listener_cnt = 0;
+}
+
+bool ring_accepts(const struct ring *ring)
+{
+	return ring->armed_cnt > 0;
 }

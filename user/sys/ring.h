@@ -11,6 +11,7 @@
 struct ring_config {
 	unsigned buffer_cnt;	 /* received buffers, power of two, at most 32768 */
 	unsigned buffer_bytes;	 /* of each */
+	unsigned datagram_cnt;	 /* the same for udp.h, RING_DATAGRAM_BYTES each; 0: none */
 	struct mailbox *mailbox; /* its event_fd wakes the loop */
 	void *ctx;
 	void (*accepted)(void *ctx, int fd); /* a new client; the descriptor is the owner's */
@@ -21,6 +22,7 @@ struct ring_config {
 };
 
 #define RING_TICK_MS 50
+#define RING_DATAGRAM_BYTES 2048 /* a datagram of UDP_BYTES_MAX (udp.h), and what the kernel says of it */
 
 /* 0 or -errno (-ENOSYS or -EPERM: this kernel or container does not allow io_uring). */
 int ring_init(struct ring **ring, const struct ring_config *config);
@@ -28,6 +30,8 @@ void ring_fini(struct ring *ring);
 /* Accepts from a listening socket until ring_stop_accepting. */
 void ring_accept(struct ring *ring, int listen_fd);
 void ring_stop_accepting(struct ring *ring);
+/* ring_accepts: may somebody still come in?  After ring_stop_accepting for a round or two: who was accepted meanwhile. */
+bool ring_accepts(const struct ring *ring);
 /* One round: submits, waits at most wait_ms for a completion, handles what there is; returns what round() said. */
 bool ring_turn(struct ring *ring, unsigned wait_ms);
 /* Round after round until ring_stop. */

@@ -29,6 +29,9 @@ void ring_mark(struct conn *conn);
 /* conn_receive is called when a buffer came back. */
 void ring_starve(struct conn *conn);
 void ring_unstarve(struct conn *conn);
+/* conn_settle is called at the end of the next round. */
+void ring_stall(struct conn *conn);
+void ring_unstall(struct conn *conn);
 void ring_closed(struct ring *ring); /* a descriptor is free again */
 struct buffer *ring_buffer(struct ring *ring, unsigned id);
 uint8_t *ring_buffer_bytes(struct ring *ring, unsigned id);
