@@ -9,6 +9,7 @@
 
 #include "base/span.h"
 #include "limits.h"
+#include "native.h"
 #include "reasons.h"
 
 enum parse_result { PARSE_DONE, PARSE_MORE, PARSE_BAD };
@@ -56,6 +57,19 @@ enum parse_result parse_request(struct http_head *head, struct span bytes, size_
 
 /* parse_field: the first field of this name, for what is rarely asked for.  Returns how many there are; 0: *value is empty. */
 size_t parse_field(struct span *value, const struct http_head *head, struct span name);
+
+/* Where the results of native requests are: RESULTS_PATH, an id as 32 digits of lower-case hex, and as much as
+ * ?wait=SECONDS; what is over RESULT_WAIT_S_MAX counts as that. */
+#define RESULTS_PATH "/v1/requests/"
+#define RESULT_WAIT_S_MAX 60
+struct result_target {
+	uint8_t id[NATIVE_ID_BYTES];
+	unsigned wait_s;
+};
+/* Is the target there at all, well-formed or not? */
+bool parse_is_result(struct span target);
+/* Refuses: RESULT_UNKNOWN (no id is written like this), ROUTE_UNKNOWN (elsewhere, or another query). */
+enum reason parse_result_target(struct result_target *result, struct span target) __attribute__((warn_unused_result));
 
 /* parse_response: the same for an upstream's answer; refusal is UPSTREAM_BAD whatever is wrong. */
 enum parse_result parse_response(struct http_head *head, struct span bytes, size_t seen);

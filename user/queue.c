@@ -9,6 +9,8 @@
 struct line {
 	struct queue_ticket head; /* list head */
 	unsigned in_flight;
+	uint32_t waiting;
+	uint32_t given; /* places, to those who waited for one */
 };
 
 struct queue {
@@ -67,10 +69,13 @@ enum reason queue_push(struct queue *queue, struct queue_ticket *ticket, bool *g
 	if (place_free(queue, ticket->upstream_idx)) { /* then nobody waits in this line */
 		line->in_flight++;
 		ticket->granted = true;
+		ticket->place = 0;
 	} else if (seat_free(queue, ticket->bytes)) {
 		queue->requests++;
 		queue->bytes += ticket->bytes;
 		ticket->waiting = true;
+		ticket->place = ++line->waiting;
+		ticket->before = line->given;
 		ticket->next = &line->head;
 		ticket->prev = line->head.prev;
 		ticket->prev->next = line->head.prev = ticket;
@@ -87,6 +92,7 @@ static void stand_up(struct queue *queue, struct queue_ticket *ticket)
 	ticket->waiting = false;
 	ticket->prev->next = ticket->next;
 	ticket->next->prev = ticket->prev;
+	queue->lines[ticket->upstream_idx].waiting--;
 	queue->requests--;
 	queue->bytes -= ticket->bytes;
 }
@@ -102,6 +108,7 @@ void queue_pop(struct queue *queue, struct queue_ticket *ticket)
 	if (line->head.next != &line->head) {
 		next = line->head.next; /* takes the place over: in_flight stays */
 		stand_up(queue, next);
+		line->given++;
 		next->granted = true;
 	} else {
 		line->in_flight--;
@@ -109,6 +116,14 @@ void queue_pop(struct queue *queue, struct queue_ticket *ticket)
 	pthread_mutex_unlock(&queue->lock);
 	if (next != NULL)
 		mailbox_push(next->box, &next->mail);
+}
+
+uint32_t queue_place(struct queue *queue, const struct queue_ticket *ticket)
+{
+	pthread_mutex_lock(&queue->lock);
+	uint32_t given = queue->lines[ticket->upstream_idx].given - ticket->before;
+	pthread_mutex_unlock(&queue->lock);
+	return given < ticket->place ? ticket->place - given : 1;
 }
 
 bool queue_leave(struct queue *queue, struct queue_ticket *ticket)

@@ -20,8 +20,10 @@ struct queue_ticket {	  /* lives in the request */
 	struct mailbox *box;
 	unsigned upstream_idx;
 	size_t bytes;
-	bool granted; /* holds a place */
-	bool waiting; /* in line; set and cleared under the queue's lock */
+	uint32_t place;	 /* in its line, when it came: 1 is next, 0 it did not have to wait */
+	uint32_t before; /* how many places that line had given by then */
+	bool granted;	 /* holds a place */
+	bool waiting;	 /* in line; set and cleared under the queue's lock */
 	struct queue_ticket *next, *prev;
 };
 
@@ -45,6 +47,8 @@ bool queue_room(struct queue *queue, unsigned upstream_idx, size_t bytes);
  * come ticket->granted is another thread's to write.  QUEUE_FULL otherwise. */
 enum reason queue_push(struct queue *queue, struct queue_ticket *ticket, bool *granted)
 	__attribute__((warn_unused_result));
+/* The place in line of a ticket that waits, by now; those who gave up waiting before it are still counted. */
+uint32_t queue_place(struct queue *queue, const struct queue_ticket *ticket);
 /* Gives the place back and hands it to the next in line. */
 void queue_pop(struct queue *queue, struct queue_ticket *ticket);
 /* Leaves the line.  false: too late, it was granted and the mail is on its way; queue_pop must follow when it came. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// link: user/parse.c user/parse_chunked.c user/openai.c user/base/base64.c user/base/hex.c
+// link: user/parse.c user/parse_target.c user/parse_chunked.c user/openai.c user/base/base64.c user/base/hex.c
 // link: user/base/json.c user/base/utf8.c user/base/slab.c user/base/log.c
 /* fuzz_request.c: a client's bytes become the same request in whatever pieces they come, within the limits, and never take
  * a byte of the next one.  A body that must ask for usage still says the same otherwise, and asks for it.

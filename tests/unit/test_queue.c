@@ -58,10 +58,11 @@ TEST(places_then_seats_then_full)
 	for (size_t i = 0; i < 4; i++)
 		tickets[i] = ticket_of(&box, 0, 10);
 	CHECK_EQ(push(queue, &tickets[0]), REASON_OK);
-	CHECK(tickets[0].granted && !tickets[0].waiting);
+	CHECK(tickets[0].granted && !tickets[0].waiting && tickets[0].place == 0);
 	CHECK_EQ(push(queue, &tickets[1]), REASON_OK);
 	CHECK_EQ(push(queue, &tickets[2]), REASON_OK);
 	CHECK(!tickets[1].granted && tickets[1].waiting);
+	CHECK(tickets[1].place == 1 && tickets[2].place == 2);
 	CHECK(!queue_room(queue, 0, 10));
 	CHECK(queue_room(queue, 1, 10)); /* the other upstream has a place */
 	CHECK_EQ(push(queue, &tickets[3]), QUEUE_FULL);
@@ -130,12 +131,17 @@ TEST(leaving_frees_the_seat_and_keeps_the_order)
 	CHECK(queue_leave(queue, &b));
 	CHECK(!queue_leave(queue, &b)); /* not in line any more */
 	check_stats(queue, 2, 5, 1);
+	b.place = 0;
+	CHECK(queue_place(queue, &a) == 1 && queue_place(queue, &c) == 3); /* b is counted still */
 	queue_pop(queue, &running);
+	CHECK_EQ(queue_place(queue, &c), 2);
 	CHECK(!queue_leave(queue, &a)); /* too late: it has the place, and its mail */
 	CHECK(mailed(&box) == &a);
 	queue_pop(queue, &a);
 	CHECK(mailed(&box) == &c);
+	CHECK_EQ(queue_place(queue, &c), 1);  /* never 0 */
 	CHECK_EQ(push(queue, &b), REASON_OK); /* b starts again, at the end */
+	CHECK_EQ(b.place, 1);
 	queue_pop(queue, &c);
 	CHECK(mailed(&box) == &b);
 	queue_pop(queue, &b);
