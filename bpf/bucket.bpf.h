@@ -110,6 +110,24 @@ static ALWAYS_INLINE int bucket_asked(enum reason reason, __u32 word)
 }
 
 #ifdef __bpf__
+static ALWAYS_INLINE struct tollbar_bucket_set *bucket_set(__u64 hash)
+{
+	__u32 key = (__u32)hash & (TOLLBAR_BUCKET_SETS - 1);
+
+	return bpf_map_lookup_elem(&buckets, &key);
+}
+
+/* Fetches the source's buckets for bucket_check: their line is in no near cache, and comes while other things are asked. */
+static ALWAYS_INLINE void bucket_fetch(const struct tollbar_address *source, __u32 version)
+{
+	const struct tollbar_limits *limits = &policy.limits;
+	const struct tollbar_bucket_set *set =
+		bucket_set(bucket_hash(bucket_source(source, version, limits), limits->key));
+
+	if (set)
+		FETCH(set->buckets[0].tag);
+}
+
 static ALWAYS_INLINE enum reason bucket_check(const struct tollbar_address *source, const struct packet *packet)
 {
 	const struct tollbar_limits *limits = &policy.limits;
@@ -117,8 +135,7 @@ static ALWAYS_INLINE enum reason bucket_check(const struct tollbar_address *sour
 	if (!packet->opens && !limits->packet_ns)
 		return REASON_OK;
 	__u64 hash = bucket_hash(bucket_source(source, packet->version, limits), limits->key);
-	__u32 key = (__u32)hash & (TOLLBAR_BUCKET_SETS - 1);
-	struct tollbar_bucket_set *set = bpf_map_lookup_elem(&buckets, &key);
+	struct tollbar_bucket_set *set = bucket_set(hash);
 	if (UNLIKELY(!set)) /* cannot be: the index is within the array */
 		return REASON_OK;
 	__u64 now_ns = bpf_ktime_get_coarse_ns();

@@ -56,6 +56,9 @@ struct frag_hdr {
 #define LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
+/* Reads something for its cache line alone: what follows does not wait for it. */
+#define FETCH(value) asm volatile("" : : "r"(value))
+
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define BE16(value) ((__u16)__builtin_bswap16((__u16)(value))) /* either way, also of constants */
 #define BE32(value) __builtin_bswap32(value)

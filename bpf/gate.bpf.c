@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* gate.bpf.c: the XDP program in front of the service ports.
  *
- *   packet → heartbeat → lists → standing → bucket → checksum → syn → verdict
+ *   packet → heartbeat → native → lists, opened → standing → native again → bucket → checksum → syn → verdict
  *
  * Attached alone it passes everything: ports, modes and lists arrive through the maps, and changing them never
  * re-attaches.  It may refuse a packet; it never says that one is paid for.  Everything that is not TCP or UDP to a
@@ -17,13 +17,15 @@
 #include "bucket.bpf.h"
 #include "checksum.bpf.h"
 #include "maps.bpf.h"
+#include "native.bpf.h"
+#include "opened.bpf.h"
 #include "packet.bpf.h"
 #include "standing.bpf.h"
 #include "syn.bpf.h"
 #include "trace.bpf.h"
 #include "verdict.bpf.h"
 
-_Static_assert(NO_DAEMON < TOLLBAR_REASON_CNT, "kernel reasons index tollbar_counters");
+_Static_assert(NATIVE_REPLAY < TOLLBAR_REASON_CNT, "kernel reasons index tollbar_counters");
 
 static ALWAYS_INLINE int service_port(const struct packet *packet)
 {
@@ -53,6 +55,7 @@ static ALWAYS_INLINE enum reason judge(struct xdp_md *ctx, __u32 word)
 		return reason;
 	if (!service_port(&packet))
 		return PASS_OTHER;
+	__u32 native = native_asked(&packet, word);
 	reason = packet_check(&packet, data_end);
 	if (UNLIKELY(reason != REASON_OK))
 		return reason;
@@ -63,21 +66,32 @@ static ALWAYS_INLINE enum reason judge(struct xdp_md *ctx, __u32 word)
 	__u64 ip_at = (__u64)(packet.ip - (const __u8 *)data), l4_at = (__u64)(packet.l4 - (const __u8 *)data);
 	barrier_var(ip_at);
 	barrier_var(l4_at);
-	/* Lists first: where they refuse, two reads have done it. */
+	if (UNLIKELY(native)) {
+		reason = native_check(ctx, (__u32)ip_at, (__u32)l4_at, packet.version, word);
+		if (reason != REASON_OK)
+			return reason;
+	}
+	/* Of what is asked of a source, lists first: where they refuse, two reads have done it. */
 	enum reason listed = allow_check(&packet, word);
+	if (UNLIKELY(listed == NOT_ALLOWED) && UNLIKELY(word & (TOLLBAR_NATIVE | TOLLBAR_HAS_OPENED)))
+		listed = opened_check(ctx, (__u32)ip_at, packet.version, packet.protocol | native, word);
 	if (REASON_DROPS(listed))
 		return listed;
 	packet_source(&source, &packet);
 	reason = standing_check(&source, word);
 	if (UNLIKELY(reason != REASON_OK))
 		return reason;
-	if (UNLIKELY(bucket_asked(listed, word)))
+	if (UNLIKELY(native))
+		reason = native_admit(ctx, (__u32)ip_at, (__u32)l4_at, packet.version, word);
+	if (LIKELY(reason == REASON_OK) && UNLIKELY(bucket_asked(listed, word)))
 		reason = bucket_check(&source, &packet);
 	if (LIKELY(reason == REASON_OK) && UNLIKELY(word & TOLLBAR_CHECKSUM))
 		reason = checksum_check(ctx, (__u32)ip_at, (__u32)l4_at, packet.l4_bytes, packet.protocol);
 	if (LIKELY(reason == REASON_OK) && UNLIKELY(syn_asked(&packet, word)))
 		reason = syn_answer(ctx, (__u32)ip_at, packet.version, word);
-	return UNLIKELY(reason != REASON_OK) ? reason : listed;
+	if (UNLIKELY(reason != REASON_OK))
+		return reason;
+	return native ? PASS_NATIVE : listed;
 }
 
 static ALWAYS_INLINE __u32 policy_word(void)

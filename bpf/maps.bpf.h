@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #ifndef TOLLBAR_MAPS_BPF_H
 #define TOLLBAR_MAPS_BPF_H
-/* maps.bpf.h: every map.  The kernel side writes the counters, the SYNs, the buckets and, while somebody traces, events; all
- * else is written by the daemon (or by `tollbar attach`) and read here.  Nothing that grows is ever written on behalf of a
+/* maps.bpf.h: every map.  The kernel side writes the counters, the floods, the buckets, the paces of repeats and, while
+ * somebody traces, events; all else is written by the daemon (or by `tollbar attach`) and read here.  Nothing that grows is ever written on behalf of a
  * packet. */
 #include "defs.bpf.h"
 
@@ -14,8 +14,8 @@
 /* For the daemon: which abi.h this object was built from.  The program itself does not read it. */
 const __u32 tollbar_abi SEC(TOLLBAR_MAP_ABI) __attribute__((used)) = TOLLBAR_ABI;
 
-/* Ports, modes, limits, where to look for penalties: 80 KiB, one array element the daemon maps into its memory.  Global data, so that reading it is a load
- * and no lookup. */
+/* Ports, modes, limits, native terms, where to look for penalties: 91 KiB, one array element the daemon maps into its memory.  Global
+ * data, so that reading it is a load and no lookup. */
 struct tollbar_policy policy SEC(TOLLBAR_MAP_POLICY);
 
 /* One element of 1 KiB per CPU: no line is shared. */
@@ -54,8 +54,44 @@ struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct tollbar_syns);
+	__type(value, struct tollbar_flood);
 } syns SEC(".maps");
+
+/* How many native requests there are from senders who proved nothing, by CPU. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tollbar_flood);
+} unproved SEC(".maps");
+
+/* The payer list.  The daemon writes the half not in force, then turns the generation bit of the policy word. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, TOLLBAR_PAYERS_LINES); /* `tollbar attach --payers` sets another number */
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct tollbar_payers);
+} payers SEC(".maps");
+
+/* Claimed nonces.  The daemon writes them, by plain stores into these pages; the program moves the moment at which the next
+ * repeat of one passes. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, TOLLBAR_REPLAY_LINES);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct tollbar_replays);
+} replays SEC(".maps");
+
+/* Sources whose knock the daemon took. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, TOLLBAR_OPENED_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct tollbar_address);
+	__type(value, struct tollbar_opened);
+} opened SEC(".maps");
 
 /* What sources have sent lately: the one map written on behalf of packets.  It never grows and nothing in it is looked
  * for by anyone else, so forged sources can fill it, and then it says nothing of them.  Mappable for its alignment alone:

@@ -3,7 +3,7 @@
 #define TOLLBAR_SYN_BPF_H
 /* syn.bpf.h: SYN floods.  Armed, a SYN to a listening service port is answered here, by the kernel's own SYN cookie, and
  * costs no memory; whoever sends the cookie back with his ACK exists, and the kernel, which checks it, gives him his
- * connection.  syn_count and syn_rewrite compile with cc, too (unit tests).
+ * connection.  syn_rewrite compiles with cc, too (unit tests).
  *
  * What passes untouched, armed or not: every segment but a SYN; a SYN for which the kernel knows a connection, pending,
  * established or in TIME_WAIT, since only the kernel knows whether that may be opened anew; a SYN to a port where nothing
@@ -22,48 +22,14 @@
 #ifdef __bpf__
 #include "maps.bpf.h"
 #endif
+#include "flood.bpf.h"
 #include "packet.bpf.h"
+#include "reply.bpf.h"
 
-#define SYN_WINDOW_NS 1000000000u
 #define SYN_RECEIVE_WINDOW 64240 /* what Linux begins with at an MSS of 1460; none of it can be scaled */
 #define SYN_REPLY_TCP_BYTES 24u	 /* header and MSS option */
 #define SYN_MSS_MIN 536		 /* RFC 9293: what everybody takes */
 #define TCP_HEADER_BYTES_MAX 60u
-
-/* Counts a SYN; says whether they are too many: more than per_s in this second on this CPU, and after that until a second
- * has passed with less than half of it. */
-static ALWAYS_INLINE __u32 syn_count(struct tollbar_syns *syns, __u32 per_s, __u64 now_ns)
-{
-	__u64 elapsed_ns = now_ns - syns->second_ns;
-
-	if (elapsed_ns >= SYN_WINDOW_NS) {
-		if (syns->cnt < per_s / 2 || elapsed_ns >= 2ull * SYN_WINDOW_NS)
-			syns->flooded = 0;
-		syns->second_ns = now_ns;
-		syns->cnt = 0;
-	}
-	if (++syns->cnt > per_s)
-		syns->flooded = 1;
-	return syns->flooded;
-}
-
-static ALWAYS_INLINE __u64 syn_sum(const __u32 *words, __u32 cnt)
-{
-	__u64 sum = 0;
-
-	for (__u32 i = 0; i < cnt; i++)
-		sum += words[i];
-	return sum;
-}
-
-static ALWAYS_INLINE __u16 syn_checksum(__u64 sum)
-{
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (__u16)~sum;
-}
 
 /* pseudo: sum of the addresses. */
 static ALWAYS_INLINE void syn_rewrite_tcp(__u32 *tcp, __u64 pseudo, __u32 cookie, __u32 mss)
@@ -76,17 +42,8 @@ static ALWAYS_INLINE void syn_rewrite_tcp(__u32 *tcp, __u64 pseudo, __u32 cookie
 	tcp[3] = BE32(SYN_REPLY_TCP_BYTES / 4 << 28 | 0x12u << 16 | SYN_RECEIVE_WINDOW); /* SYN and ACK */
 	tcp[4] = 0;
 	tcp[5] = BE32(0x02040000u | mss);
-	__u64 sum = pseudo + BE16(IPPROTO_TCP + SYN_REPLY_TCP_BYTES) + syn_sum(tcp, 6);
-	*(__u16 *)(tcp + 4) = syn_checksum(sum);
-}
-
-static ALWAYS_INLINE void syn_swap_macs(__u16 *ethernet)
-{
-	for (int i = 0; i < 3; i++) {
-		__u16 word = ethernet[i];
-		ethernet[i] = ethernet[i + 3];
-		ethernet[i + 3] = word;
-	}
+	__u64 sum = pseudo + BE16(IPPROTO_TCP + SYN_REPLY_TCP_BYTES) + reply_sum(tcp, 6);
+	*(__u16 *)(tcp + 4) = reply_checksum(sum);
 }
 
 /* The frame of a SYN → the answer, in place; tags stay.  The frame already ends where the answer will; 0: it does not. */
@@ -97,16 +54,9 @@ static ALWAYS_INLINE int syn_rewrite4(void *data, const void *data_end, __u32 ip
 	if ((void *)(ip + 5 + SYN_REPLY_TCP_BYTES / 4) > data_end ||
 	    (__u8 *)data + sizeof(struct ethhdr) > (__u8 *)data_end)
 		return 0;
-	__u32 source = ip[3];
-	ip[3] = ip[4];
-	ip[4] = source;
-	__u64 addresses = syn_sum(ip + 3, 2);
-	ip[0] = BE32(0x45000000u | (sizeof(struct iphdr) + SYN_REPLY_TCP_BYTES));
-	ip[1] = BE32(0x4000u);			     /* not to be fragmented, so it needs no id */
-	ip[2] = BE32(64u << 24 | IPPROTO_TCP << 16); /* time to live */
-	*((__u16 *)(ip + 2) + 1) = syn_checksum(syn_sum(ip, 3) + addresses);
-	syn_rewrite_tcp(ip + 5, addresses, cookie, mss);
-	syn_swap_macs(data);
+	__u64 pseudo = reply_ip4(ip, IPPROTO_TCP, SYN_REPLY_TCP_BYTES);
+	syn_rewrite_tcp(ip + 5, pseudo, cookie, mss);
+	reply_swap_macs(data);
 	return 1;
 }
 
@@ -117,15 +67,9 @@ static ALWAYS_INLINE int syn_rewrite6(void *data, const void *data_end, __u32 ip
 	if ((void *)(ip + 10 + SYN_REPLY_TCP_BYTES / 4) > data_end ||
 	    (__u8 *)data + sizeof(struct ethhdr) > (__u8 *)data_end)
 		return 0;
-	for (int i = 2; i < 6; i++) {
-		__u32 word = ip[i];
-		ip[i] = ip[i + 4];
-		ip[i + 4] = word;
-	}
-	ip[0] = BE32(0x60000000u);
-	ip[1] = BE32(SYN_REPLY_TCP_BYTES << 16 | IPPROTO_TCP << 8 | 64u); /* hop limit */
-	syn_rewrite_tcp(ip + 10, syn_sum(ip + 2, 8), cookie, mss);
-	syn_swap_macs(data);
+	__u64 pseudo = reply_ip6(ip, IPPROTO_TCP, SYN_REPLY_TCP_BYTES);
+	syn_rewrite_tcp(ip + 10, pseudo, cookie, mss);
+	reply_swap_macs(data);
 	return 1;
 }
 
@@ -232,8 +176,8 @@ static ALWAYS_INLINE int syn_asked(const struct packet *packet, __u32 word)
 		return 0;
 	if (word & TOLLBAR_SYN_COOKIES)
 		return 1;
-	struct tollbar_syns *count = bpf_map_lookup_elem(&syns, &key);
-	return count && syn_count(count, policy.syns_per_s, bpf_ktime_get_coarse_ns());
+	struct tollbar_flood *count = bpf_map_lookup_elem(&syns, &key);
+	return count && flood_count(count, policy.syns_per_s, bpf_ktime_get_coarse_ns());
 }
 #endif
 

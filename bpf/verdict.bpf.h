@@ -8,7 +8,9 @@ static ALWAYS_INLINE int verdict(enum reason reason, __u32 word)
 {
 	__u32 key = 0, idx = (__u32)reason & (TOLLBAR_REASON_CNT - 1);
 	struct tollbar_counters *counted = bpf_map_lookup_elem(&counters, &key);
-	int action = REASON_DROPS(reason) ? XDP_DROP : UNLIKELY(reason == SYN_COOKIE) ? XDP_TX : XDP_PASS;
+	int action = REASON_DROPS(reason)					 ? XDP_DROP
+		     : UNLIKELY(reason == SYN_COOKIE || reason == NATIVE_COOKIE) ? XDP_TX
+										 : XDP_PASS;
 
 	if (UNLIKELY(!counted)) /* cannot be: element 0 of an array */
 		return action;

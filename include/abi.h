@@ -10,7 +10,9 @@
 #include <linux/types.h>
 #endif
 
-#define TOLLBAR_ABI 7u
+#include "native_abi.h"
+
+#define TOLLBAR_ABI 8u
 
 /* How the program is recognised among others on an interface. The kernel cuts names at 15 characters. */
 #define TOLLBAR_PROGRAM "tollbar_gate"
@@ -26,6 +28,10 @@
 #define TOLLBAR_MAP_NEXT "next"
 #define TOLLBAR_MAP_BUCKETS "buckets"
 #define TOLLBAR_MAP_SYNS "syns"
+#define TOLLBAR_MAP_UNPROVED "unproved"
+#define TOLLBAR_MAP_PAYERS "payers"
+#define TOLLBAR_MAP_REPLAYS "replays"
+#define TOLLBAR_MAP_OPENED "opened"
 #define TOLLBAR_MAP_TRACE "trace"
 #define TOLLBAR_MAP_TRACING "tracing"
 
@@ -44,15 +50,23 @@ struct tollbar_address {
 #define TOLLBAR_OBSERVE 4u    /* count what would be dropped, drop nothing */
 #define TOLLBAR_HAS_LISTS 8u  /* the lists of this generation are not empty; a lookup is skipped if they are */
 #define TOLLBAR_HAS_STANDING 32u
-#define TOLLBAR_GENERATION 64u	  /* which lists are in force: 0 or 1 */
-#define TOLLBAR_LIMITED 128u	  /* tollbar_policy.limits hold for sources on no list */
-#define TOLLBAR_LIMIT_LISTED 256u /* and for those on the allowlist too */
-#define TOLLBAR_NEXT 1024u	  /* what passes goes on to the program in the map `next`, if there is one */
-#define TOLLBAR_CHECKSUM 2048u	  /* checksums of what would pass are checked too */
-#define TOLLBAR_FAIL_CLOSED 4096u /* service ports are shut while no daemon says that it lives */
-#define TOLLBAR_SYN_COOKIES 8192u /* SYNs are answered with a cookie */
-#define TOLLBAR_SYN_AUTO 16384u	  /* as soon as there are more than syns_per_s */
-#define TOLLBAR_TRACE 32768u	  /* drops are sampled as tollbar_policy.trace says */
+#define TOLLBAR_GENERATION 64u	   /* which lists are in force: 0 or 1 */
+#define TOLLBAR_LIMITED 128u	   /* tollbar_policy.limits hold for sources on no list */
+#define TOLLBAR_LIMIT_LISTED 256u  /* and for those on the allowlist too */
+#define TOLLBAR_NEXT 1024u	   /* what passes goes on to the program in the map `next`, if there is one */
+#define TOLLBAR_CHECKSUM 2048u	   /* checksums of what would pass are checked too */
+#define TOLLBAR_FAIL_CLOSED 4096u  /* service ports are shut while no daemon says that it lives */
+#define TOLLBAR_SYN_COOKIES 8192u  /* SYNs are answered with a cookie */
+#define TOLLBAR_SYN_AUTO 16384u	   /* as soon as there are more than syns_per_s */
+#define TOLLBAR_TRACE 32768u	   /* drops are sampled as tollbar_policy.trace says */
+#define TOLLBAR_NATIVE 65536u	   /* some UDP service port speaks the native transport: tollbar_policy.native */
+#define TOLLBAR_HAS_PAYERS 131072u /* there only payers on the list pass */
+#define TOLLBAR_PAYERS_GENERATION 262144u
+#define TOLLBAR_COOKIES 524288u	      /* every native request needs a cookie */
+#define TOLLBAR_COOKIES_AUTO 1048576u /* as soon as there are more than cookies_per_s without */
+#define TOLLBAR_COOKIES_SENT \
+	2097152u /* what lacks one is answered with one here; else it passes, for the daemon to answer */
+#define TOLLBAR_HAS_OPENED 4194304u /* sources that knocked are let in like listed ones */
 
 /* What a tracer wants to see.  It renews until_ns while it lives: when it dies, sampling ends with its last word. */
 struct tollbar_trace {
@@ -91,6 +105,7 @@ struct tollbar_policy {
 	__u64 udp_ports[TOLLBAR_PORT_WORDS];
 	struct tollbar_limits limits;
 	struct tollbar_trace trace;
+	struct tollbar_native native;
 	__u8 standing_cnt[TOLLBAR_STANDING_PLACES];
 };
 
@@ -152,8 +167,8 @@ struct tollbar_bucket_set {
 	struct tollbar_bucket buckets[TOLLBAR_BUCKETS_IN_SET];
 };
 
-/* Value of the syns map, per CPU: how many there are. */
-struct tollbar_syns {
+/* Value of the syns map and of the unproved map, per CPU: how many there are; see flood.bpf.h. */
+struct tollbar_flood {
 	__u64 second_ns; /* when the second began in which they are counted */
 	__u32 cnt;
 	__u32 flooded; /* 1: too many, in this second or the one before */
@@ -200,7 +215,7 @@ _Static_assert(sizeof(struct tollbar_address) == 16, "tollbar_address");
 _Static_assert(sizeof(struct tollbar_limits) == 64, "tollbar_limits");
 _Static_assert(TOLLBAR_OFFSET_OF(tollbar_limits, ip4_mask) == 48, "tollbar_limits.ip4_mask");
 _Static_assert(sizeof(struct tollbar_trace) == 64, "tollbar_trace");
-_Static_assert(sizeof(struct tollbar_policy) == 64 + 2 * 8192 + 128 + TOLLBAR_STANDING_PLACES, "tollbar_policy");
+_Static_assert(sizeof(struct tollbar_policy) == 64 + 2 * 8192 + 128 + 9600 + TOLLBAR_STANDING_PLACES, "tollbar_policy");
 _Static_assert(TOLLBAR_STANDING_PLACES == 1u << 16, "tollbar_standing_place");
 _Static_assert(TOLLBAR_OFFSET_OF(tollbar_policy, alive_until_ns) == 8, "tollbar_policy.alive_until_ns");
 _Static_assert(TOLLBAR_OFFSET_OF(tollbar_policy, tcp_ports) == 64, "tollbar_policy.tcp_ports");
@@ -208,9 +223,11 @@ _Static_assert(TOLLBAR_OFFSET_OF(tollbar_policy, udp_ports) == 64 + 8192, "tollb
 _Static_assert(TOLLBAR_OFFSET_OF(tollbar_policy, limits) == 64 + 2 * 8192, "tollbar_policy.limits");
 _Static_assert(sizeof(struct tollbar_bucket) == 32, "tollbar_bucket");
 _Static_assert(sizeof(struct tollbar_bucket_set) == 64, "tollbar_bucket_set");
-_Static_assert(sizeof(struct tollbar_syns) == 16, "tollbar_syns");
+_Static_assert(sizeof(struct tollbar_flood) == 16, "tollbar_flood");
 _Static_assert(TOLLBAR_OFFSET_OF(tollbar_policy, trace) == 64 + 2 * 8192 + 64, "tollbar_policy.trace");
-_Static_assert(TOLLBAR_OFFSET_OF(tollbar_policy, standing_cnt) == 64 + 2 * 8192 + 128, "tollbar_policy.standing_cnt");
+_Static_assert(TOLLBAR_OFFSET_OF(tollbar_policy, native) == 64 + 2 * 8192 + 128, "tollbar_policy.native");
+_Static_assert(TOLLBAR_OFFSET_OF(tollbar_policy, standing_cnt) == 64 + 2 * 8192 + 128 + 9600,
+	       "tollbar_policy.standing_cnt");
 _Static_assert(sizeof(struct tollbar_event) == 128, "tollbar_event");
 _Static_assert(TOLLBAR_OFFSET_OF(tollbar_event, frame) == 24, "tollbar_event.frame");
 _Static_assert(sizeof(struct tollbar_tracing) == 40, "tollbar_tracing");

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only OR BSD-2-Clause */
 #ifndef TOLLBAR_LISTS_ABI_H
 #define TOLLBAR_LISTS_ABI_H
-/* lists_abi.h: the allow and deny lists in the form the kernel program reads.  They are made whole by the daemon
- * (user/lists_image.h), never changed while in force, and read by bpf/lists.bpf.h.  Part of the ABI: a change here raises
- * TOLLBAR_ABI.
+/* lists_abi.h: the allow and deny lists, and the payer list, in the form the kernel program reads.  They are made whole by
+ * the daemon (user/lists_image.h, user/lists_payers.h), never changed while in force, and read by bpf/lists.bpf.h and
+ * bpf/payers.bpf.h.  Part of the ABI: a change here raises TOLLBAR_ABI.
  *
  * A code is what the lists say of a source, both taken together, deny before allow.  2 bits per /16 of either family decide
  * most strangers; TOLLBAR_CODE_DEEPER sends the others on to an array of cache lines:
@@ -103,6 +103,32 @@ struct tollbar_nets {
 	__u32 moved; /* as above */
 };
 
+/* The payer list, of 20-byte account addresses: a table like the others, three to a line.  A free place is zero, which nobody
+ * has the key of.  The parts are the address's bytes as they are in memory.  Its lines are in one array of a size given when
+ * the program is loaded, so that a daemon can write them that may make no map; each generation has half of them. */
+#define TOLLBAR_PAYERS_PER_LINE 3u
+#define TOLLBAR_PAYERS_LINES 16384u			 /* if nothing else is asked for: 16,320 payers, 1 MiB */
+#define TOLLBAR_PAYERS_LINES_OF(payers) ((payers) + 64u) /* two thirds full, and some for tables too small to average */
+
+struct tollbar_payer {
+	__u64 high, middle;
+	__u32 low;
+	__u32 zero;
+};
+
+struct tollbar_payers {
+	__u64 high[TOLLBAR_PAYERS_PER_LINE];
+	__u64 middle[TOLLBAR_PAYERS_PER_LINE];
+	__u32 low[TOLLBAR_PAYERS_PER_LINE];
+	__u32 moved; /* as above */
+};
+
+/* One per generation: its lines begin at `at`. */
+struct tollbar_payers_top {
+	__u64 seed; /* odd */
+	__u32 lines, at;
+};
+
 union tollbar_line {
 	__u32 words[TOLLBAR_LINE_WORDS];
 	__u64 runs[TOLLBAR_LINE_WORDS / 2];
@@ -130,6 +156,13 @@ TOLLBAR_INLINE __u64 tollbar_net_hash(__u64 high, __u64 low, __u32 bits, __u64 s
 	return tollbar_lists_hash(high + bits, low, seed);
 }
 
+TOLLBAR_INLINE __u64 tollbar_payer_hash(const struct tollbar_payer *payer, __u64 seed)
+{
+	__u64 high = payer->high * seed, middle = ((high ^ high >> 32) + payer->middle) * seed;
+
+	return tollbar_lists_hash(middle ^ middle >> 32, payer->low, seed);
+}
+
 TOLLBAR_INLINE __u32 tollbar_line_home(__u64 hash, __u32 line_cnt)
 {
 	return (__u32)((hash >> 32) * line_cnt >> 32);
@@ -147,6 +180,9 @@ _Static_assert(sizeof(struct tollbar_blocks) == 64, "tollbar_blocks");
 _Static_assert(__builtin_offsetof(struct tollbar_blocks, codes) == 24, "tollbar_blocks.codes");
 _Static_assert(sizeof(struct tollbar_nets) == 64, "tollbar_nets");
 _Static_assert(__builtin_offsetof(struct tollbar_nets, words) == 48, "tollbar_nets.words");
+_Static_assert(sizeof(struct tollbar_payers) == 64, "tollbar_payers");
+_Static_assert(__builtin_offsetof(struct tollbar_payers, low) == 48, "tollbar_payers.low");
+_Static_assert(sizeof(struct tollbar_payers_top) == 16, "tollbar_payers_top");
 _Static_assert(TOLLBAR_LISTS_WORDS6 == 65536 / (TOLLBAR_LINE_WORDS / 2), "TOLLBAR_LISTS_WORDS6");
 _Static_assert(TOLLBAR_LISTS_BODY == TOLLBAR_LISTS_WORDS6 + 65536 / TOLLBAR_LINE_WORDS, "TOLLBAR_LISTS_BODY");
 

@@ -409,7 +409,10 @@ group_steps() { "${on_proxy[@]}" build/tests/bench/bench_steps | tee -a "$lines"
 # 77: this machine cannot.
 group_ec() { "${on_proxy[@]}" build/tests/bench/bench_ec | tee -a "$lines" || ((PIPESTATUS[0] == 77)); }
 group_funds() { "${on_proxy[@]}" build/tests/bench/bench_funds | tee -a "$lines"; }
-group_xdp() { "${on_proxy[@]}" build/tests/bench/bench_xdp | tee -a "$lines"; }
+group_xdp() {
+	"${on_proxy[@]}" build/tests/bench/bench_xdp | tee -a "$lines"
+	"${on_proxy[@]}" build/tests/bench/bench_xdp_native | tee -a "$lines"
+}
 
 groups=("$@")
 ((${#groups[@]})) || groups=(steps ec funds xdp ledger proxy sse paid paid-npm paid-nginx flood)

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 BPFTOOL=${BPFTOOL:-$(command -v bpftool || echo /usr/sbin/bpftool)}
 BTF=${BTF:-/sys/kernel/btf/vmlinux}
 
-TYPEDEFS="__s8 __u8 __s16 __u16 __s32 __u32 __s64 __u64 __be16 __be32 __wsum __sum16"
+TYPEDEFS="__s8 __u8 __s16 __u16 __s32 __u32 __s64 __u64 __be16 __be32 __be64 __wsum __sum16"
 # wire formats, the XDP context, and what a map definition names
 TYPES="enum:bpf_map_type enum:xdp_action struct:xdp_md struct:bpf_sock struct:bpf_sock_tuple struct:in6_addr struct:ethhdr struct:vlan_hdr struct:iphdr \
 struct:ipv6_opt_hdr struct:ipv6hdr struct:frag_hdr struct:tcphdr struct:udphdr"

@@ -91,6 +91,14 @@ enum reason payers_listed(struct payers *payers, const struct address *payer)
 	return reason;
 }
 
+int payers_admitted(struct payers *payers, struct address **all)
+{
+	pthread_rwlock_rdlock(&payers->list_lock);
+	int cnt = payers_list_admitted(payers->list, all);
+	pthread_rwlock_unlock(&payers->list_lock);
+	return cnt;
+}
+
 enum reason payers_may(struct payers *payers, const struct address *payer, struct span model)
 {
 	enum reason reason = PAYER_DENIED;

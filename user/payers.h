@@ -47,6 +47,10 @@ int payers_parse(struct payers *payers, const char *name, const char *text, size
  * Refuses: PAYER_DENIED. */
 enum reason payers_listed(struct payers *payers, const struct address *payer) __attribute__((warn_unused_result));
 
+/* payers_admitted: whom the list in force admits by name, for a sieve that has to know them beforehand: their number; *all is
+ * the caller's to free.  -ENOENT: everybody may pay, or everybody but some; -ENOMEM. */
+int payers_admitted(struct payers *payers, struct address **all);
+
 /* payers_may: the list alone.  model is empty when the request names none: only a payer of all models may do that.
  * Refuses: PAYER_DENIED, MODEL_DENIED. */
 enum reason payers_may(struct payers *payers, const struct address *payer, struct span model)

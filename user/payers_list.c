@@ -372,6 +372,22 @@ bool payers_list_admits(const struct payers_list *list, const struct address *pa
 	}
 }
 
+int payers_list_admitted(const struct payers_list *list, struct address **all)
+{
+	int cnt = 0;
+
+	*all = NULL;
+	if (list->mode != MODE_ALLOW)
+		return -ENOENT;
+	*all = calloc((size_t)list->entry_cnt + 1, sizeof **all);
+	if (*all == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < list->entry_cnt; i++)
+		if (!list->entries[i].limits.deny)
+			(*all)[cnt++] = list->entries[i].payer;
+	return cnt;
+}
+
 bool payers_list_model(const struct payers_list *list, const struct payer_limits *limits, struct span model)
 {
 	if (limits->model_cnt == 0)

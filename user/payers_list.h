@@ -36,6 +36,8 @@ void payers_list_free(struct payers_list *list);
 const struct payer_limits *payers_list_limits(const struct payers_list *list, const struct address *payer);
 /* The list's mode and deny settings. */
 bool payers_list_admits(const struct payers_list *list, const struct address *payer);
+/* Whom it admits by name: their number; *all is the caller's to free.  -ENOENT: everybody but some; -ENOMEM. */
+int payers_list_admitted(const struct payers_list *list, struct address **all);
 bool payers_list_model(const struct payers_list *list, const struct payer_limits *limits, struct span model);
 
 #endif

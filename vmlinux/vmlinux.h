@@ -73,6 +73,8 @@ struct in6_addr {
 	} in6_u;
 };
 
+typedef __u64 __be64;
+
 enum xdp_action {
 	XDP_ABORTED = 0,
 	XDP_DROP = 1,

@@ -14,51 +14,16 @@
  * But for junk, each packet has another source, out of 65,536 (rotate.bpf.c).  What the rotation costs is measured with
  * XDP_DROP as its target and taken off, so it dilutes no ratio.  Lengths of prefixes are mixed as in routing tables.
  *
- * With each of the gate's figures stands what it was when tests/bpf/verdict_cost was written, as a multiple of the floor, so
- * that a change shows.  xdp_traced: the malformed packet while a tracer sees all it may in a second, as in a flood.
- *
- * Times are this thread's CPU time, so that other processes on the machine disturb less.  The figures the ratios do not
- * show are printed too: nanoseconds, and spread. */
-#include "sys/filter.c"
-#include "sys/filter_lists.c"
+ * xdp_traced: the malformed packet while a tracer sees all it may in a second, as in a flood. */
+#include "xdp_sides.h"
 
-#include <arpa/inet.h>
-#include <bpf/libbpf.h>
 #include <glob.h>
-#include <linux/bpf.h>
-#include <stdio.h>
-#include <time.h>
 
 #include "../bpf/frames.h"
-#include "reasons.h"
 
-#define ROUNDS 31
-#define REPEAT 131072 /* each source twice */
 #define SOURCE_CNT 65536u
-#define PENALIZED_CNT 1000u
-#define RECORD "tests/bpf/verdict_cost"
-
-static _Noreturn void give_up(const char *what, int err)
-{
-	fprintf(stderr, "bench_xdp: %s: %s\n", what, strerror(-err));
-	exit(err == -EPERM ? 77 : 1);
-}
 
 /* --- lists and sources ------------------------------------------------------------------------------------------ */
-
-static uint64_t random_state = 1;
-
-static uint32_t random_next(void)
-{
-	random_state = random_state * 6364136223846793005u + 1442695040888963407u;
-	return (uint32_t)(random_state >> 32);
-}
-
-static void random_bytes(uint8_t *at, size_t cnt)
-{
-	for (size_t i = 0; i < cnt; i++)
-		at[i] = (uint8_t)random_next();
-}
 
 /* IPv4 between 1.0.0.0 and 222.255.255.255; IPv6 in the parts of 2000::/3 that registries give out. */
 static struct in6_addr random_address(bool ip4)
@@ -154,43 +119,6 @@ static void strangers_draw(source_set sources, const struct prefix_list *list, b
 
 /* --- the programs ----------------------------------------------------------------------------------------------- */
 
-static int silent(enum libbpf_print_level level, const char *format, va_list args)
-{
-	return 0;
-}
-
-static int floor_load(void)
-{
-	const struct bpf_insn insns[] = {
-		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = XDP_DROP},
-		{.code = BPF_JMP | BPF_EXIT},
-	};
-	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_XDP); /* or no tail call reaches it */
-	int fd = bpf_prog_load(BPF_PROG_TYPE_XDP, "floor", "GPL", insns, 2, &opts);
-
-	if (fd < 0)
-		give_up("loading XDP_DROP", fd);
-	return fd;
-}
-
-struct gate {
-	struct filter *filter;
-	int fd;
-};
-
-static void gate_penalize(struct gate *gate)
-{
-	int err = 0;
-
-	for (unsigned i = 0; err == 0 && i < PENALIZED_CNT; i++) {
-		struct in6_addr source = {.s6_addr = {[10] = 255, 255, 240, 0, (uint8_t)(i >> 8), (uint8_t)i}};
-		err = filter_standing_put(gate->filter, &source,
-					  &(struct tollbar_standing){clock_ns() + 3600000000000u, 1, SIGNATURE_BAD});
-	}
-	if (err != 0)
-		give_up("gate's penalties", err);
-}
-
 static void gate_load(struct gate *gate, const struct prefix_list *allow)
 {
 	/* more than a source here sends: the buckets are asked, and let everything through */
@@ -201,15 +129,9 @@ static void gate_load(struct gate *gate, const struct prefix_list *allow)
 						    .limit_listed = true};
 	static const uint16_t ports[] = {FRAME_TCP_PORT};
 	static const struct prefix_list none;
-	struct bpf_object *object = bpf_object__open_file("build/gate.bpf.o", NULL);
-	int err = object == NULL ? -errno : bpf_object__load(object);
 
-	if (err != 0)
-		give_up("build/gate.bpf.o", err);
-	gate->fd = bpf_program__fd(bpf_object__find_program_by_name(object, TOLLBAR_PROGRAM));
-	err = filter_open_program(&gate->filter, gate->fd);
-	if (err == 0)
-		err = filter_set_ports(gate->filter, ports, 1, NULL, 0);
+	gate_open(gate, 1);
+	int err = filter_set_ports(gate->filter, ports, 1, NULL, 0);
 	if (err == 0)
 		err = filter_load_lists(gate->filter, allow, &none);
 	if (err == 0)
@@ -288,139 +210,6 @@ static int rotate_load(int target_fd, const source_set sources)
 	return bpf_program__fd(bpf_object__next_program(object, NULL));
 }
 
-/* --- measuring -------------------------------------------------------------------------------------------------- */
-
-struct side {
-	const char *name;
-	struct frame *frame;
-	int fd;
-	uint32_t action;   /* what the program must answer, or the figure means nothing */
-	struct gate *gate; /* and what it must count, every time, if it is ours */
-	enum reason reason;
-	const struct side *rotation; /* what is taken off, but for the floor */
-	bool traced;
-	double ns[ROUNDS];
-};
-
-/* A tracer that asked for everything and is given its share of this second, without one that reads. */
-static void trace_set(struct filter *filter, bool on)
-{
-	filter->policy->trace = (struct tollbar_trace){
-		.until_ns = clock_ns() + 10000000000u, .reasons = UINT64_MAX, .every = 1, .second_max = 100};
-	filter_word_change(filter, TOLLBAR_TRACE, on ? TOLLBAR_TRACE : 0);
-}
-
-static double run_ns(const struct side *side, int repeat)
-{
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = side->frame->bytes, .data_size_in = (uint32_t)side->frame->used,
-		    .repeat = repeat);
-	struct timespec from, to;
-
-	if (side->gate != NULL)
-		trace_set(side->gate->filter, side->traced);
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
-	int err = bpf_prog_test_run_opts(side->fd, &opts);
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
-	if (err != 0)
-		give_up(side->name, err);
-	if (opts.retval != side->action) {
-		fprintf(stderr, "bench_xdp: %s: action %u, not %u\n", side->name, opts.retval, side->action);
-		exit(1);
-	}
-	return ((double)(to.tv_sec - from.tv_sec) * 1e9 + (double)(to.tv_nsec - from.tv_nsec)) / repeat;
-}
-
-/* Warms up, and sees that every packet ends as it should. */
-static void side_check(const struct side *side)
-{
-	struct tollbar_counters before, after;
-
-	if (side->gate != NULL && filter_counters(side->gate->filter, &before) != 0)
-		give_up("counters", -EIO);
-	run_ns(side, REPEAT);
-	if (side->gate == NULL)
-		return;
-	if (filter_counters(side->gate->filter, &after) != 0 ||
-	    after.packets[side->reason] - before.packets[side->reason] != REPEAT) {
-		fprintf(stderr, "bench_xdp: %s: not every packet ended with reason %d\n", side->name, side->reason);
-		exit(1);
-	}
-}
-
-static void sides_run(struct side *sides, size_t cnt)
-{
-	for (size_t i = 0; i < cnt; i++)
-		side_check(&sides[i]);
-	for (int round = 0; round < ROUNDS; round++)
-		for (size_t i = 0; i < cnt; i++)
-			sides[i].ns[round] = run_ns(&sides[i], REPEAT);
-}
-
-/* What a round of this side cost without the rotation. */
-static double side_ns(const struct side *side, const struct side *floor, int round)
-{
-	return side->rotation == NULL ? side->ns[round]
-				      : side->ns[round] - side->rotation->ns[round] + floor->ns[round];
-}
-
-static int double_compare(const void *left, const void *right)
-{
-	double a = *(const double *)left, b = *(const double *)right;
-
-	return (a > b) - (a < b);
-}
-
-static double median_ns(const struct side *side)
-{
-	double ns[ROUNDS];
-
-	memcpy(ns, side->ns, sizeof ns);
-	qsort(ns, ROUNDS, sizeof *ns, double_compare);
-	return ns[ROUNDS / 2];
-}
-
-/* Of the ratios within each round, where both sides ran one after the other under the same load: the median. */
-static void print_ratio(const char *name, const struct side *side, const struct side *yardstick,
-			const struct side *floor)
-{
-	double ratios[ROUNDS];
-
-	for (int round = 0; round < ROUNDS; round++)
-		ratios[round] = side_ns(side, floor, round) / side_ns(yardstick, floor, round);
-	qsort(ratios, ROUNDS, sizeof *ratios, double_compare);
-	printf("%s %.3f\n", name, ratios[ROUNDS / 2]);
-}
-
-/* What a side was, over the floor; 0 when the file does not say. */
-static double recorded(const char *name)
-{
-	FILE *file = fopen(RECORD, "r");
-	char line[128], word[64];
-	double ratio = 0, found = 0;
-
-	if (file == NULL)
-		give_up(RECORD, -errno);
-	while (found == 0 && fgets(line, sizeof line, file) != NULL)
-		if (sscanf(line, "%63s %lf", word, &ratio) == 2 && strcmp(word, name) == 0)
-			found = ratio;
-	fclose(file);
-	return found;
-}
-
-static void print_side(const struct side *side, const struct side *floor, double floor_ns)
-{
-	double ns[ROUNDS];
-
-	for (int round = 0; round < ROUNDS; round++)
-		ns[round] = side_ns(side, floor, round);
-	qsort(ns, ROUNDS, sizeof *ns, double_compare);
-	if (side->gate != NULL)
-		printf("# %s is %.2f times the floor, recorded %.2f\n", side->name, ns[ROUNDS / 2] / floor_ns,
-		       recorded(side->name));
-	printf("xdp_%s_ns %.1f\n", side->name, ns[ROUNDS / 2]);
-	printf("xdp_%s_spread_ns %.1f\n", side->name, ns[ROUNDS * 3 / 4] - ns[ROUNDS / 4]);
-}
-
 /* --- the sides -------------------------------------------------------------------------------------------------- */
 
 static struct gate gate_prefixes, gate, gate_long, gate_million;
@@ -485,7 +274,8 @@ static struct side sides[SIDE_CNT];
 
 static void side_still(int side, const char *name, struct frame *frame, int fd, uint32_t action)
 {
-	sides[side] = (struct side){.name = name, .frame = frame, .fd = fd, .action = action};
+	sides[side] =
+		(struct side){.name = name, .bytes = frame->bytes, .used = frame->used, .fd = fd, .action = action};
 }
 
 static void side_rotating(int side, const char *name, int fd, const source_set sources, uint32_t action)

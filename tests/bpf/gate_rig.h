@@ -5,6 +5,7 @@
  * BPF_PROG_TEST_RUN, its policy set through the daemon's own calls. */
 #include "sys/filter.c"
 #include "sys/filter_lists.c"
+#include "sys/filter_native.c"
 #include "sys/filter_standing.c"
 #include "sys/filter_trace.c"
 
@@ -42,6 +43,9 @@ static inline void gate_load(void)
 	struct bpf_program *gate = object == NULL ? NULL : bpf_object__find_program_by_name(object, TOLLBAR_PROGRAM);
 	if (gate != NULL)
 		bpf_program__set_flags(gate, BPF_F_XDP_HAS_FRAGS);
+	if (object != NULL) /* as `tollbar attach --payers 1000000` */
+		bpf_map__set_max_entries(bpf_object__find_map_by_name(object, TOLLBAR_MAP_PAYERS),
+					 TOLLBAR_PAYERS_LINES_OF(1000000u));
 	int err = object == NULL ? -errno : bpf_object__load(object);
 	if (err == -EPERM) {
 		unavailable = "no CAP_BPF";
@@ -115,7 +119,8 @@ static inline struct outcome gate_run(struct frame *frame)
 
 static inline bool passes(enum reason reason)
 {
-	return reason == PASS_OTHER || reason == PASS_OPEN || reason == PASS_ALLOWED;
+	return reason == PASS_OTHER || reason == PASS_OPEN || reason == PASS_ALLOWED || reason == PASS_NATIVE ||
+	       reason == PASS_KNOCKED;
 }
 
 static inline void expect(struct frame *frame, enum reason want, const char *name)

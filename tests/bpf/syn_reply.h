@@ -21,7 +21,7 @@ static inline uint32_t reply_get(const uint8_t *at, size_t bytes)
 }
 
 /* Ones' complement sum of big-endian words; over what carries a right checksum, it is 0xffff. */
-static inline uint32_t reply_sum(uint32_t sum, const uint8_t *at, size_t bytes)
+static inline uint32_t wire_sum(uint32_t sum, const uint8_t *at, size_t bytes)
 {
 	for (size_t i = 0; i < bytes; i += 2)
 		sum += (uint32_t)(at[i] << 8 | at[i + 1]);
@@ -35,10 +35,10 @@ static inline void reply_check_ip4(const uint8_t *ip, const uint8_t *asked)
 	static const uint8_t first[] = {0x45, 0, 0, 44, 0, 0, 0x40, 0, 64, 6};
 
 	CHECK_BYTES(ip, first, sizeof first);
-	CHECK_EQ(reply_sum(0, ip, 20), 0xffff);
+	CHECK_EQ(wire_sum(0, ip, 20), 0xffff);
 	CHECK_BYTES(ip + 12, asked + 16, 4);
 	CHECK_BYTES(ip + 16, asked + 12, 4);
-	CHECK_EQ(reply_sum(6 + 24, ip + 12, 8 + 24),
+	CHECK_EQ(wire_sum(6 + 24, ip + 12, 8 + 24),
 		 0xffff); /* the addresses stand before TCP, as in its pseudo header */
 }
 
@@ -49,7 +49,7 @@ static inline void reply_check_ip6(const uint8_t *ip, const uint8_t *asked)
 	CHECK_BYTES(ip, first, sizeof first);
 	CHECK_BYTES(ip + 8, asked + 24, 16);
 	CHECK_BYTES(ip + 24, asked + 8, 16);
-	CHECK_EQ(reply_sum(6 + 24, ip + 8, 32 + 24), 0xffff);
+	CHECK_EQ(wire_sum(6 + 24, ip + 8, 32 + 24), 0xffff);
 }
 
 /* Returns the cookie. */

@@ -12,7 +12,7 @@
 #include "reasons.h"
 
 #define OBJECT "build/gate.bpf.o"
-#define FIELDS_MAX 9
+#define FIELDS_MAX 15
 
 struct field {
 	const char *name;
@@ -39,15 +39,39 @@ static const struct layout {
 	 sizeof(struct tollbar_policy),
 	 {FIELD(tollbar_policy, word), FIELD(tollbar_policy, syns_per_s), FIELD(tollbar_policy, alive_until_ns),
 	  FIELD(tollbar_policy, zero), FIELD(tollbar_policy, tcp_ports), FIELD(tollbar_policy, udp_ports),
-	  FIELD(tollbar_policy, limits), FIELD(tollbar_policy, trace), FIELD(tollbar_policy, standing_cnt)}},
+	  FIELD(tollbar_policy, limits), FIELD(tollbar_policy, trace), FIELD(tollbar_policy, native),
+	  FIELD(tollbar_policy, standing_cnt)}},
+	{"tollbar_native",
+	 sizeof(struct tollbar_native),
+	 {FIELD(tollbar_native, tick_ns), FIELD(tollbar_native, valid_after_max), FIELD(tollbar_native, deadline_min),
+	  FIELD(tollbar_native, deadline_max), FIELD(tollbar_native, until_min), FIELD(tollbar_native, until_max),
+	  FIELD(tollbar_native, cookies_per_s), FIELD(tollbar_native, terms_cnt), FIELD(tollbar_native, zero),
+	  FIELD(tollbar_native, cookie_key), FIELD(tollbar_native, payers), FIELD(tollbar_native, tag_key),
+	  FIELD(tollbar_native, zero_too), FIELD(tollbar_native, terms), FIELD(tollbar_native, ports)}},
+	{"tollbar_native_terms",
+	 sizeof(struct tollbar_native_terms),
+	 {FIELD(tollbar_native_terms, chain_id), FIELD(tollbar_native_terms, asset),
+	  FIELD(tollbar_native_terms, asset_rest), FIELD(tollbar_native_terms, methods)}},
+	{"tollbar_payers_top",
+	 sizeof(struct tollbar_payers_top),
+	 {FIELD(tollbar_payers_top, seed), FIELD(tollbar_payers_top, lines), FIELD(tollbar_payers_top, at)}},
+	{"tollbar_payers",
+	 sizeof(struct tollbar_payers),
+	 {FIELD(tollbar_payers, high), FIELD(tollbar_payers, middle), FIELD(tollbar_payers, low),
+	  FIELD(tollbar_payers, moved)}},
+	{"tollbar_replays", sizeof(struct tollbar_replays), {FIELD(tollbar_replays, replays)}},
+	{"tollbar_replay",
+	 sizeof(struct tollbar_replay),
+	 {FIELD(tollbar_replay, tag), FIELD(tollbar_replay, mark), FIELD(tollbar_replay, pass_tick)}},
+	{"tollbar_opened", sizeof(struct tollbar_opened), {FIELD(tollbar_opened, until_ns)}},
 	{"tollbar_limits",
 	 sizeof(struct tollbar_limits),
 	 {FIELD(tollbar_limits, key), FIELD(tollbar_limits, packet_ns), FIELD(tollbar_limits, packet_burst_ns),
 	  FIELD(tollbar_limits, connection_ns), FIELD(tollbar_limits, connection_burst_ns),
 	  FIELD(tollbar_limits, ip4_mask), FIELD(tollbar_limits, ip6_mask), FIELD(tollbar_limits, zero)}},
-	{"tollbar_syns",
-	 sizeof(struct tollbar_syns),
-	 {FIELD(tollbar_syns, second_ns), FIELD(tollbar_syns, cnt), FIELD(tollbar_syns, flooded)}},
+	{"tollbar_flood",
+	 sizeof(struct tollbar_flood),
+	 {FIELD(tollbar_flood, second_ns), FIELD(tollbar_flood, cnt), FIELD(tollbar_flood, flooded)}},
 	{"tollbar_bucket",
 	 sizeof(struct tollbar_bucket),
 	 {FIELD(tollbar_bucket, tag), FIELD(tollbar_bucket, packets_full_ns),
@@ -122,7 +146,8 @@ TEST(reasons)
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		CHECK_ROW(rows[i].number > 0 && rows[i].number < (int)TOLLBAR_REASON_CNT, rows[i].name);
-		bool lets_live = strncmp(rows[i].name, "PASS_", 5) == 0 || rows[i].number == SYN_COOKIE;
+		bool lets_live = strncmp(rows[i].name, "PASS_", 5) == 0 || rows[i].number == SYN_COOKIE ||
+				 rows[i].number == NATIVE_COOKIE;
 		CHECK_ROW(lets_live != REASON_DROPS(rows[i].number), rows[i].name);
 	}
 }
@@ -143,7 +168,12 @@ TEST(maps)
 		{TOLLBAR_MAP_LISTS, BPF_MAP_TYPE_ARRAY_OF_MAPS, 4, 4, TOLLBAR_CHUNK_SLOTS},
 		{TOLLBAR_MAP_NEXT, BPF_MAP_TYPE_PROG_ARRAY, 4, 4, 1},
 		{TOLLBAR_MAP_BUCKETS, BPF_MAP_TYPE_ARRAY, 4, sizeof(struct tollbar_bucket_set), TOLLBAR_BUCKET_SETS},
-		{TOLLBAR_MAP_SYNS, BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct tollbar_syns), 1},
+		{TOLLBAR_MAP_SYNS, BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct tollbar_flood), 1},
+		{TOLLBAR_MAP_UNPROVED, BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct tollbar_flood), 1},
+		{TOLLBAR_MAP_PAYERS, BPF_MAP_TYPE_ARRAY, 4, sizeof(struct tollbar_payers), TOLLBAR_PAYERS_LINES},
+		{TOLLBAR_MAP_REPLAYS, BPF_MAP_TYPE_ARRAY, 4, sizeof(struct tollbar_replays), TOLLBAR_REPLAY_LINES},
+		{TOLLBAR_MAP_OPENED, BPF_MAP_TYPE_HASH, sizeof(struct tollbar_address), sizeof(struct tollbar_opened),
+		 TOLLBAR_OPENED_MAX},
 		{TOLLBAR_MAP_TRACE, BPF_MAP_TYPE_RINGBUF, 0, 0, TOLLBAR_TRACE_RING_BYTES},
 		{TOLLBAR_MAP_TRACING, BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct tollbar_tracing), 1},
 	};

@@ -7,10 +7,9 @@ cd "$(dirname "$0")/../.." || exit
 . tests/e2e/check.sh
 . tests/e2e/live.sh
 FLOOD=""
-KEPT=""
 
 end() {
-	for pid in $KEPT $FLOOD; do kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null; done
+	[ -n "$FLOOD" ] && kill "$FLOOD" 2>/dev/null && wait "$FLOOD" 2>/dev/null
 	live_down
 }
 trap end EXIT
@@ -41,32 +40,6 @@ arm() { # off, on or auto
 	wait_for grep -q event=limits_loaded "$DIR/log"
 }
 
-# A connection that stays, and asks once for each line in $DIR/turns; what it was answered is in $DIR/kept.
-keep_connection() {
-	mkfifo "$DIR/turns"
-	# shellcheck disable=SC2016 # for the inner shell
-	nsenter --net="/run/netns/$NAME-client" bash -c '
-		exec 3<>/dev/tcp/10.77.0.1/8402
-		while read -r _; do
-			printf "GET /v1/models HTTP/1.1\r\nHost: node\r\n\r\n" >&3
-			read -r -t 5 _ status _ <&3
-			echo "$status"
-			while read -r -t 5 line <&3 && [ "$line" != $'"'\\\\r'"' ]; do
-				case $line in Content-Length:*) bytes=${line#*: } ;; esac
-			done
-			read -r -N "${bytes%?}" -t 5 _ <&3
-		done' <"$DIR/turns" >"$DIR/kept" 2>&1 &
-	KEPT=$!
-	exec 9>"$DIR/turns"
-}
-kept_asks() {
-	local before
-	before=$(wc -l <"$DIR/kept")
-	echo turn >&9
-	for _ in $(seq 50); do [ "$(wc -l <"$DIR/kept")" -gt "$before" ] && break; sleep 0.1; done
-	tail -n 1 "$DIR/kept"
-}
-
 flood() { # SYNS_A_SECOND SECONDS
 	nsenter --net="/run/netns/$NAME-client" build/tests/tools/flood --interface client0 --to-mac "$MAC" --to-ip 10.77.0.1 \
 		--port 8402 --syn --rate "$1" --seconds "$2" >"$DIR/flood" &
@@ -83,13 +56,13 @@ one_by_one() {
 	local received count
 	syncookies 2
 	ok "off" "$(asks 10.77.0.1) $(asks '[fd77::1]') $(answered)" "200 200 0"
-	ok "a connection that stays" "$(kept_asks)" 200
+	ok "a connection that stays" "$(live_kept_asks)" 200
 	arm on
 	received=$(returned)
 	ok "on: IPv4" "$(asks 10.77.0.1) $(answered)" "200 1"
 	ok "on: IPv6" "$(asks '[fd77::1]') $(answered)" "200 2"
 	ok "the kernel took both cookies back" "$(($(returned) - received))" 2
-	ok "the connection that stays" "$(kept_asks)" 200
+	ok "the connection that stays" "$(live_kept_asks)" 200
 	ok "a connection that the node closes" "$(ask_from_port)" 200
 	ok "the node keeps it for a minute" "$(node ss -Htan state time-wait sport = :8402 dport = :41000 | wc -l)" 1
 	count=$(answered)
@@ -114,7 +87,7 @@ under_flood() {
 	flood 50000 30
 	wait_for rises $((count + 10000))
 	ok "auto, flood: all are served" "$(many 30)" 30
-	ok "auto, flood: the connection that stays" "$(kept_asks)" 200
+	ok "auto, flood: the connection that stays" "$(live_kept_asks)" 200
 	kill "$FLOOD" 2>/dev/null
 	wait "$FLOOD"
 	FLOOD=
@@ -150,7 +123,7 @@ live_start "interface = node0
 	listen = [fd77::1]:8402" "connections_per_s = 100
 	syn_cookies_per_s = 500
 	syn_cookies = off"
-keep_connection
+live_keep
 [ $# = 0 ] && set -- one_by_one under_flood generic_mode
 for part in "$@"; do $part; done
 check_done

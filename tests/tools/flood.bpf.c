@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* flood.bpf.c: the two programs of tests/tools/flood.c.
+/* flood.bpf.c: the three programs of tests/tools/flood.c.
  *
  *   flood_next   turns each live frame it is run on (BPF_F_TEST_XDP_LIVE_FRAMES) into the next packet of an attack on one
  *                service port and sends it out of the interface.
+ *   flood_datagram  the same with datagrams, each from another source and port and with a nonce of its own.
  *   flood_floor  drops everything: the least a filter can cost, on the interface that the flood is compared on. */
 #include "vmlinux.h"
 
@@ -57,6 +58,29 @@ int flood_next(struct xdp_md *ctx)
 	tcp->source = port;
 	((__u8 *)tcp)[13] = plan.flags[kind];
 	tcp->check = fold(plan.tcp_sum[kind] + moving + port);
+	return (int)bpf_redirect(plan.ifindex, 0);
+}
+
+SEC("xdp")
+int flood_datagram(struct xdp_md *ctx)
+{
+	__u16 *words = (__u16 *)(long)ctx->data, *end = (__u16 *)(long)ctx->data_end;
+	struct iphdr *ip = (struct iphdr *)((__u8 *)words + ETH_BYTES);
+	struct udphdr *udp = (struct udphdr *)(ip + 1);
+	__u32 random = next_random(), source = bpf_htonl(0x80000000u | (random & 0x3ffffeffu));
+
+	for (__u32 i = 0; i < FLOOD_DATAGRAM_WORDS && i < plan.word_cnt && words + i + 1 <= end; i++)
+		words[i] = plan.datagram[i];
+	if ((void *)(udp + 1) > (void *)end)
+		return XDP_ABORTED;
+	ip->saddr = source;
+	ip->check = fold(plan.ip_sum + (source & 0xffff) + (source >> 16));
+	udp->source = (__u16)(random >> 16 | 0x0004);
+	__u32 at = plan.nonce_word & 255;
+	for (__u32 i = 0; i < 4; i++)
+		if (words + at + i + 1 <= end)
+			words[at + i] = (__u16)next_random();
+	sent++;
 	return (int)bpf_redirect(plan.ifindex, 0);
 }
 

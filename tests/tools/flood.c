@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* flood: an attack on one TCP port, from random sources, as fast as one core can or at a given rate: SYNs, ACKs and
- * data of no connection, and malformed segments in turn, all of 60 bytes with right checksums.  The frames are made in the kernel (live frames,
- * Linux 5.18 on), since no socket sends two million a second.  Needs root.
+/* flood: an attack on one port, from random sources, as fast as one core can or at a given rate: SYNs, ACKs and data of no
+ * connection, and malformed segments in turn, all of 60 bytes with right checksums; or native requests (native.h) that are
+ * one another's copies but for source, port and nonce, without a checksum.  The frames are made in the kernel (live frames, Linux 5.18 on), since no socket sends two million a second.  Needs root.
  *
  *   flood --interface IF --to-mac MAC --to-ip A --port P [--rate N] [--seconds T] [--syn]   (--syn: nothing but SYNs)
+ *         [--datagram FILE]     (the request, 96 to 400 bytes, by UDP)
  *   flood --floor IF            attaches the program that drops everything instead (gone with the interface)
  *
  * Runs until T seconds are over (default 10) or SIGTERM; prints "sent N", "seconds T", "rate R". */
@@ -11,6 +12,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <linux/bpf.h>
 #include <linux/if_link.h>
@@ -39,6 +41,7 @@ static struct {
 	uint16_t port;
 	double rate, seconds;
 	bool syn;
+	const char *datagram;
 } want = {.seconds = 10};
 
 static volatile sig_atomic_t stopped;
@@ -123,6 +126,39 @@ static void make_frame(uint8_t frame[FLOOD_FRAME_BYTES], struct flood_plan *plan
 		fail(want.interface);
 }
 
+enum { NONCE_AT = 88 }; /* struct native_request */
+
+/* The headers without source, port and checksums, and the file behind them: how many bytes that is. */
+static size_t make_datagram(struct flood_plan *plan)
+{
+	uint8_t *frame = (uint8_t *)plan->datagram, *ip = frame + 14, *udp = ip + 20;
+	int fd = open(want.datagram, O_RDONLY | O_CLOEXEC);
+	ssize_t got = read(fd, frame + FLOOD_DATAGRAM_AT, 2 * FLOOD_DATAGRAM_WORDS - FLOOD_DATAGRAM_AT);
+
+	if (got < NONCE_AT + 8)
+		fail(want.datagram);
+	close(fd);
+	size_t bytes = (size_t)got;
+	memcpy(frame, want.to_mac, 6);
+	own_mac(frame + 6);
+	put16(frame + 12, 0x0800);
+	ip[0] = 0x45;
+	put16(ip + 2, (unsigned)(28 + bytes));
+	ip[6] = 0x40;
+	ip[8] = 64;
+	ip[9] = 17;
+	memcpy(ip + 16, &want.to, 4);
+	put16(udp + 2, want.port);
+	put16(udp + 4, (unsigned)(8 + bytes));
+	plan->ip_sum = sum16(ip, 20);
+	plan->word_cnt = (uint32_t)(FLOOD_DATAGRAM_AT + bytes + 1) / 2;
+	plan->nonce_word = (FLOOD_DATAGRAM_AT + NONCE_AT) / 2;
+	plan->ifindex = if_nametoindex(want.interface);
+	if (plan->ifindex == 0)
+		fail(want.interface);
+	return FLOOD_DATAGRAM_AT + bytes;
+}
+
 static int quiet(enum libbpf_print_level level, const char *format, va_list args)
 {
 	return level == LIBBPF_WARN ? vfprintf(stderr, format, args) : 0;
@@ -178,14 +214,15 @@ static void wait_until(double moment_s)
 		usleep((useconds_t)(left_s * 1e6));
 }
 
-static void run(struct bpf_object *object, uint8_t frame[FLOOD_FRAME_BYTES])
+static void run(struct bpf_object *object, const uint8_t *frame, size_t frame_bytes)
 {
-	int fd = bpf_program__fd(bpf_object__find_program_by_name(object, "flood_next"));
+	const char *name = want.datagram != NULL ? "flood_datagram" : "flood_next";
+	int fd = bpf_program__fd(bpf_object__find_program_by_name(object, name));
 	double begin_s = now_s(), end_s = begin_s + want.seconds;
 	bool paced = want.rate > 0;
 
 	while (!stopped && now_s() < end_s) {
-		LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = FLOOD_FRAME_BYTES,
+		LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = (uint32_t)frame_bytes,
 			    .repeat = paced ? BURST : UNPACED_BURST, .flags = BPF_F_TEST_XDP_LIVE_FRAMES);
 		if (bpf_prog_test_run_opts(fd, &opts) != 0 && errno != EINTR)
 			fail("live frames");
@@ -219,9 +256,11 @@ static void parse_mac(const char *text)
 static void parse(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"interface", 1, NULL, 'i'}, {"to-mac", 1, NULL, 'm'}, {"to-ip", 1, NULL, 'a'},
-		{"port", 1, NULL, 'p'},	     {"rate", 1, NULL, 'r'},   {"seconds", 1, NULL, 's'},
-		{"floor", 1, NULL, 'f'},     {"syn", 0, NULL, 'S'},    {0},
+		{"interface", 1, NULL, 'i'}, {"to-mac", 1, NULL, 'm'},
+		{"to-ip", 1, NULL, 'a'},     {"port", 1, NULL, 'p'},
+		{"rate", 1, NULL, 'r'},	     {"seconds", 1, NULL, 's'},
+		{"floor", 1, NULL, 'f'},     {"syn", 0, NULL, 'S'},
+		{"datagram", 1, NULL, 'd'},  {0},
 	};
 
 	for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -248,6 +287,9 @@ static void parse(int argc, char **argv)
 		case 'S':
 			want.syn = true;
 			break;
+		case 'd':
+			want.datagram = optarg;
+			break;
 		case 'f':
 			want.floor = optarg;
 			break;
@@ -264,12 +306,18 @@ static void parse(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	const struct sigaction on_stop = {.sa_handler = on_signal};
-	uint8_t frame[FLOOD_FRAME_BYTES];
+	uint8_t frame[2 * FLOOD_DATAGRAM_WORDS + 2];
+	size_t frame_bytes = FLOOD_FRAME_BYTES;
 
 	parse(argc, argv);
 	struct bpf_object *object = open_object(argv[0]);
-	if (want.floor == NULL)
+	if (want.datagram != NULL) {
+		struct flood_plan *plan = plan_of(object);
+		frame_bytes = make_datagram(plan);
+		memcpy(frame, plan->datagram, frame_bytes);
+	} else if (want.floor == NULL) {
 		make_frame(frame, plan_of(object));
+	}
 	if (bpf_object__load(object) != 0)
 		fail("loading");
 	if (want.floor != NULL) {
@@ -278,6 +326,6 @@ int main(int argc, char **argv)
 	}
 	sigaction(SIGTERM, &on_stop, NULL);
 	sigaction(SIGINT, &on_stop, NULL);
-	run(object, frame);
+	run(object, frame, frame_bytes);
 	return 0;
 }

@@ -11,22 +11,22 @@
 #define START (1000 * SECOND)
 
 /* per_s SYNs a second for so long: was the last of them one too many? */
-static uint32_t run(struct tollbar_syns *syns, uint32_t limit, uint32_t per_s, uint64_t from_ns, uint64_t ns)
+static uint32_t run(struct tollbar_flood *syns, uint32_t limit, uint32_t per_s, uint64_t from_ns, uint64_t ns)
 {
 	uint32_t flooded = syns->flooded;
 
 	for (uint64_t i = 0; i < per_s * ns / SECOND; i++)
-		flooded = syn_count(syns, limit, from_ns + i * SECOND / per_s);
+		flooded = flood_count(syns, limit, from_ns + i * SECOND / per_s);
 	return flooded;
 }
 
 TEST(flood_begins_at_once_and_ends_late)
 {
-	struct tollbar_syns syns = {0};
+	struct tollbar_flood syns = {0};
 
 	CHECK_EQ(run(&syns, 100, 100, START, 10 * SECOND), 0);			/* as many as allowed */
 	CHECK_EQ(run(&syns, 100, 10000, START + 20 * SECOND, SECOND / 100), 0); /* 100 of them */
-	CHECK_EQ(syn_count(&syns, 100, START + 20 * SECOND + SECOND / 100), 1);
+	CHECK_EQ(flood_count(&syns, 100, START + 20 * SECOND + SECOND / 100), 1);
 	CHECK_EQ(run(&syns, 100, 60, START + 21 * SECOND, 10 * SECOND), 1); /* fewer, but not half */
 	CHECK_EQ(run(&syns, 100, 40, START + 31 * SECOND, SECOND), 1);
 	CHECK_EQ(run(&syns, 100, 40, START + 32 * SECOND, SECOND), 0); /* a whole second with less */
@@ -36,23 +36,23 @@ TEST(flood_begins_at_once_and_ends_late)
 
 TEST(flood_ends_in_silence)
 {
-	struct tollbar_syns syns = {0};
+	struct tollbar_flood syns = {0};
 
 	CHECK_EQ(run(&syns, 100, 1000, START, SECOND / 2), 1);
-	CHECK_EQ(syn_count(&syns, 100, START + 3 * SECOND / 2),
+	CHECK_EQ(flood_count(&syns, 100, START + 3 * SECOND / 2),
 		 1); /* the second with the flood is over, but it was one */
-	syns = (struct tollbar_syns){.second_ns = START, .cnt = 500, .flooded = 1};
-	CHECK_EQ(syn_count(&syns, 100, START + 2 * SECOND), 0); /* one passed without any */
+	syns = (struct tollbar_flood){.second_ns = START, .cnt = 500, .flooded = 1};
+	CHECK_EQ(flood_count(&syns, 100, START + 2 * SECOND), 0); /* one passed without any */
 }
 
 TEST(least_threshold)
 {
-	struct tollbar_syns syns = {0};
+	struct tollbar_flood syns = {0};
 
-	CHECK_EQ(syn_count(&syns, 1, START), 0);
-	CHECK_EQ(syn_count(&syns, 1, START + 1), 1);
-	CHECK_EQ(syn_count(&syns, 1, START + SECOND), 1);
-	CHECK_EQ(syn_count(&syns, 1, START + 3 * SECOND), 0);
+	CHECK_EQ(flood_count(&syns, 1, START), 0);
+	CHECK_EQ(flood_count(&syns, 1, START + 1), 1);
+	CHECK_EQ(flood_count(&syns, 1, START + SECOND), 1);
+	CHECK_EQ(flood_count(&syns, 1, START + 3 * SECOND), 0);
 }
 
 static void rewrite(bool six, int tags, uint32_t cookie, uint32_t mss, void (*change)(struct frame *))

@@ -18,7 +18,7 @@ command -v qemu-system-x86_64 cpio >/dev/null || { echo "SKIP no emulator: scrip
 
 # The guest's programs from this machine, those of the repository, and the kernel modules in the order they load.
 PROGRAMS=(bash ip nstat ss nsenter ethtool curl ping timeout stat grep sed mountpoint bpftool xdp-filter xdp-loader)
-FILES=(build/tollbar build/gate.bpf.o build/tests/bpf/{test_gate,test_reload,test_trace,test_same,test_hard,test_bucket,test_syn,another.bpf.o}
+FILES=(build/tollbar build/gate.bpf.o build/tests/bpf/{test_gate,test_reload,test_trace,test_same,test_hard,test_bucket,test_syn,test_native,test_native_cookie,test_opened,another.bpf.o}
 	build/tests/tools/{upstream,facilitator,load} tests/fuzz/corpus/packet/*
 	scripts/{netns,offer}.sh tests/bpf/verifier_insns tests/e2e/{check,live,filter,beside,hard,syn}.sh tests/vm/init)
 MODULES=(drivers/net/veth.ko net/llc/llc.ko net/802/stp.ko net/802/garp.ko net/802/mrp.ko net/8021q/8021q.ko net/tls/tls.ko drivers/net/bonding/bonding.ko)

@@ -15,13 +15,13 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "lists_abi.h"
 #include "sys/hook.h"
 #include "sys/syncookies.h"
 #include "sys/pins.h"
 
 #define PAGE_BYTES 4096
 #define POLICY_MAP_BYTES ((sizeof(struct tollbar_policy) + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES)
+#define REPLAYS_MAP_BYTES (TOLLBAR_REPLAY_LINES * sizeof(struct tollbar_replays))
 #define TOPS_MAP_BYTES \
 	((TOLLBAR_GENERATIONS * sizeof(struct tollbar_lists_top) + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES)
 
@@ -36,6 +36,10 @@ static const struct {
 			  sizeof(struct tollbar_standing)},
 	[MAP_TOPS] = {TOLLBAR_MAP_TOPS, BPF_MAP_TYPE_ARRAY, 4, TOLLBAR_GENERATIONS * sizeof(struct tollbar_lists_top)},
 	[MAP_LISTS] = {TOLLBAR_MAP_LISTS, BPF_MAP_TYPE_ARRAY_OF_MAPS, 4, 4},
+	[MAP_REPLAYS] = {TOLLBAR_MAP_REPLAYS, BPF_MAP_TYPE_ARRAY, 4, sizeof(struct tollbar_replays)},
+	[MAP_PAYERS] = {TOLLBAR_MAP_PAYERS, BPF_MAP_TYPE_ARRAY, 4, sizeof(struct tollbar_payers)},
+	[MAP_OPENED] = {TOLLBAR_MAP_OPENED, BPF_MAP_TYPE_HASH, sizeof(struct tollbar_address),
+			sizeof(struct tollbar_opened)},
 	[MAP_NEXT] = {TOLLBAR_MAP_NEXT, BPF_MAP_TYPE_PROG_ARRAY, 4, 4}, /* not in the program for `ip link` */
 	[MAP_TRACE] = {TOLLBAR_MAP_TRACE, BPF_MAP_TYPE_RINGBUF, 0, 0},
 	[MAP_TRACING] = {TOLLBAR_MAP_TRACING, BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct tollbar_tracing)},
@@ -91,6 +95,16 @@ static int maps_find(struct filter *filter, int program_fd)
 	return err;
 }
 
+static int pages_map(struct filter *filter)
+{
+	const int prot = PROT_READ | PROT_WRITE;
+
+	filter->policy = mmap(NULL, POLICY_MAP_BYTES, prot, MAP_SHARED, filter->map_fds[MAP_POLICY], 0);
+	filter->tops = mmap(NULL, TOPS_MAP_BYTES, prot, MAP_SHARED, filter->map_fds[MAP_TOPS], 0);
+	filter->replays = mmap(NULL, REPLAYS_MAP_BYTES, prot, MAP_SHARED, filter->map_fds[MAP_REPLAYS], 0);
+	return filter->policy == MAP_FAILED || filter->tops == MAP_FAILED || filter->replays == MAP_FAILED ? -errno : 0;
+}
+
 /* Opens the filter of a loaded program, attached or not. */
 static int filter_open_program(struct filter **opened, int program_fd)
 {
@@ -105,16 +119,12 @@ static int filter_open_program(struct filter **opened, int program_fd)
 	memset(filter->map_fds, -1, sizeof filter->map_fds);
 	filter->policy = MAP_FAILED;
 	filter->tops = MAP_FAILED;
+	filter->replays = MAP_FAILED;
 	filter->cpu_cnt = (size_t)cpu_cnt;
 	filter->per_cpu = calloc(filter->cpu_cnt, sizeof *filter->per_cpu);
 	int err = filter->per_cpu == NULL ? -ENOMEM : maps_find(filter, program_fd);
-	if (err == 0) {
-		filter->policy = mmap(NULL, POLICY_MAP_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED,
-				      filter->map_fds[MAP_POLICY], 0);
-		filter->tops =
-			mmap(NULL, TOPS_MAP_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, filter->map_fds[MAP_TOPS], 0);
-		err = filter->policy == MAP_FAILED || filter->tops == MAP_FAILED ? -errno : 0;
-	}
+	if (err == 0)
+		err = pages_map(filter);
 	if (err == 0)
 		*opened = filter;
 	else
@@ -154,6 +164,8 @@ static int filter_move(struct filter *filter, struct filter *from)
 
 	if (err == 0)
 		err = pages_move(filter->tops, (void **)&from->tops, TOPS_MAP_BYTES);
+	if (err == 0)
+		err = pages_move(filter->replays, (void **)&from->replays, REPLAYS_MAP_BYTES);
 	for (size_t i = 0; err == 0 && i < MAP_CNT; i++) {
 		if (filter->map_fds[i] >= 0 && from->map_fds[i] >= 0) {
 			err = dup3(from->map_fds[i], filter->map_fds[i], O_CLOEXEC) < 0 ? -errno : 0;
@@ -209,6 +221,8 @@ void filter_close(struct filter *filter)
 		munmap(filter->policy, POLICY_MAP_BYTES);
 	if (filter->tops != MAP_FAILED)
 		munmap(filter->tops, TOPS_MAP_BYTES);
+	if (filter->replays != MAP_FAILED)
+		munmap(filter->replays, REPLAYS_MAP_BYTES);
 	for (size_t i = 0; i < MAP_CNT; i++)
 		if (filter->map_fds[i] >= 0)
 			close(filter->map_fds[i]);
@@ -228,7 +242,7 @@ void filter_word_change(struct filter *filter, uint32_t clear, uint32_t set)
 					    __ATOMIC_RELAXED));
 }
 
-static void ports_write(__u64 *words, const uint16_t *ports, size_t cnt)
+void filter_ports_write(__u64 *words, const uint16_t *ports, size_t cnt)
 {
 	uint64_t wanted[TOLLBAR_PORT_WORDS] = {0};
 
@@ -247,8 +261,8 @@ int filter_set_ports(struct filter *filter, const uint16_t *tcp, size_t tcp_cnt,
 	for (size_t i = 0; i < udp_cnt; i++)
 		if (udp[i] == 0)
 			return -EINVAL;
-	ports_write(filter->policy->tcp_ports, tcp, tcp_cnt);
-	ports_write(filter->policy->udp_ports, udp, udp_cnt);
+	filter_ports_write(filter->policy->tcp_ports, tcp, tcp_cnt);
+	filter_ports_write(filter->policy->udp_ports, udp, udp_cnt);
 	filter_word_change(filter, TOLLBAR_ARMED, tcp_cnt + udp_cnt > 0 ? TOLLBAR_ARMED : 0);
 	return 0;
 }
@@ -382,10 +396,13 @@ struct filter_state filter_state(const struct filter *filter)
 	return (struct filter_state){.armed = word & TOLLBAR_ARMED,
 				     .lost = filter->lost,
 				     .generic = filter->generic,
+				     .lists = word & TOLLBAR_HAS_LISTS,
 				     .observe = word & TOLLBAR_OBSERVE,
 				     .checksum = word & TOLLBAR_CHECKSUM,
 				     .fail_closed = word & TOLLBAR_FAIL_CLOSED,
 				     .next = word & TOLLBAR_NEXT,
+				     .native = word & TOLLBAR_NATIVE,
+				     .has_payers = word & TOLLBAR_HAS_PAYERS,
 				     .mode = word & TOLLBAR_MODE_ALLOW ? FILTER_ALLOW : FILTER_OPEN};
 }
 

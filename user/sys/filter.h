@@ -18,6 +18,7 @@
 #include "abi.h"
 #include "config.h"
 #include "lists.h"
+#include "payment.h"
 
 struct filter;
 
@@ -62,6 +63,53 @@ void filter_set_syn_cookies(struct filter *filter, enum config_syn_cookies cooki
  * Any thread and any process: they take turns; -EBUSY when another took longer than PINS_LOCK_MS.  On failure the lists in
  * force stay. */
 int filter_load_lists(struct filter *filter, const struct prefix_list *allow, const struct prefix_list *deny);
+
+/* --- the native transport (native.h); filter_native.c --- */
+
+/* What is sold for an asset, and by which methods. */
+struct filter_terms {
+	uint64_t chain_id;
+	struct address asset;
+	uint32_t methods; /* bit m: method m */
+};
+
+struct filter_native {
+	uint16_t ports[LISTENS_MAX]; /* UDP, host order; they must be service ports too */
+	size_t port_cnt;
+	struct filter_terms terms[TOLLBAR_NATIVE_TERMS]; /* each chain and asset once */
+	size_t terms_cnt;
+	uint64_t timeout_s; /* the longest max_timeout_s of what is sold */
+	uint64_t knock_s;   /* the longest a knock may ask for; 0: there are no knocks */
+	enum config_syn_cookies cookies;
+	unsigned
+		cookies_per_s; /* with auto: requests on one CPU above which those without a cookie are asked for one */
+	bool cookies_sent;     /* by the program, by XDP_TX; else the daemon has to */
+	uint8_t cookie_key[16];
+};
+
+/* filter_set_native: takes effect with the next datagram, but for the ports: set before these are service ports.  NULL: no
+ * port is native.  Repeats of what was claimed before stay known for as long as the program is loaded.  0 or -EIO. */
+int filter_set_native(struct filter *filter, const struct filter_native *native) __attribute__((warn_unused_result));
+/* filter_native_clock: to be called every second, at unix_s; without it no datagram is in time after a while.  What is
+ * refused for its times, the daemon would refuse whenever it asks within two seconds of this. */
+void filter_native_clock(struct filter *filter, uint64_t unix_s);
+/* filter_native_payers: of the native datagrams only those of listed payers pass; each payer once.  everybody: all do.  One
+ * list replaces the other in one step: no datagram sees half of it, or none.  One thread; may sleep for a second.
+ * -E2BIG: more than filter_native_room payers.  When the new list cannot be put in force everybody passes, since the
+ * daemon has it, and a new payer is not to be kept out by an old list. */
+int filter_native_payers(struct filter *filter, const struct address *payers, size_t cnt, bool everybody)
+	__attribute__((warn_unused_result));
+/* For how many payers there is room: what hook_attach was told. */
+size_t filter_native_room(const struct filter *filter);
+/* filter_native_claimed: from now on, repeats of this payer's nonce pass once in a quarter of a second.  Any thread; a store into
+ * mapped memory.  What is known longest is forgotten for it. */
+void filter_native_claimed(struct filter *filter, uint64_t chain_id, const struct address *payer,
+			   const struct word *nonce);
+/* filter_open_source: until until_ns (CLOCK_MONOTONIC), this very address gets in as if it were on the list of sources, by
+ * TCP; it is never shortened.  Any thread, a system call or two.  -ENOSPC: as many are open as the map holds. */
+int filter_open_source(struct filter *filter, const struct in6_addr *source, uint64_t until_ns);
+/* filter_opened_sweep: forgets those whose time is over: how many there are, or -errno. */
+int filter_opened_sweep(struct filter *filter);
 
 /* Penalties.  A source is an IPv4 address (as mapped) or stands for its IPv6 /64: see tollbar_standing_key.  Any thread; a
  * system call or two each.  Penalise only TCP peers that completed a handshake: a UDP source may be anybody's. */
@@ -113,7 +161,9 @@ int filter_traced(const struct filter *filter, struct filter_traced *sum);
 struct filter_state {
 	bool lost;    /* was not there when filter_refind looked last */
 	bool generic; /* runs in the kernel's slow mode */
+	bool lists;   /* there are some */
 	bool armed, observe, checksum, fail_closed, next;
+	bool native, has_payers;
 	enum filter_mode mode;
 };
 struct filter_state filter_state(const struct filter *filter);

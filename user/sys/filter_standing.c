@@ -9,7 +9,7 @@
 #include "sys/filter_maps.h"
 
 #define WALK_BATCH 1024u
-#define SWEEP_PAUSE_NS 1000000000u /* a full map must not turn every penalty into a walk through it */
+#define SWEEP_PAUSE_NS 1000000000u /* a full map must not turn every entry into a walk through it */
 
 static struct tollbar_address key_of(const struct in6_addr *source)
 {
@@ -31,7 +31,8 @@ int filter_standing_get(struct filter *filter, const struct in6_addr *source, st
 }
 
 /* The count of a key's place, up or down.  It is raised before the key goes in and lowered after it went out, so whatever
- * happens in between, also the end of this process, it is never too low: that would let a penalised source pass. */
+ * happens in between, also the end of this process, it is not too low: that would let a penalised source pass.  One that was
+ * lost nevertheless (place_mend) wraps to 255, which stays: looked behind for nothing, never passed over. */
 static void place_count(struct filter *filter, const struct tollbar_address *key, bool up)
 {
 	__u8 *cnt = &filter->policy->standing_cnt[tollbar_standing_place(key)],
@@ -68,14 +69,12 @@ static int entry_write(struct filter *filter, const struct tollbar_address *key,
 	return err;
 }
 
-/* At most one sweep for want of room in SWEEP_PAUSE_NS, by one thread. */
-static bool sweep_due(struct filter *filter, uint64_t now_ns)
+bool filter_sweep_due(uint64_t *swept_ns)
 {
-	uint64_t last_ns = __atomic_load_n(&filter->swept_ns, __ATOMIC_RELAXED);
+	uint64_t now_ns = clock_ns(), last_ns = __atomic_load_n(swept_ns, __ATOMIC_RELAXED);
 
 	return now_ns - last_ns >= SWEEP_PAUSE_NS &&
-	       __atomic_compare_exchange_n(&filter->swept_ns, &last_ns, now_ns, false, __ATOMIC_RELAXED,
-					   __ATOMIC_RELAXED);
+	       __atomic_compare_exchange_n(swept_ns, &last_ns, now_ns, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 
 int filter_standing_put(struct filter *filter, const struct in6_addr *source, const struct tollbar_standing *entry)
@@ -83,7 +82,7 @@ int filter_standing_put(struct filter *filter, const struct in6_addr *source, co
 	struct tollbar_address key = key_of(source);
 	int err = entry_write(filter, &key, entry);
 
-	if (err == -E2BIG && sweep_due(filter, clock_ns())) {
+	if (err == -E2BIG && filter_sweep_due(&filter->swept_ns)) {
 		filter_standing_sweep(filter, 0);
 		err = entry_write(filter, &key, entry);
 	}

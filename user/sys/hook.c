@@ -24,6 +24,7 @@ extern const char filter_object[], filter_object_end[]; /* filter_object.S */
 /* What is attached to an interface. */
 struct place {
 	int ifindex;
+	uint32_t payers;  /* of struct hook_attach: what is loaded here has room for so many */
 	uint32_t flags;	  /* XDP_FLAGS_DRV_MODE or XDP_FLAGS_SKB_MODE; 0: nothing attached */
 	uint32_t main_id; /* the program the driver runs */
 	char main_name[BPF_OBJ_NAME_LEN];
@@ -171,21 +172,25 @@ static void place_fini(struct place *place)
 /* --- attaching -------------------------------------------------------------------------------------------------- */
 
 /* Of the object's two programs, which differ in one flag, the one for `ip link` is left alone. */
-static struct bpf_object *object_open(void)
+static struct bpf_object *object_open(const struct place *place)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = "gate");
 	struct bpf_object *object =
 		bpf_object__open_mem(filter_object, (size_t)(filter_object_end - filter_object), &opts);
 
-	if (object != NULL)
-		bpf_program__set_autoload(bpf_object__find_program_by_name(object, TOLLBAR_PROGRAM_FRAGS), false);
+	if (object == NULL)
+		return NULL;
+	bpf_program__set_autoload(bpf_object__find_program_by_name(object, TOLLBAR_PROGRAM_FRAGS), false);
+	if (place->payers > 0)
+		bpf_map__set_max_entries(bpf_object__find_map_by_name(object, TOLLBAR_MAP_PAYERS),
+					 TOLLBAR_PAYERS_LINES_OF(place->payers));
 	return object;
 }
 
 /* Loads the program by itself.  The descriptor lives as long as the object. */
-static int object_load(struct bpf_object **object)
+static int object_load(struct bpf_object **object, const struct place *place)
 {
-	*object = object_open();
+	*object = object_open(place);
 	if (*object == NULL)
 		return -errno;
 	/* frames in several buffers are welcome: without it, drivers refuse an MTU that needs them */
@@ -209,10 +214,10 @@ static int dispatcher_verify(struct xdp_program *program, int ifindex, enum xdp_
 }
 
 /* Each try opens the object afresh: libbpf cannot load one twice. */
-static int attach_dispatcher(int ifindex, uint32_t flags)
+static int attach_dispatcher(const struct place *place, uint32_t flags)
 {
 	enum xdp_attach_mode mode = flags == XDP_FLAGS_DRV_MODE ? XDP_MODE_NATIVE : XDP_MODE_SKB;
-	struct bpf_object *object = object_open();
+	struct bpf_object *object = object_open(place);
 	if (object == NULL)
 		return -errno;
 	struct xdp_program *program = xdp_program__from_bpf_obj(object, TOLLBAR_SECTION);
@@ -220,9 +225,9 @@ static int attach_dispatcher(int ifindex, uint32_t flags)
 	if (err == 0) {
 		xdp_program__set_run_prio(program, RUN_PRIORITY);
 		xdp_program__set_xdp_frags_support(program, true);
-		err = xdp_program__attach(program, ifindex, mode, 0);
+		err = xdp_program__attach(program, place->ifindex, mode, 0);
 		if (err == 0)
-			err = dispatcher_verify(program, ifindex, mode);
+			err = dispatcher_verify(program, place->ifindex, mode);
 		xdp_program__close(program);
 	}
 	bpf_object__close(object);
@@ -241,14 +246,14 @@ static int attach_link(const char *iface, int ifindex, int program_fd, uint32_t 
 	return err;
 }
 
-static int attach_alone(const char *iface, int ifindex, uint32_t flags, bool pins)
+static int attach_alone(const char *iface, const struct place *place, uint32_t flags, bool pins)
 {
 	struct bpf_object *object;
-	int fd = object_load(&object), err = fd;
+	int fd = object_load(&object, place), err = fd;
 
 	if (fd >= 0)
-		err = pins ? attach_link(iface, ifindex, fd, flags)
-			   : bpf_xdp_attach(ifindex, fd, flags | XDP_FLAGS_UPDATE_IF_NOEXIST, NULL);
+		err = pins ? attach_link(iface, place->ifindex, fd, flags)
+			   : bpf_xdp_attach(place->ifindex, fd, flags | XDP_FLAGS_UPDATE_IF_NOEXIST, NULL);
 	bpf_object__close(object);
 	return err;
 }
@@ -265,7 +270,7 @@ static int attach_instead(const char *iface, const struct place *place)
 		return previous_fd;
 	int err = pins_put(previous_fd, iface, "previous");
 	if (err == 0) {
-		int fd = object_load(&object);
+		int fd = object_load(&object, place);
 		opts.old_prog_fd = previous_fd;
 		err = fd < 0 ? fd : bpf_xdp_attach(place->ifindex, fd, place->flags | XDP_FLAGS_REPLACE, &opts);
 		bpf_object__close(object);
@@ -300,7 +305,7 @@ static int attached(const char *iface, uint32_t flags, const char *how)
 /* In one driver mode: behind a dispatcher if that can be, else alone on a free interface. */
 static int attach_mode(const char *iface, const struct place *place, uint32_t flags, bool pins)
 {
-	int err = pins ? attach_dispatcher(place->ifindex, flags) : -EOPNOTSUPP;
+	int err = pins ? attach_dispatcher(place, flags) : -EOPNOTSUPP;
 
 	if (err == 0)
 		return attached(iface, flags, "dispatcher");
@@ -312,7 +317,7 @@ static int attach_mode(const char *iface, const struct place *place, uint32_t fl
 		log_info("event=attach interface=%s dispatcher=no reason=\"no lasting " PINS_FOLDER
 			 " here\" next=alone",
 			 iface);
-	err = attach_alone(iface, place->ifindex, flags, pins);
+	err = attach_alone(iface, place, flags, pins);
 	return err == 0 ? attached(iface, flags, pins ? "link" : "netlink") : err;
 }
 
@@ -364,6 +369,7 @@ int hook_attach(const char *iface, const struct hook_attach *how)
 	if (err != 0)
 		return err;
 	bool pins = pins_last();
+	place.payers = how->payers;
 	if (place.gate_id == 0)
 		pins_remove(iface); /* left by an interface that went away with our program on it */
 	if (place.gate_id != 0)

@@ -6,10 +6,15 @@
  *
  * All functions return 0 or -errno unless they say otherwise; what went wrong and what to do about it is logged. */
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define HOOK_PAYERS_MAX 16777216u /* 1 GiB */
 
 struct hook_attach {
-	bool replace; /* another program, not behind libxdp's dispatcher, makes room and comes back at detach */
-	bool generic; /* skip native mode; otherwise generic is the fallback, said aloud */
+	bool replace;	 /* another program, not behind libxdp's dispatcher, makes room and comes back at detach */
+	bool generic;	 /* skip native mode; otherwise generic is the fallback, said aloud */
+	uint32_t payers; /* room in the kernel's list of payers (filter_native_payers); 0: as many as usual */
 };
 
 /* hook_attach: puts the program on the interface, behind libxdp's dispatcher where the kernel allows one, else alone,
