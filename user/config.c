@@ -14,6 +14,7 @@ static const char *const fail_words[] = {"open", "closed", NULL};
 static const char *const mode_words[] = {"open", "allow", NULL};
 static const char *const syn_words[] = {"off", "auto", "on", NULL};
 static const char *const off_on[] = {"off", "on", NULL};
+static const char *const from_words[] = {"auto", "kernel", "daemon", NULL};
 static const char *const bind_words[] = {"off", "accept", "require", NULL};
 static const char *const final_words[] = {"confirmations", "safe", "finalized", NULL};
 static const char *const funds_words[] = {"off", "cached", "strict", NULL};
@@ -93,6 +94,21 @@ static const struct setting facilitator_settings[] = {
 	{0},
 };
 
+#define NATIVE(field) FIELD(struct config_native, field)
+static const struct setting native_settings[] = {
+	{"listen", config_set_native_listen, .repeatable = true},
+	NUMBER(struct config_native, requests, 1, 1 << 20),
+	NUMBER(struct config_native, results, 1, 1 << 22),
+	NUMBER(struct config_native, results_bytes, 1 << 20, 1ull << 40),
+	NUMBER(struct config_native, keep_s, 1, 86400),
+	{"cookies", config_set_choice, NATIVE(cookies), .words = syn_words},
+	NUMBER(struct config_native, cookies_per_s, 1, RATE_MAX),
+	{"cookies_from", config_set_choice, NATIVE(cookies_from), .words = from_words},
+	{"knock", config_set_choice, NATIVE(knock), .words = no_yes},
+	NUMBER(struct config_native, knock_s, 1, 86400),
+	{0},
+};
+
 #define TIMEOUT(name) NUMBER(struct config_timeouts, name, 1, MINUTES_MS(24 * 60))
 static const struct setting timeout_settings[] = {
 	TIMEOUT(head_ms),  TIMEOUT(body_ms),	TIMEOUT(idle_ms),	TIMEOUT(send_ms),
@@ -169,6 +185,8 @@ static const struct setting route_settings[] = {
 	{"session_idle_s", config_set_number, ROUTE(session.idle_s), .min = 1, .max = 86400},
 	{"session_margin_s", config_set_number, ROUTE(session.margin_s), .min = 2 * (SETTLE_MARGIN_S + 4),
 	 .max = 86400},
+	{"native", config_set_number, ROUTE(native), .max = ROUTE_NATIVE_MAX},
+	{"tee", config_set_choice, ROUTE(tee), .words = no_yes},
 	{"description", config_set_text, ROUTE(description)},
 	{"mime_type", config_set_text, ROUTE(mime_type)},
 	{0},
@@ -187,6 +205,7 @@ static const struct kind {
 	[SECTION_FILTER] = {"filter", filter_settings, 0, 0, 0, 0},
 	[SECTION_FACILITATOR] = {"facilitator", facilitator_settings, 0, 0, 0, 0},
 	[SECTION_TIMEOUTS] = {"timeouts", timeout_settings, 0, 0, 0, 0},
+	[SECTION_NATIVE] = {"native", native_settings, 0, 0, 0, 0},
 	[SECTION_UPSTREAM] = {"upstream", upstream_settings, MANY(upstreams, UPSTREAMS_MAX, upstream_cnt)},
 	[SECTION_OFFER] = {"offer", offer_settings, MANY(offers, OFFERS_MAX, offer_cnt)},
 	[SECTION_CHAIN] = {"chain", chain_settings, MANY(chains, CHAINS_MAX, chain_cnt)},
@@ -223,6 +242,13 @@ static void set_defaults(struct config *config)
 			   .fail_s = 10,
 			   .limits = {.limit_ip4_bits = 32, .limit_ip6_bits = 64},
 			   .syn_cookies_per_s = 1000},
+		.native = {.requests = 4096,
+			   .results = 8192,
+			   .results_bytes = 64 << 20,
+			   .keep_s = 300,
+			   .cookies = SYN_COOKIES_AUTO,
+			   .cookies_per_s = 20000,
+			   .knock_s = 300},
 		.facilitator = {.timeout_ms = 10000, .in_flight = 32},
 		.timeouts =
 			{
@@ -262,6 +288,7 @@ static void set_defaults(struct config *config)
 	for (size_t i = 0; i < ROUTES_MAX; i++) {
 		memcpy(config->routes[i].mime_type, "application/json", sizeof "application/json");
 		config->routes[i].session = (struct config_session){.idle_s = 100, .margin_s = 60};
+		config->routes[i].native = ROUTE_NOT_NATIVE;
 	}
 }
 
@@ -330,6 +357,8 @@ static void *single(struct config *config, enum section_kind kind)
 		return &config->timeouts;
 	case SECTION_FACILITATOR:
 		return &config->facilitator;
+	case SECTION_NATIVE:
+		return &config->native;
 	default:
 		return config;
 	}

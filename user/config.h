@@ -36,6 +36,9 @@ struct config_session {	   /* of a route */
 	unsigned margin_s; /* 60: no more requests so long before its payment's deadline */
 };
 
+#define ROUTE_NATIVE_MAX 255
+#define ROUTE_NOT_NATIVE (ROUTE_NATIVE_MAX + 1)
+
 struct config_route { /* [route NAME] */
 	char name[NAME_BYTES_MAX];
 	char method[16];			      /* "POST" */
@@ -45,6 +48,8 @@ struct config_route { /* [route NAME] */
 	size_t upstream_idx; /* into config.upstreams */
 	uint8_t bind_body;   /* enum bind_mode; default off */
 	struct config_session session;
+	unsigned native; /* its number over the native transport; ROUTE_NOT_NATIVE: not offered there */
+	bool tee;	 /* tee = yes | no: may a native request ask for a trusted execution environment? */
 	char description[URL_BYTES_MAX];
 	char mime_type[NAME_BYTES_MAX]; /* default application/json */
 };
@@ -112,6 +117,22 @@ struct config_limits {				       /* in [filter]: what one source may send; 0: no
 
 enum config_syn_cookies { SYN_COOKIES_OFF, SYN_COOKIES_AUTO, SYN_COOKIES_ON };
 
+enum config_cookies_from { COOKIES_FROM_AUTO, COOKIES_FROM_KERNEL, COOKIES_FROM_DAEMON };
+
+struct config_native {				      /* [native]: requests by UDP, see native.h */
+	struct sockaddr_storage listens[LISTENS_MAX]; /* may be repeated */
+	size_t listen_cnt;			      /* 0: not offered */
+	unsigned requests;			      /* 4096: in flight and in line, per worker */
+	unsigned results;			      /* 8192: answers kept, over all workers */
+	size_t results_bytes;			      /* 64 MiB: of all of them */
+	unsigned keep_s;			      /* 300: how long, after their end */
+	uint8_t cookies;			      /* enum config_syn_cookies; default auto: asked of requests */
+	unsigned cookies_per_s; /* 20000: with auto, requests on one CPU above which cookies are asked for */
+	uint8_t cookies_from;	/* enum config_cookies_from: who sends them; auto: the filter, where the driver can */
+	bool knock;		/* knock = yes | no: knocks open TCP ports */
+	unsigned knock_s;	/* 300: for how long at most */
+};
+
 struct config {
 	/* [node] */
 	struct sockaddr_storage listens[LISTENS_MAX]; /* listen = 0.0.0.0:8402 or [::]:8402; may be repeated */
@@ -156,6 +177,8 @@ struct config {
 		uint8_t syn_cookies;	    /* enum config_syn_cookies; default off */
 		unsigned syn_cookies_per_s; /* 1000: with auto, SYNs on one CPU above which they are answered */
 	} filter;
+
+	struct config_native native;
 
 	/* Facilitator 0 is `facilitator`, number i + 1 is alternates[i]. */
 	struct config_facilitator facilitator;

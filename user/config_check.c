@@ -30,6 +30,7 @@ static const struct section *find_single(const struct reader *reader, enum secti
 		[SECTION_FILTER] = {.kind = SECTION_FILTER},
 		[SECTION_FACILITATOR] = {.kind = SECTION_FACILITATOR},
 		[SECTION_TIMEOUTS] = {.kind = SECTION_TIMEOUTS},
+		[SECTION_NATIVE] = {.kind = SECTION_NATIVE},
 	};
 
 	for (size_t i = 0; i < reader->section_cnt; i++)
@@ -331,6 +332,31 @@ static void check_session(struct reader *reader, const struct section *section, 
 		mistake_at_key(reader, section, "session", "bind_body = require: one payment is for one body there");
 }
 
+/* A native request is paid for, and an amount is 16 bytes there. */
+static void check_route_native(struct reader *reader, const struct section *section, const struct config_route *route)
+{
+	unsigned __int128 amount;
+
+	if (route->native == ROUTE_NOT_NATIVE && route->tee)
+		mistake_at_key(reader, section, "tee", "only native requests can ask for it");
+	if (route->native == ROUTE_NOT_NATIVE)
+		return;
+	if (reader->config->native.listen_cnt == 0)
+		mistake_at_key(reader, section, "native", "there is no listen in [native]");
+	if (route->offer_cnt == 0)
+		mistake_at_key(reader, section, "native", "the route is free");
+	if (route->method[0] != 0 && strcmp(route->method, "POST") != 0)
+		mistake_at_key(reader, section, "native", "only a POST has a body to be asked with");
+	for (size_t i = 0; i < route->offer_cnt; i++)
+		if (!u256_to_u128(&amount, route->offers[i]->amount.at))
+			inifile_mistake(reader->ini, config_key_line(section, "native"),
+					"native: the amount of offer %s is 2^128 or more", route->offers[i]->name);
+	for (const struct config_route *other = reader->config->routes; other < route; other++)
+		if (other->native == route->native)
+			inifile_mistake(reader->ini, config_key_line(section, "native"),
+					"native: [route %s] has the same", other->name);
+}
+
 /* True when the route is paid. */
 static bool check_route(struct reader *reader, const struct section *section)
 {
@@ -343,6 +369,7 @@ static bool check_route(struct reader *reader, const struct section *section)
 	if (!paid && route->bind_body != BIND_OFF)
 		mistake_at_key(reader, section, "bind_body", "the route is free: there is no payment to bind");
 	check_session(reader, section, route);
+	check_route_native(reader, section, route);
 	return paid;
 }
 

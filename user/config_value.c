@@ -137,25 +137,39 @@ void config_set_socket(struct reader *reader, const struct setting *setting, voi
 		config_value_mistake(reader, value, SOCKET_FORM);
 }
 
-void config_set_listen(struct reader *reader, const struct setting *setting, void *field, const char *value)
+static void add_listen(struct reader *reader, struct sockaddr_storage listens[LISTENS_MAX], size_t *listen_cnt,
+		       const char *value)
 {
-	struct config *config = field;
 	struct sockaddr_storage address;
 
 	if (!parse_socket(&address, value)) {
 		config_value_mistake(reader, value, SOCKET_FORM);
 		return;
 	}
-	for (size_t i = 0; i < config->listen_cnt; i++) {
-		if (memcmp(&config->listens[i], &address, sizeof address) == 0) {
+	for (size_t i = 0; i < *listen_cnt; i++) {
+		if (memcmp(&listens[i], &address, sizeof address) == 0) {
 			config_value_mistake(reader, value, "listened on already");
 			return;
 		}
 	}
-	if (config->listen_cnt == LISTENS_MAX)
+	if (*listen_cnt == LISTENS_MAX)
 		config_value_mistake(reader, value, "too many");
 	else
-		config->listens[config->listen_cnt++] = address;
+		listens[(*listen_cnt)++] = address;
+}
+
+void config_set_listen(struct reader *reader, const struct setting *setting, void *field, const char *value)
+{
+	struct config *config = field;
+
+	add_listen(reader, config->listens, &config->listen_cnt, value);
+}
+
+void config_set_native_listen(struct reader *reader, const struct setting *setting, void *field, const char *value)
+{
+	struct config_native *native = field;
+
+	add_listen(reader, native->listens, &native->listen_cnt, value);
 }
 
 void config_set_proxy(struct reader *reader, const struct setting *setting, void *field, const char *value)

@@ -89,6 +89,12 @@ TEST(defaults)
 	CHECK_EQ(config.filter.limits.packets_per_s + config.filter.limits.connections_per_s, 0);
 	CHECK(config.filter.syn_cookies == SYN_COOKIES_OFF && config.filter.syn_cookies_per_s == 1000);
 	CHECK(config.filter.limits.limit_ip4_bits == 32 && config.filter.limits.limit_ip6_bits == 64);
+	CHECK(config.native.listen_cnt == 0 && config.native.requests == 4096 && config.native.results == 8192);
+	CHECK(config.native.results_bytes == 64 << 20 && config.native.keep_s == 300);
+	CHECK(config.native.cookies == SYN_COOKIES_AUTO && config.native.cookies_per_s == 20000);
+	CHECK(config.native.cookies_from == COOKIES_FROM_AUTO);
+	CHECK(!config.native.knock && config.native.knock_s == 300);
+	CHECK(config.routes[0].native == ROUTE_NOT_NATIVE && !config.routes[0].tee);
 	CHECK_EQ(config.facilitator.timeout_ms, 10000);
 	CHECK_EQ(config.facilitator.in_flight, 32);
 	CHECK(!config.facilitator.settle_data);
@@ -387,6 +393,7 @@ static const struct {
 	 "f:24: bind_body: the route is free: there is no payment to bind\n"},
 	{WHOLE "[route s]\nmatch = GET /\nupstream = u\nbind_body = yes\n",
 	 "f:24: bind_body = yes: must be off or accept or require\n"},
+	{WHOLE "tee = yes\n", "f:21: tee: only native requests can ask for it\n"},
 	{WHOLE "[chain a]\n[chain b]\nnetwork = eip155:1\nrpc = http://a\n[chain c]\nnetwork = eip155:1\nrpc = "
 	       "http://secret@x\nfunds = strict\nexposure = 1\n",
 	 "f:27: rpc: must be http://HOST[:PORT][/PATH] or https://..., shorter than 256 bytes\n"
@@ -552,7 +559,8 @@ TEST(example_shows_all_settings_with_their_defaults)
 		}
 	}
 	for (char *at = text; (at = strstr(at, "\n;")) != NULL;) {
-		bool sample = strncmp(at, "\n;interface", 11) == 0 || strncmp(at, "\n;trusted_proxy", 15) == 0;
+		bool sample = strncmp(at, "\n;interface", 11) == 0 || strncmp(at, "\n;trusted_proxy", 15) == 0 ||
+			      strncmp(at, "\n;listen", 8) == 0 || strncmp(at, "\n;native", 8) == 0;
 		at[1] = sample ? ';' : ' ';
 		at += 2;
 	}
