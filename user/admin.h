@@ -13,6 +13,7 @@
 #include "claim.h"
 #include "funds.h"
 #include "funds_look.h"
+#include "results.h"
 #include "settle.h"
 #include "session.h"
 #include "stats.h"
@@ -44,6 +45,8 @@ struct admin_view {
 	bool has_sessions;
 	struct settle_stats settle;
 	struct access_stats access;
+	struct results_stats results;
+	bool has_native;
 	struct funds_stats funds;	      /* no chains: nothing is asked */
 	uint64_t found[LOOK_END_CNT];	      /* what chains showed of settlements in doubt */
 	uint64_t queue_requests, queue_bytes; /* gauges */

@@ -7,6 +7,7 @@
 
 #include "admin.h"
 #include "admin_funds.h"
+#include "admin_native.h"
 #include "admin_overhead.h"
 #include "base/hex.h"
 #include "base/json.h"
@@ -284,6 +285,8 @@ size_t admin_metrics(char *out, size_t out_bytes, const struct admin_view *view)
 		put_sessions(&text, &view->sessions);
 	if (view->funds.chain_cnt > 0)
 		admin_funds_metrics(&text, &view->total, &view->funds, view->found);
+	if (view->has_native)
+		admin_native_metrics(&text, &view->total, &view->results);
 	put_family(&text, "access_lines_total", "counter", "Lines of the access log: written, or lost to a full disk.");
 	text_put(&text,
 		 "tollbar_access_lines_total{outcome=\"written\"} %" PRIu64 "\n"
@@ -527,6 +530,8 @@ size_t admin_status(char *out, size_t out_bytes, const struct admin_view *view)
 		write_sessions(&json, &view->sessions);
 	if (view->funds.chain_cnt > 0)
 		admin_funds_status(&json, &view->total, &view->funds);
+	if (view->has_native)
+		admin_native_status(&json, &view->total, &view->results);
 	write_upstreams(&json, view);
 	admin_times(&json, &view->times);
 	json_write(&json, "}\n");

@@ -196,6 +196,25 @@ static void put_money(struct text *text, struct span status)
 		text_put(text, "  look: the journal is full\n");
 }
 
+/* The native transport, where it is offered. */
+static void put_native(struct text *text, struct span status)
+{
+	struct span native = json_find_member(status, "native"), results = json_find_member(status, "results");
+
+	if (native.bytes == 0)
+		return;
+	put_row(text, "datagrams", json_find_u64(native, "datagrams"));
+	put_counts(text, json_find_member(native, "refused"));
+	text_put(text, "\n");
+	put_row(text, "  taken", json_find_u64(native, "taken"));
+	text_put(text, "   receipts %" PRIu64 ", repeats %" PRIu64 ", replies dropped %" PRIu64 "\n",
+		 json_find_u64(native, "receipts"), json_find_u64(native, "repeats"),
+		 json_find_u64(native, "replies_dropped"));
+	put_row(text, "  results", json_find_u64(results, "running") + json_find_u64(results, "kept"));
+	text_put(text, "   running %" PRIu64 ", never fetched %" PRIu64 "\n", json_find_u64(results, "running"),
+		 json_find_u64(results, "evicted_unread") + json_find_u64(results, "expired_unread"));
+}
+
 static void put_sessions(struct text *text, struct span status)
 {
 	struct span sessions = json_find_member(status, "sessions");
@@ -282,6 +301,7 @@ size_t funnel_text(char *out, size_t out_bytes, struct span json)
 	put_head(&text, json);
 	put_kernel(&text, json_find_member(json, "kernel"));
 	put_requests(&text, json);
+	put_native(&text, json);
 	put_sessions(&text, json);
 	put_money(&text, json);
 	put_chains(&text, json);

@@ -11,8 +11,13 @@ struct stats {
 	_Atomic uint64_t connections_accepted;
 	_Atomic uint64_t connections_open; /* gauge */
 	_Atomic uint64_t requests;	   /* heads that began */
-	_Atomic uint64_t free_served;	   /* answers on free routes */
-	_Atomic uint64_t verified;	   /* signatures that held */
+	_Atomic uint64_t datagrams;	   /* native ones that came */
+	_Atomic uint64_t native_taken;	   /* of the requests among them, those whose result began */
+	_Atomic uint64_t native_repeats;   /* those that were answered again */
+	_Atomic uint64_t knocks;	   /* that opened their source */
+	_Atomic uint64_t receipts, replies_dropped;
+	_Atomic uint64_t free_served; /* answers on free routes */
+	_Atomic uint64_t verified;    /* signatures that held */
 	_Atomic uint64_t signatures_repeated, signatures_hot, signatures_cold, signatures_alone; /* verify.h: ways */
 	_Atomic uint64_t signatures_undecided, signer_tables;
 	_Atomic uint64_t funds_known, funds_asked, funds_blind; /* payments held: funds.h, ways */

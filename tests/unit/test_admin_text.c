@@ -55,6 +55,29 @@ static void fill_money(void)
 					    .data = {.sent = 3206, .failed = 3207, .dropped = 3208, .waiting = 3209}};
 }
 
+static void fill_native(void)
+{
+	view.has_native = true;
+	view.total.datagrams = 1201;
+	view.total.native_taken = 1202;
+	view.total.native_repeats = 1203;
+	view.total.receipts = 1204;
+	view.total.knocks = 1208;
+	view.total.replies_dropped = 1205;
+	view.total.refused[NATIVE_COOKIE] = 1206;
+	view.total.refused[NATIVE_REPLAY] = 1207;
+	view.results = (struct results_stats){.running = 1211,
+					      .kept = 1212,
+					      .unread = 1220,
+					      .bytes = 1213,
+					      .bytes_max = 1214,
+					      .begun = 1215,
+					      .full = 1216,
+					      .evicted = 1217,
+					      .evicted_unread = 1218,
+					      .expired_unread = 1219};
+}
+
 static void fill_view(void)
 {
 	uint64_t n = 1000;
@@ -90,6 +113,7 @@ static void fill_view(void)
 		histogram_add(&view.times.overhead, i < 98 ? 142000 : 310000);
 		histogram_add(&view.times.first_token, 35100000);
 	}
+	fill_native();
 	view.has_ledger = view.has_sessions = true;
 	view.sessions = (struct session_stats){.open = 3301,
 					       .running = 3302,
@@ -126,6 +150,26 @@ TEST(metrics_hold_every_number_of_a_view)
 	static const char *const lines[] = {
 		"tollbar_uptime_seconds 3723",
 		"tollbar_workers 2",
+		"tollbar_datagrams_total 1201",
+		"tollbar_native_taken_total 1202",
+		"tollbar_native_repeats_total 1203",
+		"tollbar_receipts_total 1204",
+		"tollbar_knocks_total 1208",
+		"tollbar_replies_dropped_total 1205",
+		"tollbar_datagrams_refused_total{reason=\"native_cookie\"} 1206",
+		"tollbar_datagrams_refused_total{reason=\"native_length\"} 0",
+		"tollbar_datagrams_refused_total{reason=\"native_replay\"} 1207",
+		"tollbar_results_running 1211",
+		"# TYPE tollbar_results_kept gauge",
+		"tollbar_results_kept 1212",
+		"tollbar_results_unread 1220",
+		"tollbar_results_bytes 1213",
+		"tollbar_results_bytes_max 1214",
+		"tollbar_results_begun_total 1215",
+		"tollbar_results_full_total 1216",
+		"tollbar_results_evicted_total 1217",
+		"tollbar_results_evicted_unread_total 1218",
+		"tollbar_results_expired_unread_total 1219",
 		"# HELP tollbar_connections_total Client connections accepted.",
 		"# TYPE tollbar_connections_total counter",
 		"tollbar_connections_total 1001",
@@ -344,6 +388,24 @@ TEST(status_holds_every_number_of_a_view)
 		{"verify.ways.alone", 1104},
 		{"verify.undecided", 1105},
 		{"verify.tables", 1106},
+		{"native.datagrams", 1201},
+		{"native.taken", 1202},
+		{"native.repeats", 1203},
+		{"native.receipts", 1204},
+		{"native.knocks", 1208},
+		{"native.replies_dropped", 1205},
+		{"native.refused.native_cookie", 1206},
+		{"native.refused.native_replay", 1207},
+		{"results.running", 1211},
+		{"results.kept", 1212},
+		{"results.unread", 1220},
+		{"results.bytes", 1213},
+		{"results.bytes_max", 1214},
+		{"results.begun", 1215},
+		{"results.full", 1216},
+		{"results.evicted", 1217},
+		{"results.evicted_unread", 1218},
+		{"results.expired_unread", 1219},
 		{"claims.taken", 3001},
 		{"claims.forwarded", 3002},
 		{"claims.owed", 3003},

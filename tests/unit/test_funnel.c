@@ -109,6 +109,26 @@ TEST(a_busy_node)
 		printf("%s", out);
 }
 
+TEST(a_node_that_takes_datagrams)
+{
+	static const char want[] = "  datagrams                5000   native_cookie 30, native_length 4\n"
+				   "    taken                   900   receipts 950, repeats 20, replies dropped 3\n"
+				   "    results                  65   running 5, never fetched 9\n";
+
+	fill_view();
+	CHECK(strstr(text_of_view(), "datagrams") == NULL);
+	view.has_native = true;
+	view.total.datagrams = 5000;
+	view.total.refused[NATIVE_COOKIE] = 30;
+	view.total.refused[NATIVE_LENGTH] = 4;
+	view.total.native_taken = 900;
+	view.total.receipts = 950;
+	view.total.native_repeats = 20;
+	view.total.replies_dropped = 3;
+	view.results = (struct results_stats){.running = 5, .kept = 60, .evicted_unread = 2, .expired_unread = 7};
+	CHECK(strstr(text_of_view(), want) != NULL);
+}
+
 TEST(a_node_that_just_began)
 {
 	memset(&view, 0, sizeof view);
