@@ -118,6 +118,21 @@ static void write_v2_offer(struct json_writer *json, const struct offer *offer)
 	json_write(json, "}");
 }
 
+/* Where the same can be asked by one datagram: native.h. */
+static void write_native(struct json_writer *json, const struct config *config, const struct config_route *route)
+{
+	const struct sockaddr_storage *listen = &config->native.listens[0];
+
+	if (config->native.listen_cnt == 0 || route->native == ROUTE_NOT_NATIVE)
+		return;
+	json_write(json, ",\"extensions\":{\"tollbar-native\":{\"info\":{\"port\":");
+	json_write_u64(json, ntohs(((const struct sockaddr_in *)listen)->sin_port)); /* IPv6 has it in the same place */
+	json_write(json, ",\"route\":");
+	json_write_u64(json, route->native);
+	json_write(json, "},\"schema\":{\"type\":\"object\",\"properties\":{\"port\":{\"type\":\"integer\"},"
+			 "\"route\":{\"type\":\"integer\"}},\"required\":[\"port\",\"route\"]}}}");
+}
+
 /* PaymentRequired, version 2. */
 static size_t write_v2(char *out, size_t out_bytes, const struct config *config, const struct config_route *route,
 		       const char *error)
@@ -134,7 +149,9 @@ static size_t write_v2(char *out, size_t out_bytes, const struct config *config,
 		json_write(&json, i == 0 ? "" : ",");
 		write_v2_offer(&json, route->offers[i]);
 	}
-	json_write(&json, "]}");
+	json_write(&json, "]");
+	write_native(&json, config, route);
+	json_write(&json, "}");
 	return json_write_done(&json);
 }
 
@@ -402,6 +419,23 @@ size_t reply_refusal(char *out, size_t out_bytes, const struct refusal *refusal)
 	text_put(&text, "Content-Length: %zu\r\n%s\r\n", body_bytes, refusal->close ? "Connection: close\r\n" : "");
 	if (!refusal->head_only)
 		text_put(&text, "%s", body);
+	return whole(&text);
+}
+
+size_t reply_pending(char *out, size_t out_bytes, const struct pending *pending)
+{
+	char id[HEX_BYTES(NATIVE_ID_BYTES)], body[128];
+	struct text text;
+
+	hex_encode(id, pending->id, NATIVE_ID_BYTES);
+	int body_bytes = snprintf(body, sizeof body, "{\"id\":\"%s\",\"state\":\"%s\",\"place\":%" PRIu32 "}", id + 2,
+				  pending->place > 0 ? "queued" : "running", pending->place);
+	ASSERT(body_bytes > 0 && (size_t)body_bytes < sizeof body);
+	text_init(&text, out, out_bytes);
+	text_put(&text, "HTTP/1.1 202 Accepted\r\nRetry-After: 1\r\n");
+	text_put(&text, "Cache-Control: no-store\r\nContent-Type: application/json\r\n");
+	text_put(&text, "Content-Length: %d\r\n%s\r\n%s", body_bytes, pending->close ? "Connection: close\r\n" : "",
+		 body);
 	return whole(&text);
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/span.h"
 #include "config.h"
+#include "native.h"
 #include "reason.h"
 #include "settlement.h"
 
@@ -22,9 +23,10 @@ size_t reply_bytes(const struct reply *reply); /* memory used, for the line prin
 bool reply_challenges(enum reason reason);
 
 /* reply_challenge: the whole answer (head and body) of a route for a reason, in the method's words.
- * HTTP/1.1 402, or 412 where the payer must allow Permit2 something first, PAYMENT-REQUIRED (v2, base64), Cache-Control: no-store, Content-Type: application/json; body is the v1
- * form with a member "reason" holding the word and "error" holding the x402 code:
- * {"x402Version":1,"error":...,"reason":...,"accepts":[v1 requirements]}.
+ * HTTP/1.1 402, or 412 where the payer must allow Permit2 something first, PAYMENT-REQUIRED (v2, base64),
+ * Cache-Control: no-store, Content-Type: application/json; body is the v1 form with a member "reason" holding the
+ * word and "error" holding the x402 code: {"x402Version":1,"error":...,"reason":...,"accepts":[v1 requirements]}.
+ * Where the route is offered over the native transport, v2's extensions say by which port and number: tollbar-native.
  * Borrowed, constant.  Keep-alive form: the caller appends nothing; when the connection is to be closed use
  * reply_challenge_close, which says Connection: close. */
 struct span reply_challenge(const struct reply *reply, size_t route_idx, enum reason reason, unsigned method);
@@ -44,6 +46,17 @@ struct refusal {
  * permission_error (403), rate_limit_error (429), server_error (5xx).  Cache-Control: no-store.
  * Returns bytes written; out_bytes of 2048 + extra.bytes always suffices. */
 size_t reply_refusal(char *out, size_t out_bytes, const struct refusal *refusal);
+
+/* reply_pending: 202, of a native request whose answer has not begun:
+ * {"id":"<32 hex digits>","state":"queued","place":<in line, from 1>}, or "running" and 0.  Retry-After: 1.
+ * Returns bytes written; REPLY_PENDING_BYTES always suffice. */
+#define REPLY_PENDING_BYTES 512
+struct pending {
+	const uint8_t *id; /* NATIVE_ID_BYTES */
+	uint32_t place;	   /* 0: the model server has it */
+	bool close;	   /* Connection: close */
+};
+size_t reply_pending(char *out, size_t out_bytes, const struct pending *pending);
 
 /* reply_stream_error: the same error as a server-sent event "data: {...}\n\n", for a stream whose 200 is already out. */
 size_t reply_stream_error(char *out, size_t out_bytes, enum reason reason);

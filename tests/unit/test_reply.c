@@ -172,6 +172,34 @@ TEST(a_route_without_a_v1_offer)
 	reply_fini(reply);
 }
 
+TEST(a_route_that_is_offered_over_the_native_transport)
+{
+	static struct config config;
+	const struct sockaddr_in6 listen = {.sin6_family = AF_INET6, .sin6_port = htons(8403)};
+
+	config = *test_config();
+	config.routes[1].native = ROUTE_NOT_NATIVE;
+	config.routes[2].native = 255;
+	memcpy(&config.native.listens[0], &listen, sizeof listen);
+	for (config.native.listen_cnt = 0; config.native.listen_cnt < 2; config.native.listen_cnt++) {
+		struct reply *reply = reply_init(&config);
+		for (size_t route = 1; route < 3; route++) {
+			struct span answer = reply_challenge(reply, route, PAYMENT_MISSING, METHOD_NONE);
+			json_t *json = parse_base64(field(answer, "PAYMENT-REQUIRED"));
+			json_t *extensions = json_object_get(json, "extensions");
+			CHECK((extensions != NULL) == (config.native.listen_cnt == 1 && route == 2));
+			if (extensions != NULL)
+				check_json(
+					json_incref(extensions),
+					"{'tollbar-native':{'info':{'port':8403,'route':255},'schema':{'type':'object',"
+					"'properties':{'port':{'type':'integer'},'route':{'type':'integer'}},"
+					"'required':['port','route']}}}");
+			json_decref(json);
+		}
+		reply_fini(reply);
+	}
+}
+
 TEST(every_402_reason_and_method_has_its_challenge)
 {
 	struct reply *reply = reply_init(test_config());
@@ -315,6 +343,35 @@ TEST(every_refusal_has_status_phrase_type_and_code)
 		CHECK(json_is_null(json_object_get(error, "param")));
 		CHECK_EQ(json_object_size(error), 4);
 		CHECK_EQ(atol(field(answer, "Content-Length")), body(answer).bytes);
+		json_decref(json);
+	}
+}
+
+TEST(pending)
+{
+	static const uint8_t id[NATIVE_ID_BYTES] = {0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77,
+						    0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff};
+	static const struct {
+		uint32_t place;
+		bool close;
+		const char *state;
+	} rows[] = {{0, false, "running"}, {1, true, "queued"}, {UINT32_MAX, true, "queued"}};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		char out[REPLY_PENDING_BYTES];
+		struct pending pending = {.id = id, .place = rows[i].place, .close = rows[i].close};
+		struct span answer = span_of(out, reply_pending(out, sizeof out, &pending));
+		json_t *json = parse(body(answer));
+
+		CHECK(answer.bytes < sizeof out && memcmp(out, "HTTP/1.1 202 Accepted\r\n", 23) == 0);
+		CHECK(strcmp(json_string_value(json_object_get(json, "id")), "00112233445566778899aabbccddeeff") == 0);
+		CHECK(strcmp(json_string_value(json_object_get(json, "state")), rows[i].state) == 0);
+		CHECK_EQ(json_integer_value(json_object_get(json, "place")), rows[i].place);
+		CHECK_EQ(json_object_size(json), 3);
+		CHECK_EQ(atol(field(answer, "Content-Length")), body(answer).bytes);
+		CHECK_EQ(atol(field(answer, "Retry-After")), 1);
+		CHECK(strcmp(field(answer, "Cache-Control"), "no-store") == 0);
+		CHECK(strcmp(field(answer, "Connection"), rows[i].close ? "close" : "") == 0);
 		json_decref(json);
 	}
 }
