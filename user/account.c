@@ -71,7 +71,7 @@ static void put_asked(struct json_writer *json, const struct request *request)
 
 	inet_ntop(AF_INET6, &request->source, source, sizeof source);
 	put_string(json, ",\"source\":", span_str(source));
-	put_string(json, ",\"transport\":", SPAN("tcp"));
+	put_string(json, ",\"transport\":", span_str(request->native.is ? "udp" : "tcp"));
 	if (request->has_head) {
 		struct span target = request->head.target;
 		target.bytes = target.bytes < TARGET_BYTES_MAX ? target.bytes : TARGET_BYTES_MAX;

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 
+#include "answer_native.h"
 #include "answer_proof.h"
 #include "base/assert.h"
 #include "base/clock.h"
@@ -48,11 +49,10 @@ void answer_first_out(struct request *request)
 
 /* --- counting --- */
 
-static void log_refusal(struct request *request, enum reason reason)
+/* May one more of this reason be logged in this second? */
+static bool log_room(struct worker *worker, enum reason reason)
 {
-	struct worker *worker = request->worker;
 	uint64_t second = clock_coarse_ms() / 1000;
-	char source[INET6_ADDRSTRLEN], payer[43] = "-";
 
 	if (second != worker->log_second) {
 		if (worker->log_dropped > 0)
@@ -62,11 +62,20 @@ static void log_refusal(struct request *request, enum reason reason)
 		worker->log_dropped = 0;
 		memset(worker->log_lines, 0, sizeof worker->log_lines);
 	}
-	if (worker->log_lines[reason] == LOG_LINES_PER_S) {
+	bool room = worker->log_lines[reason] < LOG_LINES_PER_S;
+	if (room)
+		worker->log_lines[reason]++;
+	else
 		worker->log_dropped++;
+	return room;
+}
+
+static void log_refusal(struct request *request, enum reason reason)
+{
+	char source[INET6_ADDRSTRLEN], payer[43] = "-";
+
+	if (!log_room(request->worker, reason))
 		return;
-	}
-	worker->log_lines[reason]++;
 	if (request->offer != NULL)
 		hex_encode(payer, request->payment.from.at, sizeof request->payment.from.at);
 	inet_ntop(AF_INET6, &request->source, source, sizeof source);
@@ -83,9 +92,21 @@ void answer_count(struct request *request, enum reason reason)
 	PROBE4(refused, request->id, (int)reason, request->mark_ns - request->began_ns, reason_word(reason));
 	log_refusal(request, reason);
 	request->end = reason;
-	if (worker->shared->penalize != NULL &&
+	/* A datagram's source may be anybody's. */
+	if (worker->shared->penalize != NULL && !request->native.is &&
 	    standing_note(worker->shared->standing, &request->source, reason, clock_ns()))
-		worker->shared->penalize(worker->shared->penalize_ctx, &request->source, reason);
+		worker->shared->penalize(worker->shared->kernel_ctx, &request->source, reason);
+}
+
+void answer_count_datagram(struct worker *worker, const struct in6_addr *source, enum reason reason)
+{
+	char shown[INET6_ADDRSTRLEN];
+
+	stats_add(&worker->stats.refused[reason], 1);
+	if (!log_room(worker, reason))
+		return;
+	inet_ntop(AF_INET6, source, shown, sizeof shown);
+	log_info("event=refused reason=%s source=%s", reason_word(reason), shown);
 }
 
 /* --- giving back --- */
@@ -113,8 +134,17 @@ static void leave_queue(struct request *request)
 	}
 }
 
+static void leave_result(struct request *request)
+{
+	if (request->reading.result == NULL || !result_close(&request->reading))
+		return;
+	request->reading_waits = false;
+	request->mails_out--;
+}
+
 void answer_release(struct request *request)
 {
+	leave_result(request);
 	forward_cancel(&request->exchange);
 	leave_queue(request);
 	purchase_release(request);
@@ -183,7 +213,7 @@ void answer_done(struct request *request)
 	request->stage = STAGE_SEND;
 	request->sent_mark = request->conn.sent_bytes;
 	wheel_set(&request->worker->wheel, &request->timer, send_deadline(request));
-	if (request->close || request->exchange.close)
+	if (request->close || request->exchange.close || request->native.is)
 		conn_finish(&request->conn);
 	else
 		answer_next(request);
@@ -217,6 +247,8 @@ static const char *allowed_method(const struct request *request)
 {
 	const struct config *config = request->worker->config;
 
+	if (request_asks_result(request))
+		return "GET";
 	for (size_t i = 0; i < config->route_cnt; i++)
 		if (span_equal(request->head.target, span_str(config->routes[i].path)))
 			return config->routes[i].method;
@@ -227,8 +259,8 @@ static const char *allowed_method(const struct request *request)
 static void decide_close(struct request *request, enum reason reason)
 {
 	const struct http_head *head = &request->head;
-	bool unreadable =
-		request->route == NULL && reason != ROUTE_UNKNOWN && reason != METHOD_WRONG && reason != DRAINING;
+	bool unreadable = request->route == NULL && request->stage != STAGE_RESULT && reason != ROUTE_UNKNOWN &&
+			  reason != METHOD_WRONG && reason != DRAINING;
 
 	if (unreadable || reason == HTTP_BAD || reason == CLIENT_SLOW || reason == DRAINING) {
 		request->close = true; /* where this request ends is not known, or not waited for */
@@ -279,6 +311,10 @@ static void send_refusal(struct request *request, enum reason reason, unsigned r
 
 void answer_refuse_with(struct request *request, enum reason reason, unsigned retry_after_s, struct span extra)
 {
+	if (request->native.is && request->native.result == NULL) {
+		answer_native_refuse(request, reason);
+		return;
+	}
 	answer_count(request, reason);
 	answer_release(request);
 	decide_close(request, reason);
@@ -308,6 +344,6 @@ void answer_cut(struct request *request, enum reason reason)
 	answer_count(request, reason);
 	/* What ends the stream stays unsent: the answer is not whole. */
 	relay_append(&request->exchange, span_of(event, reply_stream_error(event, sizeof event, reason)));
-	request->close = true;
+	request->close = request->native.cut = true;
 	answer_done(request);
 }

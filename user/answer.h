@@ -14,6 +14,9 @@ void answer_refuse_with(struct request *request, enum reason reason, unsigned re
 /* answer_count: counts, logs and notes a reason without sending anything (the answer was begun, or nobody listens). */
 void answer_count(struct request *request, enum reason reason);
 
+/* The same of a datagram that has no request yet. */
+void answer_count_datagram(struct worker *worker, const struct in6_addr *source, enum reason reason);
+
 /* answer_done: the whole answer was given to the connection. */
 void answer_done(struct request *request);
 /* answer_whole: the same of one that is paid for, or owed on disk: what a node signed of it is told, all is given back. */
@@ -25,11 +28,11 @@ void answer_next(struct request *request);
 
 /* What is due so far for what was passed on (upto), or the price (exact). */
 void answer_due(struct word *due, const struct request *request);
-/* answer_owe: turns what it holds into a debt (purchase_charge).  settled, durable: the request's own waits for its outcome and for its being
- * on disk, or NULL. */
+/* answer_owe: turns what it holds into a debt (purchase_charge).  settled, durable: the request's own waits for its
+ * outcome and for its being on disk, or NULL. */
 void answer_owe(struct request *request, const struct word *due, struct claim_wait *settled,
 		struct claim_wait *durable);
-/* Gives back claim, allowance, place in line and upstream, whichever are held. */
+/* Gives back claim, allowance, place in line, upstream and the result that is read, whichever are held. */
 void answer_release(struct request *request);
 /* Receipt lines of a settlement's outcome. */
 #define ANSWER_RECEIPT_BYTES (1024 + 96) /* reply_receipt, answer_transaction */

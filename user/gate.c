@@ -20,6 +20,8 @@
 #include "body.h"
 #include "gate_funds.h"
 #include "gate_head.h"
+#include "gate_native.h"
+#include "gate_results.h"
 #include "gate_settle.h"
 #include "permit.h"
 #include "purchase.h"
@@ -54,8 +56,10 @@ static enum reason early_outs(struct request *request)
 
 static enum reason check_head(struct request *request)
 {
+	/* The first request of a connection from before the drain is served: it was accepted here, and nobody else can answer. */
 	bool draining = atomic_load_explicit(&request->worker->draining, memory_order_relaxed);
-	enum reason reason = draining ? DRAINING : gate_find_route(request);
+	bool too_late = draining && (request->late || request->conn.sent_bytes > 0);
+	enum reason reason = too_late ? DRAINING : gate_find_route(request);
 
 	if (reason == REASON_OK && request->paid) {
 		reason = gate_read_payment(request);
@@ -75,6 +79,8 @@ void gate_head(struct request *request, enum parse_result result)
 {
 	stats_add(&request->worker->stats.requests, 1);
 	STEP_END(request, PARSE, parse);
+	if (result == PARSE_DONE && gate_result(request))
+		return;
 	enum reason reason = result == PARSE_BAD ? request->head.refusal : check_head(request);
 	if (reason != REASON_OK) {
 		answer_refuse(request, reason);
@@ -95,7 +101,8 @@ void gate_head(struct request *request, enum parse_result result)
 
 void gate_verified(struct request *request, enum reason verdict)
 {
-	bool by_code = (verdict == SIGNATURE_BAD || verdict == SIGNATURE_FORM) &&
+	/* Whoever sent a datagram need not exist: he costs no question to a chain. */
+	bool by_code = (verdict == SIGNATURE_BAD || verdict == SIGNATURE_FORM) && !request->native.is &&
 		       funds_may_judge(request->worker->shared->funds, request->offer);
 
 	if (verdict != REASON_OK && !by_code) {
@@ -106,7 +113,14 @@ void gate_verified(struct request *request, enum reason verdict)
 	if (request->verified)
 		stats_add(&request->worker->stats.verified, 1);
 	request->stage = STAGE_BODY;
-	if (request->body_done)
+	enum reason reason = REASON_OK;
+	if (request->native.is) {
+		request->native.proven = true;
+		reason = gate_native_open(request);
+	}
+	if (reason != REASON_OK)
+		answer_refuse(request, reason);
+	else if (request->body_done)
 		gate_body(request);
 }
 
@@ -133,8 +147,12 @@ static enum reason claim(struct request *request)
 {
 	enum reason reason = purchase_take(request);
 
-	if (reason == REASON_OK)
+	if (reason == REASON_OK) {
+		const struct shared *shared = request->worker->shared;
 		stats_add(&request->worker->stats.claimed, 1);
+		if (shared->claimed != NULL)
+			shared->claimed(shared->kernel_ctx, &request->permit.key);
+	}
 	STEP_END(request, CLAIM, claim);
 	return reason;
 }
@@ -171,6 +189,8 @@ static void dispatch(struct request *request, enum reason reason, unsigned retry
 	/* A queue that is full gives the claim back: a 503 never costs a nonce. */
 	if (reason == REASON_OK)
 		reason = queue(request);
+	if (reason == REASON_OK && request->native.is)
+		reason = gate_native_take(request);
 	if (reason != REASON_OK) {
 		unsigned status = reason_status(reason);
 		answer_refuse_with(request, reason, status == 429 || status == 503 ? retry_after_s : 0,
@@ -249,6 +269,8 @@ static void forward(struct request *request)
 
 	STEP_END(request, QUEUE, queue);
 	stats_add(&request->worker->stats.forwarded, 1);
+	if (request->native.is)
+		gate_native_forward(request);
 	if (request->openai.insert.bytes > 0) { /* a paid stream whose client did not ask for usage: we do */
 		request_insert_usage(request);
 		exchange->strip_usage = true;
@@ -482,7 +504,9 @@ void gate_client_gone(struct request *request)
 	struct exchange *exchange = &request->exchange;
 	bool busy = request->stage > STAGE_HEAD && request->stage < STAGE_SEND;
 
-	if (busy)
+	if (request->native.is)
+		gate_native_cut(request);
+	else if (busy)
 		answer_count(request, CLIENT_GONE);
 	if (request->stage == STAGE_FORWARD || request->stage == STAGE_DURABLE)
 		stats_add(&request->worker->stats.cancelled, 1);
@@ -539,6 +563,9 @@ void gate_timeout(struct request *request)
 			break;
 		}
 		gate_set_deadline(request, timeouts->send_ms); /* the ledger says yes or no */
+		break;
+	case STAGE_RESULT:
+		gate_result_timeout(request);
 		break;
 	case STAGE_VERIFY:
 		gate_set_deadline(request, timeouts->send_ms); /* ours to finish */

@@ -15,6 +15,7 @@
 #include "funds_look.h"
 #include "hash.h"
 #include "node_money.h"
+#include "node_native.h"
 #include "reason.h"
 #include "settlers.h"
 #include "sys/store.h"
@@ -90,6 +91,20 @@ static int open_listeners(const struct config *config, int fds[LISTENS_MAX])
 	return 0;
 }
 
+static int open_natives(const struct config_native *config, int fds[LISTENS_MAX])
+{
+	for (size_t i = 0; i < config->listen_cnt; i++) {
+		fds[i] = udp_bind(&config->listens[i]);
+		if (fds[i] < 0) {
+			log_error("event=listen native=%zu error=%d", i, -fds[i]);
+			for (size_t k = 0; k < i; k++)
+				close(fds[k]);
+			return fds[i];
+		}
+	}
+	return 0;
+}
+
 /* --- the filter --- */
 
 static void penalize(void *ctx, const struct in6_addr *source, enum reason reason)
@@ -106,6 +121,22 @@ static void penalize(void *ctx, const struct in6_addr *source, enum reason reaso
 	inet_ntop(AF_INET6, source, shown, sizeof shown);
 	log_info("event=penalty source=%s reason=%s seconds=%llu offences=%u error=%d", shown, reason_word(reason),
 		 (unsigned long long)((entry.until_ns - now_ns) / 1000000000u), entry.offences, -error);
+}
+
+static void claimed(void *ctx, const struct claim_key *key)
+{
+	const struct node *node = ctx;
+
+	filter_native_claimed(node->filter, key->chain_id, &key->from, &key->nonce);
+}
+
+static void open_source(void *ctx, const struct in6_addr *source, uint64_t until_ns)
+{
+	const struct node *node = ctx;
+	int error = filter_open_source(node->filter, source, until_ns);
+
+	if (error != 0)
+		log_warn("event=open_source error=\"%s\"", strerror(-error));
 }
 
 /* What the kernel remembers of a proxy from before it was trusted ends here; an operator's word about it stays. */
@@ -138,8 +169,12 @@ void node_tick(struct node *node)
 {
 	uint64_t now_s = clock_ns() / 1000000000u;
 
+	if (node->filter != NULL)
+		filter_native_clock(node->filter, clock_unix_s());
 	if (node->shared.sessions != NULL)
 		sessions_tend(node->shared.sessions, clock_unix_s());
+	if (node->shared.results != NULL)
+		results_tend(node->shared.results, clock_coarse_ms());
 	if (times_history_due(node->history, now_s))
 		times_history_note(node->history, times_now(node), now_s);
 }
@@ -148,6 +183,7 @@ void node_tend(struct node *node)
 {
 	if (node->filter != NULL) {
 		filter_standing_sweep(node->filter, STANDING_FORGET_S * UINT64_C(1000000000));
+		filter_opened_sweep(node->filter);
 		filter_trace_expire(node->filter);
 	}
 }
@@ -183,6 +219,13 @@ static int load_payers(struct node *node)
 	return found;
 }
 
+static struct results_config results_config_of(const struct config *config)
+{
+	return (struct results_config){.entries = config->native.results,
+				       .bytes = config->native.results_bytes,
+				       .keep_ms = (uint64_t)config->native.keep_s * 1000};
+}
+
 static int open_access(struct node *node)
 {
 	const char *path = node->config->access_log;
@@ -191,6 +234,24 @@ static int open_access(struct node *node)
 	if (error < 0)
 		log_error("event=access_open file=%s error=%d", path, -error);
 	return error;
+}
+
+static int open_sieve(struct node *node)
+{
+	struct shared *shared = &node->shared;
+
+	if (node->config->native.listen_cnt > 0) {
+		shared->claimed = claimed;
+		shared->open_source = open_source;
+	}
+	return node_filter_found(node);
+}
+
+int node_filter_found(struct node *node)
+{
+	const struct shared *shared = &node->shared;
+
+	return node_native_set(node->filter, node->config, shared->payers, shared->cookie_key);
 }
 
 static int open_shared(struct node *node)
@@ -203,25 +264,32 @@ static int open_shared(struct node *node)
 			  verify_engine_name(worker_engine(node->config)));
 		return -ENOTSUP;
 	}
-	if (getrandom(shared->key, sizeof shared->key, 0) != sizeof shared->key)
+	if (getrandom(shared->key, sizeof shared->key, 0) != sizeof shared->key ||
+	    getrandom(shared->cookie_key, sizeof shared->cookie_key, 0) != sizeof shared->cookie_key)
 		return -EIO;
 	shared->queue = make_queue(node->config);
 	shared->payers = payers_init(USAGE_MAX);
 	shared->reply = reply_init(node->config);
 	if (shared->queue == NULL || shared->payers == NULL || shared->reply == NULL)
 		return -ENOMEM;
+	if (node->config->native.listen_cnt > 0) {
+		struct results_config results = results_config_of(node->config);
+		shared->results = results_init(&results);
+		if (shared->results == NULL)
+			return -ENOMEM;
+	}
 	if (node->filter != NULL) {
 		shared->standing = standing_init(node->config, shared->key);
 		if (shared->standing == NULL)
 			return -ENOMEM;
 		shared->penalize = penalize;
-		shared->penalize_ctx = node;
+		shared->kernel_ctx = node;
 		pardon_proxies(node);
 	}
 	int error = open_access(node);
 	if (error == 0 && load_payers(node) != 0)
 		error = -EINVAL;
-	return error;
+	return error == 0 && node->filter != NULL ? open_sieve(node) : error;
 }
 
 static void print_memory(const struct node *node)
@@ -229,16 +297,19 @@ static void print_memory(const struct node *node)
 	struct worker_memory memory;
 	const double mib = 1024 * 1024;
 	const struct funds *funds = node->shared.funds;
+	struct results_config results = results_config_of(node->config);
 
 	worker_memory(&memory, node->config);
 	log_info("event=memory workers=%u connections=%u slots_mib=%.1f receive_mib=%.1f upstream_mib=%.1f "
-		 "large_mib=%.1f verify_mib=%.1f total_mib=%.1f replies_kib=%zu standing_kib=%zu sessions_kib=%zu "
+		 "large_mib=%.1f native_mib=%.1f results_mib=%.1f verify_mib=%.1f total_mib=%.1f replies_kib=%zu "
+		 "standing_kib=%zu sessions_kib=%zu "
 		 "funds_mib=%.1f settle_data_kib=%zu "
 		 "claims=%zu "
 		 "journal_mib=%.1f engine=%s",
 		 node->worker_cnt, node->config->connections, (double)memory.slots / mib, (double)memory.buffers / mib,
-		 (double)memory.upstream / mib, (double)memory.slab / mib, (double)memory.verifier / mib,
-		 ((double)memory.total * node->worker_cnt + (double)memory.shared) / mib,
+		 (double)memory.upstream / mib, (double)memory.slab / mib, (double)memory.native / mib,
+		 node->shared.results != NULL ? (double)results_bytes(&results) / mib : 0.0,
+		 (double)memory.verifier / mib, ((double)memory.total * node->worker_cnt + (double)memory.shared) / mib,
 		 reply_bytes(node->shared.reply) / 1024, node->shared.standing != NULL ? standing_bytes() / 1024 : 0,
 		 node->shared.sessions != NULL ? sessions_bytes(node->config->sessions) / 1024 : 0,
 		 funds != NULL ? (double)(funds_bytes(funds) + funds_look_bytes(node->money.look)) / mib : 0.0,
@@ -254,10 +325,12 @@ static int start_workers(struct node *node)
 		return -ENOMEM;
 	for (unsigned i = 0; i < node->worker_cnt; i++) {
 		struct worker *worker = &node->workers[i];
-		int fds[LISTENS_MAX];
+		int fds[LISTENS_MAX], native_fds[LISTENS_MAX];
 		int error = open_listeners(node->config, fds);
 		if (error == 0)
-			error = worker_start(worker, &node->shared, i, fds);
+			error = open_natives(&node->config->native, native_fds);
+		if (error == 0)
+			error = worker_start(worker, &node->shared, i, fds, native_fds);
 		if (error < 0)
 			return error;
 		node->started_cnt++;
@@ -310,6 +383,8 @@ int node_reload(struct node *node)
 
 	if (mistakes == 0)
 		log_info("event=payers_loaded file=%s", node->config->payers_file);
+	if (mistakes == 0 && node->filter != NULL)
+		node_native_payers(node->filter, node->config, node->shared.payers);
 	if (node->shared.access != NULL)
 		access_reopen(node->shared.access);
 	return mistakes;
@@ -354,6 +429,7 @@ void node_stop(struct node *node)
 	node_money_close(&node->money);
 	sessions_fini(node->shared.sessions);
 	funds_close(node->shared.funds);
+	results_fini(node->shared.results);
 	access_close(node->shared.access);
 	standing_fini(node->shared.standing);
 	reply_fini(node->shared.reply);
@@ -431,6 +507,9 @@ void node_look(void *ctx, struct admin_view *view)
 		session_stats(node->shared.sessions, &view->sessions);
 	if (node->shared.funds != NULL)
 		funds_stats(node->shared.funds, &view->funds);
+	view->has_native = node->shared.results != NULL;
+	if (view->has_native)
+		results_stats(node->shared.results, &view->results);
 	funds_look_stats(node->money.look, view->found);
 	if (node->shared.access != NULL)
 		access_stats(node->shared.access, &view->access);

@@ -15,11 +15,15 @@ struct node;
 /* Binds the listeners, opens the ledger (which resolves what a crash left), starts every thread.  0 or -errno, logged.
  * config must outlive the node; its offers' domain separators are filled in here. */
 int node_start(struct node **node, struct config *config, struct filter *filter);
-/* A new payer list, if the file is without mistakes; else they are logged and the old one stays.  Returns mistakes. */
+/* A new payer list, if the file is without mistakes; else they are logged and the old one stays; and the access log is opened
+ * anew.  Returns mistakes. */
 int node_reload(struct node *node);
-/* Each second: sessions whose time has come are settled. */
+/* The filter is another program now, whose policy was set (cmd/policy.h): what the daemon alone knows goes after it: payers, and
+ * what the sieve for native datagrams goes by.  0 or -errno. */
+int node_filter_found(struct node *node) __attribute__((warn_unused_result));
+/* Each second: the kernel is told the time, sessions whose time has come are settled, and what steps took lately is noted. */
 void node_tick(struct node *node);
-/* Once a minute or so: the kernel forgets penalties long over, and a tracer that died. */
+/* Once a minute or so: the kernel forgets penalties long over, sources that knocked long ago, and a tracer that died. */
 void node_tend(struct node *node);
 /* Everything at a glance, for the admin listener. */
 void node_look(void *node, struct admin_view *view);

@@ -13,10 +13,10 @@ static struct shared *shared_of(const struct request *request)
 	return request->worker->shared;
 }
 
-/* Does its payment open a session, or stand for one? */
+/* Does its payment open a session, or stand for one?  A native one is for one call alone: its nonce is the call's. */
 static bool by_session(const struct request *request)
 {
-	return request->route->session.on && request->payment.method == METHOD_UPTO;
+	return request->route->session.on && request->payment.method == METHOD_UPTO && !request->native.is;
 }
 
 enum reason purchase_resume(struct request *request)

@@ -33,7 +33,7 @@ void request_reset(struct request *request)
 	struct exchange *exchange = &request->exchange;
 
 	ASSERT(request->mails_out == 0 && request->claim == NULL && request->draw.session == NULL &&
-	       !request->ticket.granted);
+	       !request->ticket.granted && request->reading.result == NULL);
 	account_request(request);
 	request_drop_body(request);
 	forward_drop(exchange);
@@ -145,6 +145,11 @@ size_t request_take_body(struct request *request, struct span bytes, enum reason
 	*reason = append(request, span_of(bytes.at, take));
 	request->body_done = take == left;
 	return take;
+}
+
+bool request_asks_result(const struct request *request)
+{
+	return request->worker->shared->results != NULL && parse_is_result(request->head.target);
 }
 
 struct span request_body(const struct request *request)

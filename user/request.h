@@ -10,19 +10,23 @@
 #include "config.h"
 #include "forward.h"
 #include "funds.h"
+#include "native_payment.h"
 #include "openai.h"
 #include "parse.h"
 #include "payment.h"
 #include "queue.h"
+#include "results.h"
 #include "session.h"
 #include "stats.h"
 #include "sys/ring.h"
+#include "sys/udp.h"
 #include "times.h"
 
+struct result;
 struct worker;
 
 enum stage {
-	STAGE_FREE,    /* no connection */
+	STAGE_FREE,    /* no connection, and no datagram */
 	STAGE_HEAD,    /* reading, or waiting for, a request's head */
 	STAGE_VERIFY,  /* on the worker's list for the next batch; the body may be arriving */
 	STAGE_BODY,    /* waiting for the rest of the body */
@@ -31,6 +35,7 @@ enum stage {
 	STAGE_FORWARD, /* the model server has it */
 	STAGE_DURABLE, /* the answer's begin waits until the claim is on disk; its end, until the debt is */
 	STAGE_SETTLE,  /* the answer waits for its settlement */
+	STAGE_RESULT,  /* the answer is a native request's result: gate_results.h */
 	STAGE_SEND,    /* the whole answer was given to the connection */
 	STAGE_DISCARD, /* refused early: the rest of its body is thrown away */
 	STAGE_CLOSING, /* everything was given back; the connection's close is under way */
@@ -45,6 +50,21 @@ enum stage {
 	(HEAD_BYTES_MAX + REQUEST_BODY_BYTES + REQUEST_BODY_SLACK + REQUEST_OUT_BYTES + HEAD_BYTES_MAX + \
 	 EXCHANGE_EVENT_BYTES + EXCHANGE_HELD_BYTES)
 
+/* Of a request that came as a datagram: gate_native.h. */
+struct request_native {
+	bool is;	   /* the conn is a sink, and the request the only one in it */
+	bool proven;	   /* its signature held: its sender may be answered */
+	bool bound;	   /* and its nonce is its calldata's */
+	bool cut;	   /* its answer broke off */
+	bool spread;	   /* it was forwarded: memory behind its body was used */
+	bool has_datagram; /* in `buffer` still */
+	unsigned buffer;
+	struct udp_peer peer;
+	struct native_order order;
+	uint64_t tag;	       /* tells a repeat from another */
+	struct result *result; /* from when it is taken until its slot is free */
+};
+
 struct request {
 	struct conn conn;
 	struct worker *worker;
@@ -55,7 +75,7 @@ struct request {
 	uint64_t sent_before; /* and when the request began */
 	struct in6_addr source;
 	uint8_t *memory;    /* REQUEST_SLOT_BYTES */
-	unsigned mails_out; /* claim_wait and ticket mails still to come: the slot must stay */
+	unsigned mails_out; /* claim_wait, ticket and reader mails still to come: the slot must stay */
 
 	/* time */
 	uint64_t id;	    /* of this request, for probes */
@@ -75,6 +95,7 @@ struct request {
 	const struct config_route *route;
 	size_t route_idx;
 	bool close; /* the connection ends after this answer */
+	bool late;  /* its connection came in a drain, which goes on for those who fetch results */
 
 	/* body */
 	uint8_t *body_at;
@@ -115,9 +136,15 @@ struct request {
 	struct queue_ticket ticket;
 	bool in_line; /* the ticket's mail is still to come */
 	struct exchange exchange;
+
+	struct request_native native;
+
+	/* results */
+	struct result_reader reading; /* open while its client reads a result, or waits for it */
+	bool reading_waits;	      /* its mail is still to come */
 };
 
-/* Slot life. */
+/* Slot life.  A native request uses the memory of the body and, once it is forwarded, what is behind it. */
 void request_init(struct request *request, struct worker *worker, uint8_t *memory);
 /* Ready for the next request on the same connection. */
 void request_reset(struct request *request);
@@ -131,6 +158,8 @@ enum reason request_expect_body(struct request *request) __attribute__((warn_unu
 /* request_take_body: bytes of the body; sets body_done at its end.  Returns bytes taken.
  * *reason: HTTP_BAD, BODY_LARGE, MEMORY_FULL. */
 size_t request_take_body(struct request *request, struct span bytes, enum reason *reason);
+/* The head is about the result of a native request, and there are such. */
+bool request_asks_result(const struct request *request);
 /* Applies openai.insert to the body. */
 void request_insert_usage(struct request *request);
 struct span request_body(const struct request *request);

@@ -13,10 +13,12 @@
 #include "base/log.h"
 #include "base/probe.h"
 #include "gate.h"
+#include "gate_results.h"
 
 #define BUFFER_BYTES 4096
 #define BUFFERS_MIN 256
 #define BUFFERS_MAX 32768
+#define DRAIN_FIRST_MS 1000
 #define SLAB_BUFFERS_MIN 4
 #define REPEATS 8192 /* authorisations remembered: 1 MiB, and a second or more at full speed */
 
@@ -76,7 +78,9 @@ static size_t slab_buffer_cnt(const struct config *config)
 
 static struct ring_config ring_config_of(const struct config *config)
 {
-	return (struct ring_config){.buffer_cnt = buffer_cnt(config), .buffer_bytes = BUFFER_BYTES};
+	return (struct ring_config){.buffer_cnt = buffer_cnt(config),
+				    .buffer_bytes = BUFFER_BYTES,
+				    .datagram_cnt = config->native.listen_cnt > 0 ? NATIVE_BUFFERS : 0};
 }
 
 enum verify_engine worker_engine(const struct config *config)
@@ -107,11 +111,13 @@ void worker_memory(struct worker_memory *memory, const struct config *config)
 	struct verify_config verify = verify_config_of(config, NULL);
 
 	memory->slots = config->connections * (REQUEST_SLOT_BYTES + sizeof(struct request));
+	memory->native = natives_bytes(config);
 	memory->buffers = ring_bytes(&ring);
 	memory->upstream = forward_bytes(upstream_conn_cnt(config));
 	memory->slab = slab_buffer_cnt(config) * slab_buffer_bytes(config);
 	memory->verifier = verify_bytes(&verify);
-	memory->total = memory->slots + memory->buffers + memory->upstream + memory->slab + memory->verifier;
+	memory->total =
+		memory->slots + memory->native + memory->buffers + memory->upstream + memory->slab + memory->verifier;
 	memory->shared = verify_shared_bytes(&verify);
 }
 
@@ -200,6 +206,8 @@ static void client_drained(struct conn *conn)
 		answer_next(request);
 	else if (request->stage == STAGE_FORWARD)
 		forward_resume(&request->exchange);
+	else if (request->stage == STAGE_RESULT)
+		gate_result_more(request);
 }
 
 static void client_closed(struct conn *conn)
@@ -228,9 +236,13 @@ void worker_free_request(struct request *request)
 		return;
 	request_reset(request);
 	request->stage = STAGE_FREE;
-	request->next = worker->unused;
-	worker->unused = request;
 	worker->open_cnt--;
+	if (request->native.is) {
+		natives_give(request);
+	} else {
+		request->next = worker->unused;
+		worker->unused = request;
+	}
 }
 
 static void on_timer(struct timer *timer)
@@ -270,6 +282,17 @@ static void turn_away(struct worker *worker, int fd)
 	close(fd);
 }
 
+/* A connection that says nothing gets a head's time, not a keep-alive's; in a drain as little as a packet may need that is on
+ * its way. */
+static void await_first(struct worker *worker, struct request *request)
+{
+	bool draining = atomic_load_explicit(&worker->draining, memory_order_relaxed);
+	unsigned ms = worker->config->timeouts.head_ms;
+
+	wheel_set(&worker->wheel, &request->timer,
+		  clock_coarse_ms() + (draining && ms > DRAIN_FIRST_MS ? DRAIN_FIRST_MS : ms));
+}
+
 static void accepted(void *ctx, int fd)
 {
 	struct worker *worker = ctx;
@@ -287,8 +310,8 @@ static void accepted(void *ctx, int fd)
 		  request->memory + HEAD_BYTES_MAX + REQUEST_BODY_BYTES + REQUEST_BODY_SLACK, REQUEST_OUT_BYTES);
 	request->source = source_of(fd);
 	request->stage = STAGE_HEAD;
-	/* A connection that says nothing gets a head's time, not a keep-alive's. */
-	wheel_set(&worker->wheel, &request->timer, clock_coarse_ms() + worker->config->timeouts.head_ms);
+	request->late = worker->drain_begun && !worker->deaf;
+	await_first(worker, request);
 	conn_start(&request->conn, fd);
 }
 
@@ -321,6 +344,11 @@ static void funded_arrived(struct mail *mail)
 	finish_mail(container_of(mail, struct request, funds.question.mail), gate_funded);
 }
 
+static void result_arrived(struct mail *mail)
+{
+	finish_mail(container_of(mail, struct request, reading.mail), gate_result_mailed);
+}
+
 static void take_mail(void *ctx)
 {
 	struct worker *worker = ctx;
@@ -342,10 +370,12 @@ void worker_wake(struct worker *worker)
 
 static void drain(struct worker *worker)
 {
-	bool cutting = atomic_load_explicit(&worker->cutting, memory_order_relaxed);
+	bool cutting = atomic_load_explicit(&worker->cutting, memory_order_relaxed), begins = !worker->drain_begun;
+	bool wanted = natives_drain(worker, cutting);
 
-	if (!worker->drain_begun) {
-		worker->drain_begun = true;
+	worker->drain_begun = true;
+	if (!wanted && !worker->deaf) {
+		worker->deaf = true;
 		ring_stop_accepting(worker->ring);
 	}
 	forward_close_idle(worker->forward);
@@ -353,10 +383,13 @@ static void drain(struct worker *worker)
 		struct request *request = &worker->requests[i];
 		bool idle = request->stage == STAGE_HEAD && request->began_ns == 0;
 		bool over = request->stage == STAGE_FREE || request->stage >= STAGE_CLOSING;
-		if (!over && (idle || cutting))
+		bool first = request->conn.sent_bytes == 0;
+		if (!over && ((idle && !first && !wanted) || cutting))
 			gate_client_gone(request);
+		else if (idle && begins)
+			await_first(worker, request);
 	}
-	if (worker->open_cnt == 0)
+	if (worker->open_cnt == 0 && !wanted && !ring_accepts(worker->ring))
 		ring_stop(worker->ring);
 }
 
@@ -365,10 +398,25 @@ static bool on_round(void *ctx)
 	struct worker *worker = ctx;
 
 	worker_verify_round(worker);
+	natives_tend(worker);
 	wheel_advance(&worker->wheel, clock_coarse_ms());
 	if (atomic_load_explicit(&worker->draining, memory_order_relaxed))
 		drain(worker);
 	return worker->verify_first != NULL;
+}
+
+void worker_init_request(struct worker *worker, struct request *request, uint8_t *memory)
+{
+	request_init(request, worker, memory);
+	request->timer.fire = on_timer;
+	request->durable.box = request->settled.box = request->ticket.box = &worker->mailbox;
+	request->durable.mail.arrived = durable_arrived;
+	request->settled.mail.arrived = settled_arrived;
+	request->ticket.mail.arrived = granted_arrived;
+	request->funds.question.box = &worker->mailbox;
+	request->funds.question.mail.arrived = funded_arrived;
+	request->reading.box = &worker->mailbox;
+	request->reading.mail.arrived = result_arrived;
 }
 
 static int map_slots(struct worker *worker)
@@ -383,14 +431,7 @@ static int map_slots(struct worker *worker)
 		return -ENOMEM;
 	for (size_t i = cnt; i-- > 0;) {
 		struct request *request = &worker->requests[i];
-		request_init(request, worker, worker->memory + i * REQUEST_SLOT_BYTES);
-		request->timer.fire = on_timer;
-		request->durable.box = request->settled.box = request->ticket.box = &worker->mailbox;
-		request->durable.mail.arrived = durable_arrived;
-		request->settled.mail.arrived = settled_arrived;
-		request->ticket.mail.arrived = granted_arrived;
-		request->funds.question.box = &worker->mailbox;
-		request->funds.question.mail.arrived = funded_arrived;
+		worker_init_request(worker, request, worker->memory + i * REQUEST_SLOT_BYTES);
 		request->next = worker->unused;
 		worker->unused = request;
 	}
@@ -417,6 +458,8 @@ static int start(struct worker *worker)
 		error = slab_init(&worker->slab, slab_buffer_cnt(config), slab_buffer_bytes(config));
 	if (error == 0)
 		error = ring_init(&worker->ring, &ring);
+	if (error == 0)
+		error = natives_init(worker);
 	if (error < 0)
 		return error;
 	struct forward_config forward = {.config = config,
@@ -435,6 +478,7 @@ static void end(struct worker *worker)
 {
 	if (worker->ring != NULL)
 		ring_fini(worker->ring);
+	natives_fini(worker);
 	forward_fini(worker->forward);
 	verify_fini(worker->verifier);
 	slab_fini(&worker->slab);
@@ -456,6 +500,7 @@ static void *run(void *ctx)
 	}
 	for (size_t i = 0; i < worker->config->listen_cnt; i++)
 		ring_accept(worker->ring, worker->listen_fds[i]);
+	natives_listen(worker);
 	atomic_store(&worker->state, WORKER_RUNNING);
 	ring_run(worker->ring);
 	end(worker);
@@ -463,12 +508,14 @@ static void *run(void *ctx)
 	return NULL;
 }
 
-int worker_start(struct worker *worker, struct shared *shared, unsigned idx, const int *listen_fds)
+int worker_start(struct worker *worker, struct shared *shared, unsigned idx, const int *listen_fds,
+		 const int *native_fds)
 {
 	worker->shared = shared;
 	worker->config = shared->config;
 	worker->idx = idx;
 	memcpy(worker->listen_fds, listen_fds, shared->config->listen_cnt * sizeof *listen_fds);
+	memcpy(worker->native_fds, native_fds, shared->config->native.listen_cnt * sizeof *native_fds);
 	worker->times = calloc(shared->config->route_cnt + 1, sizeof *worker->times);
 	if (worker->times == NULL)
 		return -ENOMEM;

@@ -4,6 +4,8 @@
 #include "answer.h"
 #include "base/probe.h"
 #include "gate.h"
+#include "gate_knock.h"
+#include "gate_native.h"
 #include "hash.h"
 #include "worker.h"
 
@@ -53,7 +55,7 @@ static enum reason verdict_of(const struct request *request, const struct verify
 void worker_verify_round(struct worker *worker)
 {
 	struct request *batch[VERIFY_BATCH_MAX];
-	struct verify_item items[VERIFY_BATCH_MAX];
+	struct verify_item items[VERIFY_BATCH_MAX + KNOCKS_MAX];
 	struct hash_job jobs[VERIFY_BATCH_MAX];
 	size_t cnt = 0;
 
@@ -68,17 +70,20 @@ void worker_verify_round(struct worker *worker)
 		items[cnt].method = request->payment.method;
 		batch[cnt++] = request;
 	}
-	if (cnt == 0)
+	size_t knock_cnt = gate_knock_items(worker, &items[cnt]);
+	if (cnt + knock_cnt == 0)
 		return;
 	hash_payments(jobs, cnt);
 	for (size_t i = 0; i < cnt; i++) {
 		batch[i]->digest = items[i].digest;
 		STEP_END(batch[i], HASH, hash);
 	}
-	verify_batch(worker->verifier, items, cnt);
+	verify_batch(worker->verifier, items, cnt + knock_cnt);
 	count_verified(worker);
+	gate_native_bind(batch, items, cnt);
 	for (size_t i = 0; i < cnt; i++) {
 		STEP_END(batch[i], VERIFY, verify);
 		gate_verified(batch[i], verdict_of(batch[i], &items[i]));
 	}
+	gate_knocks_verified(worker, &items[cnt]);
 }

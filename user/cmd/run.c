@@ -53,13 +53,20 @@ static int parse_arguments(int argc, char **argv, const char **path)
 
 /* --- the filter, when an interface is named --- */
 
+static size_t ports_of(uint16_t ports[LISTENS_MAX], const struct sockaddr_storage *listens, size_t cnt)
+{
+	for (size_t i = 0; i < cnt; i++) /* v4 and v6 keep the port in the same place */
+		ports[i] = ntohs(((const struct sockaddr_in *)&listens[i])->sin_port);
+	return cnt;
+}
+
 static int set_ports(struct filter *filter)
 {
-	uint16_t ports[LISTENS_MAX];
+	uint16_t tcp[LISTENS_MAX], udp[LISTENS_MAX];
+	size_t tcp_cnt = ports_of(tcp, config.listens, config.listen_cnt);
+	size_t udp_cnt = ports_of(udp, config.native.listens, config.native.listen_cnt);
 
-	for (size_t i = 0; i < config.listen_cnt; i++) /* v4 and v6 keep the port in the same place */
-		ports[i] = ntohs(((const struct sockaddr_in *)&config.listens[i])->sin_port);
-	return filter_set_ports(filter, ports, config.listen_cnt, NULL, 0);
+	return filter_set_ports(filter, tcp, tcp_cnt, udp, udp_cnt);
 }
 
 static int load_list(struct prefix_list *list, const char *path)
@@ -132,7 +139,7 @@ static int open_filter(struct filter **filter)
 
 /* The daemon's sign of life, and a look at the interface: a network card can go away and come back, with another program
  * on it, whose policy is then ours to set. */
-static void tend_filter(struct filter *filter)
+static void tend_filter(struct node *node, struct filter *filter)
 {
 	static bool policy_due;
 	bool was_lost = filter_state(filter).lost;
@@ -147,7 +154,7 @@ static void tend_filter(struct filter *filter)
 		log_info("event=filter_found interface=%s fresh=%s", config.interface, found == 1 ? "yes" : "no");
 	policy_due |= found == 1;
 	if (policy_due)
-		policy_due = set_policy(filter) != 0;
+		policy_due = set_policy(filter) != 0 || node_filter_found(node) != 0;
 	if (!policy_due)
 		filter_set_alive(filter, config.filter.fail_s);
 }
@@ -157,7 +164,7 @@ static void tend(struct node *node, struct filter *filter)
 {
 	static unsigned seconds;
 
-	tend_filter(filter);
+	tend_filter(node, filter);
 	if (++seconds % 60 == 0)
 		node_tend(node);
 }
