@@ -23,6 +23,7 @@ static const struct {
 	{"ledger", cmd_ledger, "ledger -c FILE|-d DIR [...]     claims on disk: list, export, sum up"},
 	{"explain", cmd_explain, "explain -c FILE HEADER|-        one payment header, every step's result"},
 	{"pay", cmd_pay, "pay --key FILE URL [--data ...] pay for one request and print the answer"},
+	{"knock", cmd_knock, "knock --key FILE NODE           open a node's ports to this address for a while"},
 };
 
 static int usage(FILE *out)

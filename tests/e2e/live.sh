@@ -104,3 +104,30 @@ ask() { # SOURCE PATH
 metric() { # NAME{LABELS}
 	node curl -s -m 2 http://127.0.0.1:9402/metrics | grep -v "^#" | grep -F "$1 " | sed 's/.* //'
 }
+
+# A connection from the client's network that stays, and asks for GET /v1/models whenever live_kept_asks is called, which gives the
+# status; nothing when no answer comes within five seconds.
+live_keep() {
+	mkfifo "$DIR/turns"
+	# shellcheck disable=SC2016 # for the inner shell
+	nsenter --net="/run/netns/$NAME-client" bash -c '
+		exec 3<>/dev/tcp/10.77.0.1/8402
+		while read -r _; do
+			printf "GET /v1/models HTTP/1.1\r\nHost: node\r\n\r\n" >&3
+			read -r -t 5 _ status _ <&3
+			echo "$status"
+			while read -r -t 5 line <&3 && [ "$line" != $'"'\\r'"' ]; do
+				case $line in Content-Length:*) bytes=${line#*: } ;; esac
+			done
+			read -r -N "${bytes%?}" -t 5 _ <&3
+		done' <"$DIR/turns" >"$DIR/kept" 2>&1 &
+	HELPERS+=($!)
+	exec 9>"$DIR/turns"
+}
+live_kept_asks() {
+	local before
+	before=$(wc -l <"$DIR/kept")
+	echo turn >&9
+	for _ in $(seq 60); do [ "$(wc -l <"$DIR/kept")" -gt "$before" ] && break; sleep 0.1; done
+	tail -n 1 "$DIR/kept"
+}

@@ -14,5 +14,6 @@ int cmd_status(int argc, char **argv);
 int cmd_overhead(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 int cmd_pay(int argc, char **argv);
+int cmd_knock(int argc, char **argv);
 
 #endif

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/base64.h"
@@ -19,13 +18,13 @@
 #include "base/log.h"
 #include "base/u256.h"
 #include "bind.h"
+#include "cmd/client.h"
 #include "cmd/cmd.h"
+#include "cmd/pay.h"
 #include "pay_client.h"
 #include "sign.h"
-#include "sys/fetch.h"
 
-enum { SERVED = 0, REFUSED = 1, USAGE = 2, NETWORK = 3 };
-enum { HEADERS_MAX = 32, KEPT_BYTES_MAX = 65536, BODY_BYTES_MAX = 64 << 20, CONNECT_MS = 10000, TOTAL_MS = 600000 };
+enum { BODY_BYTES_MAX = 64 << 20, WAIT_S = 8 };
 
 static const char usage_text[] =
 	"usage: tollbar pay --key FILE [OPTION ...] URL\n"
@@ -41,6 +40,13 @@ static const char usage_text[] =
 	"  --v1                 speak version 1: the challenge in the body, the payment in X-PAYMENT\n"
 	"  --bind               bind the payment to the body: whoever catches it can buy nothing else with it\n"
 	"\n"
+	"By UDP, where the node offers the route so; the payment is always bound:\n"
+	"  --udp                pays and asks in one datagram, and fetches the answer by HTTP\n"
+	"  --save-terms FILE    keeps what the node asks for, and where, which is asked of it first\n"
+	"  --terms FILE         asks for nothing, those are the terms; URL may then be HOST:PORT of UDP\n"
+	"  --tee                takes the answer of a trusted execution environment only\n"
+	"  --wait S             gives up S seconds later if nothing comes back (8)\n"
+	"\n"
 	"For testing a server:\n"
 	"  --valid-for S        the payment ends S seconds from now (default: all the time the offer gives)\n"
 	"  --bad-signature      spoils the signature\n"
@@ -52,17 +58,6 @@ static const char usage_text[] =
 static const char *const methods[] = {
 	[METHOD_EIP3009] = "eip3009", [METHOD_PERMIT2] = "permit2", [METHOD_UPTO] = "upto"};
 
-struct wishes {
-	const char *key_file, *header_file, *url;
-	char *body;			      /* ours */
-	const char *headers[HEADERS_MAX + 3]; /* ours: content type, payment, salt */
-	size_t header_cnt, body_bytes;
-	enum method method;
-	struct word max;
-	bool has_max, stream, v1, bind, bad_signature, dump;
-	uint64_t valid_for_s;
-};
-
 #define SALT_NAME "X-Tollbar-Salt: "
 
 /* Header lines that pay. */
@@ -71,17 +66,7 @@ struct lines {
 	char salt[sizeof SALT_NAME + HEX_BYTES(BIND_SALT_BYTES)]; /* "" unless bound */
 };
 
-/* What is kept of an answer: its body only when it is not what was asked for. */
-struct answer {
-	struct fetch_call call;					 /* its status */
-	char challenge[HEAD_BYTES_MAX], receipt[HEAD_BYTES_MAX]; /* base64; "" when absent */
-	char body[KEPT_BYTES_MAX + 1];
-	size_t body_bytes;
-};
-
-static int complain(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static int complain(int status, const char *format, ...)
+int pay_complain(int status, const char *format, ...)
 {
 	va_list list;
 
@@ -96,7 +81,7 @@ static int complain(int status, const char *format, ...)
 /* --- files --- */
 
 /* All of a file, zero-terminated; NULL when it cannot be read or is larger than bytes_max.  The caller frees it. */
-static char *read_file(int fd, size_t bytes_max, size_t *bytes)
+static char *read_all(int fd, size_t bytes_max, size_t *bytes)
 {
 	char *at = malloc(bytes_max + 1);
 	ssize_t got = 1;
@@ -114,165 +99,16 @@ static char *read_file(int fd, size_t bytes_max, size_t *bytes)
 	return at;
 }
 
-static char *read_path(const char *path, size_t bytes_max, size_t *bytes)
+char *pay_read_file(const char *path, size_t bytes_max, size_t *bytes)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	char *at = fd < 0 ? NULL : read_file(fd, bytes_max, bytes);
+	char *at = fd < 0 ? NULL : read_all(fd, bytes_max, bytes);
 
 	if (fd >= 0)
 		close(fd);
 	if (at == NULL)
-		complain(USAGE, "%s: %s", path, fd < 0 ? strerror(errno) : "cannot be read, or too large");
+		pay_complain(USAGE, "%s: %s", path, fd < 0 ? strerror(errno) : "cannot be read, or too large");
 	return at;
-}
-
-/* NULL after saying why. */
-static struct signer *read_key(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct signer *signer = NULL;
-	struct stat about;
-	uint8_t key[32], seed[32];
-	char text[80];
-	ssize_t bytes;
-
-	if (fd < 0 || fstat(fd, &about) != 0) {
-		complain(USAGE, "%s: %s", path, strerror(errno));
-	} else if (!S_ISREG(about.st_mode) || (about.st_mode & 077) != 0) {
-		complain(USAGE, "%s: others can read this key; chmod 600 it", path);
-	} else {
-		bytes = read(fd, text, sizeof(text));
-		while (bytes > 0 && (text[bytes - 1] == '\n' || text[bytes - 1] == '\r'))
-			bytes--;
-		if (bytes > 0 && hex_decode(key, sizeof(key), span_of(text, (size_t)bytes)) &&
-		    getrandom(seed, sizeof(seed), 0) == sizeof(seed))
-			signer = sign_init(key, seed);
-		if (signer == NULL)
-			complain(USAGE, "%s: not a private key (0x and 64 hexadecimal digits)", path);
-	}
-	explicit_bzero(text, sizeof(text));
-	explicit_bzero(key, sizeof(key));
-	if (fd >= 0)
-		close(fd);
-	return signer;
-}
-
-/* --- the exchange --- */
-
-static void keep(char *out, size_t out_bytes, struct span value)
-{
-	if (value.bytes < out_bytes) {
-		memcpy(out, value.at, value.bytes);
-		out[value.bytes] = 0;
-	}
-}
-
-static void on_header(void *context, struct span name, struct span value)
-{
-	struct answer *answer = context;
-
-	if (span_equal_nocase(name, SPAN("PAYMENT-REQUIRED")))
-		keep(answer->challenge, sizeof(answer->challenge), value);
-	else if (span_equal_nocase(name, SPAN("PAYMENT-RESPONSE")) ||
-		 span_equal_nocase(name, SPAN("X-PAYMENT-RESPONSE")))
-		keep(answer->receipt, sizeof(answer->receipt), value);
-}
-
-static bool on_body(void *context, struct span piece)
-{
-	struct answer *answer = context;
-	size_t room = KEPT_BYTES_MAX - answer->body_bytes;
-
-	if (answer->call.status >= 200 && answer->call.status < 300)
-		return fwrite(piece.at, 1, piece.bytes, stdout) == piece.bytes && fflush(stdout) == 0;
-	piece.bytes = piece.bytes < room ? piece.bytes : room;
-	memcpy(answer->body + answer->body_bytes, piece.at, piece.bytes);
-	answer->body_bytes += piece.bytes;
-	return true;
-}
-
-/* False after saying why: no answer, or not all of it. */
-static bool ask(const struct wishes *wishes, struct answer *answer)
-{
-	int error;
-
-	memset(answer, 0, sizeof(*answer));
-	answer->call = (struct fetch_call){
-		.url = wishes->url,
-		.headers = wishes->headers,
-		.header_cnt = wishes->header_cnt,
-		.body = span_of(wishes->body, wishes->body_bytes),
-		.connect_ms = CONNECT_MS,
-		.total_ms = TOTAL_MS,
-		.answer_bytes_max = SIZE_MAX, /* goes through, is not kept */
-		.on_header = on_header,
-		.on_body = on_body,
-		.ctx = answer,
-	};
-	error = fetch(&answer->call);
-	if (error == 0)
-		return true;
-	complain(NETWORK, "%s: %s%s", wishes->url, strerror(-error),
-		 answer->call.status != 0 ? ", in the middle of the answer" : "");
-	return false;
-}
-
-/* --- what the answers say --- */
-
-/* The reason word: "reason" of a challenge, or error.code of an OpenAI error; "" when there is none. */
-static void find_reason(char out[64], const struct answer *answer)
-{
-	struct json_value key, reason = {0}, code = {0};
-	struct span text;
-	uint8_t buffer[64];
-	struct json json;
-
-	out[0] = 0;
-	json_init(&json, span_of(answer->body, answer->body_bytes), JSON_DEPTH_MAX, JSON_ENTERED);
-	if (!json_enter(&json, JSON_OBJECT))
-		return;
-	while (json_next(&json, &key)) {
-		if (json_equals(&key, SPAN("reason"))) {
-			json_read(&json, &reason);
-		} else if (json_equals(&key, SPAN("error")) && json_enter(&json, JSON_OBJECT)) {
-			while (json_next(&json, &key))
-				if (json_equals(&key, SPAN("code")))
-					json_read(&json, &code);
-		}
-	}
-	if (json_end(&json) &&
-	    (json_text(&reason, &text, buffer, sizeof(buffer)) || json_text(&code, &text, buffer, sizeof(buffer))))
-		log_safe(out, 64, text);
-}
-
-static void print_receipt(const struct answer *answer)
-{
-	static uint8_t json[HEAD_BYTES_MAX];
-	ssize_t bytes = base64_decode(json, sizeof(json), span_str(answer->receipt));
-
-	if (answer->receipt[0] == 0)
-		return;
-	fputs("receipt ", stderr);
-	for (ssize_t i = 0; i < bytes; i++) /* a server's bytes: no control sequences for the terminal */
-		fputc(json[i] >= 0x20 && json[i] < 0x7f ? json[i] : '?', stderr);
-	fputs(bytes < 0 ? "not base64\n" : "\n", stderr);
-}
-
-static int conclude(const struct answer *answer)
-{
-	char reason[64];
-
-	if (isatty(STDOUT_FILENO))
-		puts(""); /* an answer need not end its line */
-	fprintf(stderr, "status %ld\n", answer->call.status);
-	print_receipt(answer);
-	if (answer->call.status >= 200 && answer->call.status < 300)
-		return SERVED;
-	find_reason(reason, answer);
-	if (reason[0] != 0)
-		fprintf(stderr, "reason %s\n", reason);
-	fwrite(answer->body, 1, answer->body_bytes, stdout);
-	return REFUSED;
 }
 
 static void print_offer(const struct pay_challenge *challenge, const struct pay_offer *offer)
@@ -286,11 +122,33 @@ static void print_offer(const struct pay_challenge *challenge, const struct pay_
 		challenge->version);
 }
 
+const struct pay_offer *pay_pick(const struct pay_challenge *challenge, const struct pay_wishes *wishes)
+{
+	bool too_dear;
+	const struct pay_offer *offer =
+		pay_choose(challenge, wishes->method, wishes->has_max ? &wishes->max : NULL, &too_dear);
+
+	if (offer != NULL)
+		print_offer(challenge, offer);
+	else
+		pay_complain(REFUSED,
+			     too_dear ? "every offer that fits costs more than --max-amount"
+				      : "none of the %zu offers is one we can pay",
+			     challenge->offer_cnt + challenge->unknown_cnt);
+	return offer;
+}
+
 /* --- paying --- */
 
+static bool ask(const struct pay_wishes *wishes, struct pay_answer *answer)
+{
+	return pay_ask(answer, wishes->url, wishes->headers, wishes->header_cnt,
+		       span_of(wishes->body, wishes->body_bytes));
+}
+
 /* False when the answer holds no challenge of the version we speak.  Spans point into `answer` or `json`. */
-static bool read_challenge(struct pay_challenge *challenge, const struct answer *answer, const struct wishes *wishes,
-			   uint8_t json[HEAD_BYTES_MAX])
+static bool read_challenge(struct pay_challenge *challenge, const struct pay_answer *answer,
+			   const struct pay_wishes *wishes, uint8_t json[HEAD_BYTES_MAX])
 {
 	if (answer->challenge[0] != 0 && !wishes->v1) {
 		ssize_t bytes = base64_decode(json, HEAD_BYTES_MAX, span_str(answer->challenge));
@@ -300,7 +158,7 @@ static bool read_challenge(struct pay_challenge *challenge, const struct answer 
 }
 
 /* A fresh nonce; with --bind one that commits to the body, and the line that proves it. */
-static bool make_nonce(struct word *nonce, struct lines *lines, const struct wishes *wishes)
+static bool make_nonce(struct word *nonce, struct lines *lines, const struct pay_wishes *wishes)
 {
 	char hex[HEX_BYTES(BIND_SALT_BYTES)];
 
@@ -315,7 +173,7 @@ static bool make_nonce(struct word *nonce, struct lines *lines, const struct wis
 	return true;
 }
 
-static bool sign_payment(struct payment *payment, struct lines *lines, const struct wishes *wishes,
+static bool sign_payment(struct payment *payment, struct lines *lines, const struct pay_wishes *wishes,
 			 const struct pay_offer *offer, const struct signer *signer)
 {
 	char hex[HEX_BYTES(20)];
@@ -335,28 +193,22 @@ static bool sign_payment(struct payment *payment, struct lines *lines, const str
 }
 
 /* The lines that pay for this challenge; SERVED, or an exit status after saying why not. */
-static int make_payment(struct lines *lines, const struct answer *answer, const struct wishes *wishes,
+static int make_payment(struct lines *lines, const struct pay_answer *answer, const struct pay_wishes *wishes,
 			const struct signer *signer)
 {
 	static struct pay_challenge challenge;
 	static uint8_t json[HEAD_BYTES_MAX];
 	static char header[PAY_HEADER_BYTES_MAX];
 	struct payment payment;
-	bool too_dear;
 
 	if (!read_challenge(&challenge, answer, wishes, json))
-		return complain(REFUSED, "402, but with no x402 challenge we understand");
-	const struct pay_offer *offer =
-		pay_choose(&challenge, wishes->method, wishes->has_max ? &wishes->max : NULL, &too_dear);
+		return pay_complain(REFUSED, "402, but with no x402 challenge we understand");
+	const struct pay_offer *offer = pay_pick(&challenge, wishes);
 	if (offer == NULL)
-		return complain(REFUSED,
-				too_dear ? "every offer that fits costs more than --max-amount"
-					 : "none of the %zu offers is one we can pay",
-				challenge.offer_cnt + challenge.unknown_cnt);
-	print_offer(&challenge, offer);
+		return REFUSED;
 	if (!sign_payment(&payment, lines, wishes, offer, signer) ||
 	    pay_write_header(header, &challenge, offer, &payment) == 0)
-		return complain(REFUSED, "no payment can be made for this offer");
+		return pay_complain(REFUSED, "no payment can be made for this offer");
 	snprintf(lines->payment, sizeof(lines->payment), "%s: %s", pay_header_name(challenge.version), header);
 	return SERVED;
 }
@@ -365,7 +217,7 @@ static int make_payment(struct lines *lines, const struct answer *answer, const 
 static int read_lines(struct lines *lines, const char *path)
 {
 	size_t bytes;
-	char *text = read_path(path, sizeof(*lines) - 1, &bytes);
+	char *text = pay_read_file(path, sizeof(*lines) - 1, &bytes);
 
 	if (text == NULL)
 		return USAGE;
@@ -385,10 +237,10 @@ static int print_lines(const struct lines *lines)
 	return SERVED;
 }
 
-static int pay(struct wishes *wishes, const struct signer *signer)
+static int pay(struct pay_wishes *wishes, const struct signer *signer)
 {
 	static struct lines lines;
-	static struct answer answer;
+	static struct pay_answer answer;
 	int status;
 
 	memset(&lines, 0, sizeof(lines));
@@ -398,7 +250,7 @@ static int pay(struct wishes *wishes, const struct signer *signer)
 		if (!ask(wishes, &answer))
 			return NETWORK;
 		if (answer.call.status != 402)
-			return conclude(&answer); /* free, or refused for another reason */
+			return pay_conclude(&answer); /* free, or refused for another reason */
 		status = make_payment(&lines, &answer, wishes, signer);
 	}
 	if (status != SERVED)
@@ -408,7 +260,7 @@ static int pay(struct wishes *wishes, const struct signer *signer)
 	wishes->headers[wishes->header_cnt++] = lines.payment;
 	if (lines.salt[0] != 0)
 		wishes->headers[wishes->header_cnt++] = lines.salt;
-	return ask(wishes, &answer) ? conclude(&answer) : NETWORK;
+	return ask(wishes, &answer) ? pay_conclude(&answer) : NETWORK;
 }
 
 /* --- the command line --- */
@@ -458,7 +310,7 @@ static bool read_seconds(uint64_t *out, const char *digits)
 }
 
 /* True when the value was good. */
-static bool set_option(struct wishes *wishes, int option, const char *value)
+static bool set_option(struct pay_wishes *wishes, int option, const char *value)
 {
 	switch (option) {
 	case 'k':
@@ -467,7 +319,7 @@ static bool set_option(struct wishes *wishes, int option, const char *value)
 	case 'd':
 		free(wishes->body);
 		wishes->body =
-			value[0] == '@' ? read_path(value + 1, BODY_BYTES_MAX, &wishes->body_bytes) : strdup(value);
+			value[0] == '@' ? pay_read_file(value + 1, BODY_BYTES_MAX, &wishes->body_bytes) : strdup(value);
 		if (value[0] != '@')
 			wishes->body_bytes = strlen(value);
 		return wishes->body != NULL;
@@ -495,28 +347,39 @@ static bool set_option(struct wishes *wishes, int option, const char *value)
 	case 'f':
 		wishes->header_file = value;
 		return true;
+	case 'u':
+		return wishes->udp = true;
+	case 't':
+		wishes->terms = value;
+		return true;
+	case 'S':
+		wishes->save_terms = value;
+		return true;
+	case 'T':
+		return wishes->tee = true;
+	case 'w':
+		return read_seconds(&wishes->wait_s, value);
 	default:
 		return false;
 	}
 }
 
+static bool fits_udp(const struct pay_wishes *wishes)
+{
+	return wishes->key_file != NULL && wishes->body != NULL && !wishes->v1 && !wishes->dump &&
+	       (wishes->terms == NULL || wishes->save_terms == NULL);
+}
+
 /* SERVED to go on, USAGE after saying what is wrong. */
-static int read_options(struct wishes *wishes, int argc, char **argv)
+static int read_options(struct pay_wishes *wishes, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"key", 1, 0, 'k'},
-		{"data", 1, 0, 'd'},
-		{"stream", 0, 0, 's'},
-		{"method", 1, 0, 'm'},
-		{"max-amount", 1, 0, 'x'},
-		{"header", 1, 0, 'H'},
-		{"v1", 0, 0, '1'},
-		{"valid-for", 1, 0, 'v'},
-		{"bad-signature", 0, 0, 'b'},
-		{"dump-header", 0, 0, 'p'},
-		{"header-file", 1, 0, 'f'},
-		{"bind", 0, 0, 'B'},
-		{0, 0, 0, 0},
+		{"key", 1, 0, 'k'},	    {"data", 1, 0, 'd'},	{"stream", 0, 0, 's'},
+		{"method", 1, 0, 'm'},	    {"max-amount", 1, 0, 'x'},	{"header", 1, 0, 'H'},
+		{"v1", 0, 0, '1'},	    {"valid-for", 1, 0, 'v'},	{"bad-signature", 0, 0, 'b'},
+		{"dump-header", 0, 0, 'p'}, {"header-file", 1, 0, 'f'}, {"bind", 0, 0, 'B'},
+		{"udp", 0, 0, 'u'},	    {"terms", 1, 0, 't'},	{"save-terms", 1, 0, 'S'},
+		{"tee", 0, 0, 'T'},	    {"wait", 1, 0, 'w'},	{0, 0, 0, 0},
 	};
 	int option, index = 0;
 
@@ -525,17 +388,22 @@ static int read_options(struct wishes *wishes, int argc, char **argv)
 		if (option == '?')
 			return USAGE; /* getopt has said why */
 		if (!set_option(wishes, option, optarg))
-			return complain(USAGE, "--%s: bad value", options[index].name);
+			return pay_complain(USAGE, "--%s: bad value", options[index].name);
 	}
 	if (optind != argc - 1 || (wishes->key_file == NULL) == (wishes->header_file == NULL)) {
 		fputs(usage_text, stderr);
 		return USAGE;
 	}
 	wishes->url = argv[optind];
+	if (wishes->udp ? !fits_udp(wishes) : wishes->terms != NULL || wishes->save_terms != NULL || wishes->tee)
+		return pay_complain(USAGE,
+				    wishes->udp ? "--udp needs --key and --data, and goes with no --v1, --header-file, "
+						  "--dump-header or both of --terms and --save-terms"
+						: "--terms, --save-terms and --tee go with --udp");
 	if (wishes->stream) {
 		char *body = wishes->body == NULL ? NULL : add_stream(wishes->body, &wishes->body_bytes);
 		if (body == NULL)
-			return complain(USAGE, "--stream needs --data with a JSON object");
+			return pay_complain(USAGE, "--stream needs --data with a JSON object");
 		free(wishes->body);
 		wishes->body = body;
 	}
@@ -546,7 +414,7 @@ static int read_options(struct wishes *wishes, int argc, char **argv)
 
 int cmd_pay(int argc, char **argv)
 {
-	struct wishes wishes = {0};
+	struct pay_wishes wishes = {.wait_s = WAIT_S};
 	struct signer *signer = NULL;
 	int status;
 
@@ -554,11 +422,12 @@ int cmd_pay(int argc, char **argv)
 		return fputs(usage_text, stdout) < 0 ? NETWORK : SERVED;
 	status = read_options(&wishes, argc, argv);
 	if (status == SERVED && wishes.key_file != NULL) {
-		signer = read_key(wishes.key_file);
-		status = signer == NULL ? USAGE : SERVED;
+		const char *why;
+		signer = client_key(&why, wishes.key_file);
+		status = signer != NULL ? SERVED : pay_complain(USAGE, "%s: %s", wishes.key_file, why);
 	}
 	if (status == SERVED)
-		status = pay(&wishes, signer);
+		status = wishes.udp ? pay_native(&wishes, signer) : pay(&wishes, signer);
 	sign_fini(signer);
 	free(wishes.body);
 	return status;
