@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Every figure of the project, one "name value" a line, and all of them in build/bench.json.
 #
-#   scripts/bench.sh [GROUP...]      groups: steps ec funds xdp ledger proxy sse paid paid-npm paid-nginx flood; default all
+#   scripts/bench.sh [GROUP...]      groups: steps ec funds results xdp ledger proxy sse paid paid-npm paid-nginx native flood; default all
 #
 # Each ratio is the median of per-round ratios measured in one run, the sides taking turns, over the same upstream.  Where
 # CPU time is compared (proxy, sse) the proxy is on cpu 0, and the load and the upstream share cpu 1, if there are two.
@@ -331,6 +331,8 @@ group_paid-npm() {
 
 # shellcheck source=scripts/bench-flood.sh disable=SC1091
 . scripts/bench-flood.sh
+# shellcheck source=scripts/bench-native.sh disable=SC1091
+. scripts/bench-native.sh
 
 # CPU of a paid request, verified, claimed durably and forwarded, over a request nginx forwards as it comes: 64 connections,
 # one payer, known after the warm-up, the same upstream and body, and nginx's request padded to the payment's size.  Of
@@ -409,13 +411,14 @@ group_steps() { "${on_proxy[@]}" build/tests/bench/bench_steps | tee -a "$lines"
 # 77: this machine cannot.
 group_ec() { "${on_proxy[@]}" build/tests/bench/bench_ec | tee -a "$lines" || ((PIPESTATUS[0] == 77)); }
 group_funds() { "${on_proxy[@]}" build/tests/bench/bench_funds | tee -a "$lines"; }
+group_results() { "${on_proxy[@]}" build/tests/bench/bench_results | tee -a "$lines"; }
 group_xdp() {
 	"${on_proxy[@]}" build/tests/bench/bench_xdp | tee -a "$lines"
 	"${on_proxy[@]}" build/tests/bench/bench_xdp_native | tee -a "$lines"
 }
 
 groups=("$@")
-((${#groups[@]})) || groups=(steps ec funds xdp ledger proxy sse paid paid-npm paid-nginx flood)
+((${#groups[@]})) || groups=(steps ec funds results xdp ledger proxy sse paid paid-npm paid-nginx native flood)
 for group in "${groups[@]}"; do
 	declare -F "group_$group" >/dev/null || give_up "no group '$group'"
 	"group_$group"
