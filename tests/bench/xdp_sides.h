@@ -85,7 +85,7 @@ static void gate_open(struct gate *gate, uint32_t payers)
 	if (err != 0)
 		give_up("build/gate.bpf.o", err);
 	gate->fd = bpf_program__fd(bpf_object__find_program_by_name(object, TOLLBAR_PROGRAM));
-	err = filter_open_program(&gate->filter, gate->fd);
+	err = filter_open_program(&gate->filter, "", gate->fd);
 	if (err != 0)
 		give_up("gate", err);
 }

@@ -59,7 +59,7 @@ static inline void gate_load(void)
 	err = bpf_obj_get_info_by_fd(gate_fd, &info, &info_bytes);
 	verified_insns = info.verified_insns;
 	if (err == 0)
-		err = filter_open_program(&filter, gate_fd);
+		err = filter_open_program(&filter, "", gate_fd);
 	if (err == -EPERM)
 		unavailable = "no CAP_SYS_ADMIN to find maps by id";
 	else if (err != 0) {

@@ -81,7 +81,7 @@ static void rival_init(struct rival *rival, unsigned r)
 {
 	struct prefix *prefixes = malloc(RIVAL_PREFIXES * sizeof *prefixes);
 
-	CHECK_NEED(prefixes != NULL && filter_open_program(&rival->filter, gate_fd) == 0);
+	CHECK_NEED(prefixes != NULL && filter_open_program(&rival->filter, "", gate_fd) == 0);
 	for (unsigned i = 0; i < RIVAL_PREFIXES; i++)
 		prefixes[i] = (struct prefix){rival_address(r, i), 128};
 	rival->allow = (struct prefix_list){prefixes, RIVAL_PREFIXES};

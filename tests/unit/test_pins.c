@@ -60,4 +60,48 @@ TEST(the_lock)
 	close(ready[1]);
 }
 
+static int mode_of(const char *path)
+{
+	struct stat found;
+
+	return stat(path, &found) == 0 ? (int)(found.st_mode & 07777) : -1;
+}
+
+/* Files stand for pins: that a BPF file system takes the same is tests/e2e/unprivileged.sh. */
+TEST(sharing)
+{
+	static const char *const names[] = {"policy", "gate"}, *const missing[] = {"policy", "not-there"};
+	char folder[PIN_BYTES_MAX], path[PIN_BYTES_MAX];
+	static const char *const all[] = {"policy", "gate", "link"};
+
+	if (!own_folder())
+		CHECK_SKIP("no mount namespace of its own");
+	CHECK_EQ(pins_share("tb0", names, 2, 1), -ENOENT);
+	pin_path(folder, "tb0", "");
+	CHECK_NEED(mkdir(PINS_TOP, 0700) == 0 && mkdir(folder, 0700) == 0);
+	for (size_t i = 0; i < 3; i++) {
+		pin_path(path, "tb0", all[i]);
+		int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+		CHECK_NEED(fd >= 0);
+		close(fd);
+	}
+	CHECK_EQ(pins_share("tb0", missing, 2, 1), -ENOENT);
+	CHECK_EQ(mode_of(folder), 0700); /* half of it is nothing */
+	CHECK_EQ(pins_share("tb0", names, 2, 1), 0);
+	CHECK_EQ(mode_of(PINS_TOP), 0711);
+	CHECK_EQ(mode_of(folder), 0750);
+	for (size_t i = 0; i < 3; i++) {
+		struct stat found;
+		pin_path(path, "tb0", all[i]);
+		CHECK(stat(path, &found) == 0 && found.st_gid == (i < 2 ? 1 : 0));
+		CHECK_EQ(mode_of(path), i < 2 ? 0660 : 0600);
+	}
+	pins_remove("tb0");
+	CHECK_EQ(mode_of(folder), -1);
+	CHECK_EQ(mode_of(PINS_TOP), 0711); /* mounted elsewhere, perhaps */
+	CHECK_EQ(chmod(PINS_TOP, 0700), 0);
+	pins_remove("tb0");
+	CHECK_EQ(mode_of(PINS_TOP), -1);
+}
+
 CHECK_MAIN

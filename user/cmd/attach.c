@@ -2,17 +2,23 @@
 /* tollbar attach, tollbar detach: the kernel program on an interface, and its policy without a daemon. */
 #include <errno.h>
 #include <getopt.h>
+#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cmd/cmd.h"
+#include "cmd/policy.h"
 #include "config.h"
 #include "lists.h"
+#include "payers.h"
 #include "sys/filter.h"
 #include "sys/hook.h"
 
 #define PORTS_MAX 64
+#define PAYERS_ROOM (TOLLBAR_PAYERS_LINES - TOLLBAR_PAYERS_LINES_OF(0)) /* of a filter that was told nothing */
+
+static struct config config; /* of --config; large */
 
 static const char attach_usage[] =
 	"usage: tollbar attach IFACE [--mode open|allow] [--observe] [--tcp PORT]... [--udp PORT]...\n"
@@ -20,6 +26,7 @@ static const char attach_usage[] =
 	"                            [--packets N[:BURST]] [--connections N[:BURST]]\n"
 	"                            [--syn-cookies off|on|auto[:N]]\n"
 	"                            [--next PATH|none] [--replace] [--generic]\n"
+	"                            [--config FILE] [--group GROUP] [--payers N]\n"
 	"\n"
 	"Puts the filter on IFACE; where it is already, only the settings given change, without attaching again.\n"
 	"  --mode open     every source may reach the service ports, except denied and penalised ones\n"
@@ -36,12 +43,20 @@ static const char attach_usage[] =
 	"  --fail closed   shut the service ports whenever no daemon is alive; open: the policy works on\n"
 	"  --next PATH     what passes goes on to the XDP program pinned there; none: to nobody\n"
 	"  --replace       exchange another XDP program for this one; tollbar detach brings it back\n"
-	"  --generic       do not try native mode\n";
+	"  --generic       do not try native mode\n"
+	"  --config FILE   all that a daemon with this configuration would set; the other settings come after\n"
+	"  --payers N      room for so many payers in the kernel's list (16320; --config: twice its list's); 64 bytes "
+	"each;\n"
+	"                  kept for as long as the filter is on IFACE\n"
+	"  --group GROUP   its members may use the filter, too: a daemon of theirs needs no root, but loads no lists\n";
 
 struct request {
 	const char *iface, *allow_path, *deny_path;
 	struct hook_attach how;
 	const char *next; /* NULL: as it was */
+	const char *config_path;
+	bool set_group;
+	gid_t group;
 	bool set_mode, observe, set_checksum, checksum, set_fail, fail_closed;
 	enum filter_mode mode;
 	uint16_t tcp[PORTS_MAX], udp[PORTS_MAX];
@@ -143,6 +158,31 @@ static bool syn_cookies_set(struct request *request, const char *text)
 	return false;
 }
 
+static bool group_set(struct request *request, const char *name)
+{
+	const struct group *group = getgrnam(name);
+
+	if (group == NULL) {
+		fprintf(stderr, "tollbar attach: no group \"%s\"\n", name);
+		return false;
+	}
+	request->set_group = true;
+	request->group = group->gr_gid;
+	return true;
+}
+
+static bool payers_set(struct request *request, const char *text)
+{
+	char *end = NULL;
+	unsigned long cnt = *text >= '0' && *text <= '9' ? strtoul(text, &end, 10) : 0;
+
+	request->how.payers = (uint32_t)cnt;
+	if (end != NULL && *end == 0 && cnt > 0 && cnt <= HOOK_PAYERS_MAX)
+		return true;
+	fprintf(stderr, "tollbar attach: --payers is a number up to %u, not \"%s\"\n", HOOK_PAYERS_MAX, text);
+	return false;
+}
+
 static bool option_take(struct request *request, int option)
 {
 	static const char *const no_yes[] = {"no", "yes"}, *const fails[] = {"open", "closed"};
@@ -156,6 +196,13 @@ static bool option_take(struct request *request, int option)
 	case 'n':
 		request->next = optarg;
 		return true;
+	case 'F':
+		request->config_path = optarg;
+		return true;
+	case 'G':
+		return group_set(request, optarg);
+	case 'P':
+		return payers_set(request, optarg);
 	case 'm':
 		return mode_set(request, optarg);
 	case 'o':
@@ -188,21 +235,15 @@ static bool option_take(struct request *request, int option)
 static bool request_parse(struct request *request, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"mode", required_argument, NULL, 'm'},
-		{"observe", no_argument, NULL, 'o'},
-		{"tcp", required_argument, NULL, 't'},
-		{"udp", required_argument, NULL, 'u'},
-		{"allow", required_argument, NULL, 'a'},
-		{"deny", required_argument, NULL, 'd'},
-		{"checksum", required_argument, NULL, 'c'},
-		{"fail", required_argument, NULL, 'f'},
-		{"packets", required_argument, NULL, 'p'},
-		{"connections", required_argument, NULL, 'C'},
-		{"syn-cookies", required_argument, NULL, 's'},
-		{"next", required_argument, NULL, 'n'},
-		{"replace", no_argument, NULL, 'r'},
-		{"generic", no_argument, NULL, 'g'},
-		{NULL, 0, NULL, 0},
+		{"mode", required_argument, NULL, 'm'},	       {"observe", no_argument, NULL, 'o'},
+		{"tcp", required_argument, NULL, 't'},	       {"udp", required_argument, NULL, 'u'},
+		{"allow", required_argument, NULL, 'a'},       {"deny", required_argument, NULL, 'd'},
+		{"checksum", required_argument, NULL, 'c'},    {"fail", required_argument, NULL, 'f'},
+		{"packets", required_argument, NULL, 'p'},     {"connections", required_argument, NULL, 'C'},
+		{"syn-cookies", required_argument, NULL, 's'}, {"next", required_argument, NULL, 'n'},
+		{"replace", no_argument, NULL, 'r'},	       {"generic", no_argument, NULL, 'g'},
+		{"config", required_argument, NULL, 'F'},      {"group", required_argument, NULL, 'G'},
+		{"payers", required_argument, NULL, 'P'},      {NULL, 0, NULL, 0},
 	};
 	int option;
 
@@ -251,6 +292,46 @@ static int policy_apply(struct filter *filter, const struct request *request, co
 	return err;
 }
 
+static bool config_read(const struct request *request)
+{
+	const char *path = request->config_path;
+	int mistakes = path == NULL ? 0 : config_load(&config, path, stderr);
+
+	if (mistakes < 0)
+		fprintf(stderr, "tollbar attach: %s: %s\n", path, strerror(-mistakes));
+	if (mistakes != 0)
+		return false;
+	if (config.interface[0] == 0 || strcmp(config.interface, request->iface) == 0)
+		return true;
+	fprintf(stderr, "tollbar attach: %s is for the filter on %s\n", path, config.interface);
+	return false;
+}
+
+/* With --config, room for the payers there are, and as many again. */
+static void payers_room(struct request *request)
+{
+	struct payers *payers = payers_init(1);
+	struct address *admitted = NULL;
+	int cnt = 0;
+
+	if (request->how.payers == 0 && config.payers_file[0] != 0 && payers != NULL &&
+	    payers_load(payers, config.payers_file, stderr) == 0)
+		cnt = payers_admitted(payers, &admitted);
+	if (cnt > 0 && 2u * (uint32_t)cnt > PAYERS_ROOM)
+		request->how.payers = 2u * (uint32_t)cnt < HOOK_PAYERS_MAX ? 2u * (uint32_t)cnt : HOOK_PAYERS_MAX;
+	free(admitted);
+	payers_fini(payers);
+}
+
+static int room_check(const struct filter *filter, const struct request *request)
+{
+	if (filter_native_room(filter) >= request->how.payers)
+		return 0;
+	fprintf(stderr, "tollbar attach: the filter on %s has room for %zu payers; detach it to give it more\n",
+		request->iface, filter_native_room(filter));
+	return -EBUSY;
+}
+
 static int attach_run(const struct request *request, const struct prefix_list *allow, const struct prefix_list *deny)
 {
 	struct filter *filter = NULL;
@@ -259,7 +340,13 @@ static int attach_run(const struct request *request, const struct prefix_list *a
 	if (err == 0)
 		err = filter_open(&filter, request->iface);
 	if (err == 0)
+		err = room_check(filter, request);
+	if (err == 0 && request->config_path != NULL)
+		err = policy_set(filter, &config, false);
+	if (err == 0)
 		err = policy_apply(filter, request, allow, deny);
+	if (err == 0 && request->set_group)
+		err = filter_share(filter, request->iface, request->group);
 	filter_close(filter);
 	if (err != 0)
 		fprintf(stderr, "tollbar attach: %s: %s\n", request->iface, strerror(-err));
@@ -274,7 +361,10 @@ int cmd_attach(int argc, char **argv)
 	if ((argc == 2 && argv[1][0] == '-') || !request_parse(&request, argc, argv))
 		return usage(attach_usage, argc, argv);
 	bool allow_good = list_load(&allow, request.allow_path), deny_good = list_load(&deny, request.deny_path);
-	int status = allow_good && deny_good ? attach_run(&request, &allow, &deny) : 1;
+	bool config_good = config_read(&request);
+	if (config_good && request.config_path != NULL)
+		payers_room(&request);
+	int status = config_good && allow_good && deny_good ? attach_run(&request, &allow, &deny) : 1;
 	lists_fini(&allow);
 	lists_fini(&deny);
 	return status;

@@ -16,7 +16,7 @@ static const char *advice(int err)
 	case -EPROTO:
 		return "the filter there is of another tollbar version; detach it and attach this one's";
 	case -EPERM:
-		return "not permitted; finding the filter takes root";
+		return "not permitted; finding the filter takes root, or the group of tollbar attach --group";
 	case -ENODEV:
 		return "no such interface";
 	default:

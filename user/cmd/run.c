@@ -15,8 +15,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "cmd/cmd.h"
+#include "cmd/policy.h"
 #include "config.h"
-#include "lists.h"
 #include "node.h"
 #include "sys/filter.h"
 
@@ -53,71 +53,6 @@ static int parse_arguments(int argc, char **argv, const char **path)
 
 /* --- the filter, when an interface is named --- */
 
-static size_t ports_of(uint16_t ports[LISTENS_MAX], const struct sockaddr_storage *listens, size_t cnt)
-{
-	for (size_t i = 0; i < cnt; i++) /* v4 and v6 keep the port in the same place */
-		ports[i] = ntohs(((const struct sockaddr_in *)&listens[i])->sin_port);
-	return cnt;
-}
-
-static int set_ports(struct filter *filter)
-{
-	uint16_t tcp[LISTENS_MAX], udp[LISTENS_MAX];
-	size_t tcp_cnt = ports_of(tcp, config.listens, config.listen_cnt);
-	size_t udp_cnt = ports_of(udp, config.native.listens, config.native.listen_cnt);
-
-	return filter_set_ports(filter, tcp, tcp_cnt, udp, udp_cnt);
-}
-
-static int load_list(struct prefix_list *list, const char *path)
-{
-	int mistakes = path[0] != 0 ? lists_load(list, path, stderr) : 0;
-
-	if (mistakes < 0)
-		log_error("event=list file=%s error=\"%s\"", path, strerror(-mistakes));
-	else if (mistakes > 0)
-		log_error("event=list file=%s mistakes=%d", path, mistakes);
-	return mistakes == 0 ? 0 : -EINVAL;
-}
-
-/* Many clients stand behind a proxy, and a limit by source would take them for one.  On the allowlist it is exempt; in
- * allow mode it is there already, or nobody behind it gets in. */
-static int exempt_proxies(struct prefix_list *allow)
-{
-	int error = 0;
-
-	for (size_t i = 0; error == 0 && !config.filter.allow_mode && i < config.trusted_proxy_cnt; i++)
-		error = lists_add(allow, &config.trusted_proxies[i]);
-	return error;
-}
-
-/* Lists before limits and mode, these before ports: no packet is judged by half a policy. */
-static int set_policy(struct filter *filter)
-{
-	struct prefix_list allow = {0}, deny = {0};
-	int error = load_list(&allow, config.filter.allow_file);
-
-	if (error == 0)
-		error = exempt_proxies(&allow);
-	if (error == 0)
-		error = load_list(&deny, config.filter.deny_file);
-	if (error == 0)
-		error = filter_load_lists(filter, &allow, &deny);
-	if (error == 0)
-		error = filter_set_limits(filter, &config.filter.limits);
-	if (error == 0) {
-		filter_set_alive(filter, config.filter.fail_s);
-		filter_set_fail(filter, config.filter.fail_closed);
-		filter_set_checksum(filter, config.filter.checksum);
-		filter_set_syn_cookies(filter, config.filter.syn_cookies, config.filter.syn_cookies_per_s);
-		filter_set_mode(filter, config.filter.allow_mode ? FILTER_ALLOW : FILTER_OPEN, config.filter.observe);
-		error = set_ports(filter);
-	}
-	lists_fini(&allow);
-	lists_fini(&deny);
-	return error;
-}
-
 static int open_filter(struct filter **filter)
 {
 	if (config.interface[0] == 0)
@@ -131,7 +66,7 @@ static int open_filter(struct filter **filter)
 	if (filter_state(*filter).generic)
 		log_warn("event=filter_open interface=%s mode=generic note=\"much slower than native\"",
 			 config.interface);
-	error = set_policy(*filter);
+	error = policy_set(*filter, &config, true);
 	if (error < 0)
 		log_error("event=filter_policy interface=%s error=%d", config.interface, -error);
 	return error;
@@ -141,7 +76,7 @@ static int open_filter(struct filter **filter)
  * on it, whose policy is then ours to set. */
 static void tend_filter(struct node *node, struct filter *filter)
 {
-	static bool policy_due;
+	static bool policy_due, was_unseen;
 	bool was_lost = filter_state(filter).lost;
 	int found = filter_refind(filter, config.interface);
 
@@ -150,11 +85,17 @@ static void tend_filter(struct node *node, struct filter *filter)
 			 "help=\"tollbar attach %s\"",
 			 config.interface, found == -ENODEV ? "no such interface" : "no filter there",
 			 config.interface);
+	if (found == -EPERM && !was_unseen)
+		log_warn("event=filter_unseen interface=%s note=\"another program came or went there; nothing is "
+			 "changed\" "
+			 "help=\"tollbar attach %s --group\"",
+			 config.interface, config.interface);
+	was_unseen = found == -EPERM;
 	if (found == 1 || (was_lost && found == 0))
 		log_info("event=filter_found interface=%s fresh=%s", config.interface, found == 1 ? "yes" : "no");
 	policy_due |= found == 1;
 	if (policy_due)
-		policy_due = set_policy(filter) != 0 || node_filter_found(node) != 0;
+		policy_due = policy_set(filter, &config, true) != 0 || node_filter_found(node) != 0;
 	if (!policy_due)
 		filter_set_alive(filter, config.filter.fail_s);
 }

@@ -22,7 +22,7 @@ static const char usage_text[] =
 	"  -c FILE     take the address from the daemon's configuration\n"
 	"  --json      print the daemon's own JSON\n"
 	"  --watch     look again and again: in place on a terminal, else one table after the other\n"
-	"  -i IFACE    watch the filter on IFACE alone: works without a daemon, and takes root\n"
+	"  -i IFACE    watch the filter on IFACE alone: works without a daemon, as root or in its group\n"
 	"  --interval SECONDS, --count N  between looks (default 1); how many tables (default: until Ctrl-C)\n\n"
 	"Exit status: 0, 1 the daemon or the filter cannot be reached, 2 usage or configuration.\n";
 

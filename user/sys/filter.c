@@ -26,64 +26,104 @@
 	((TOLLBAR_GENERATIONS * sizeof(struct tollbar_lists_top) + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES)
 
 static const struct {
-	const char *name;
+	const char *name, *pin; /* in the BPF file system no name has a dot */
 	uint32_t type, key_bytes, value_bytes;
 } map_table[MAP_CNT] = {
-	[MAP_ABI] = {TOLLBAR_MAP_ABI, BPF_MAP_TYPE_ARRAY, 4, 4},
-	[MAP_POLICY] = {TOLLBAR_MAP_POLICY, BPF_MAP_TYPE_ARRAY, 4, sizeof(struct tollbar_policy)},
-	[MAP_COUNTERS] = {TOLLBAR_MAP_COUNTERS, BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct tollbar_counters)},
-	[MAP_STANDING] = {TOLLBAR_MAP_STANDING, BPF_MAP_TYPE_HASH, sizeof(struct tollbar_address),
+	[MAP_ABI] = {TOLLBAR_MAP_ABI, "abi", BPF_MAP_TYPE_ARRAY, 4, 4},
+	[MAP_POLICY] = {TOLLBAR_MAP_POLICY, "policy", BPF_MAP_TYPE_ARRAY, 4, sizeof(struct tollbar_policy)},
+	[MAP_COUNTERS] = {TOLLBAR_MAP_COUNTERS, "counters", BPF_MAP_TYPE_PERCPU_ARRAY, 4,
+			  sizeof(struct tollbar_counters)},
+	[MAP_STANDING] = {TOLLBAR_MAP_STANDING, "standing", BPF_MAP_TYPE_HASH, sizeof(struct tollbar_address),
 			  sizeof(struct tollbar_standing)},
-	[MAP_TOPS] = {TOLLBAR_MAP_TOPS, BPF_MAP_TYPE_ARRAY, 4, TOLLBAR_GENERATIONS * sizeof(struct tollbar_lists_top)},
-	[MAP_LISTS] = {TOLLBAR_MAP_LISTS, BPF_MAP_TYPE_ARRAY_OF_MAPS, 4, 4},
-	[MAP_REPLAYS] = {TOLLBAR_MAP_REPLAYS, BPF_MAP_TYPE_ARRAY, 4, sizeof(struct tollbar_replays)},
-	[MAP_PAYERS] = {TOLLBAR_MAP_PAYERS, BPF_MAP_TYPE_ARRAY, 4, sizeof(struct tollbar_payers)},
-	[MAP_OPENED] = {TOLLBAR_MAP_OPENED, BPF_MAP_TYPE_HASH, sizeof(struct tollbar_address),
+	[MAP_TOPS] = {TOLLBAR_MAP_TOPS, "tops", BPF_MAP_TYPE_ARRAY, 4,
+		      TOLLBAR_GENERATIONS * sizeof(struct tollbar_lists_top)},
+	[MAP_LISTS] = {TOLLBAR_MAP_LISTS, "lists", BPF_MAP_TYPE_ARRAY_OF_MAPS, 4, 4},
+	[MAP_REPLAYS] = {TOLLBAR_MAP_REPLAYS, "replays", BPF_MAP_TYPE_ARRAY, 4, sizeof(struct tollbar_replays)},
+	[MAP_PAYERS] = {TOLLBAR_MAP_PAYERS, "payers", BPF_MAP_TYPE_ARRAY, 4, sizeof(struct tollbar_payers)},
+	[MAP_OPENED] = {TOLLBAR_MAP_OPENED, "opened", BPF_MAP_TYPE_HASH, sizeof(struct tollbar_address),
 			sizeof(struct tollbar_opened)},
-	[MAP_NEXT] = {TOLLBAR_MAP_NEXT, BPF_MAP_TYPE_PROG_ARRAY, 4, 4}, /* not in the program for `ip link` */
-	[MAP_TRACE] = {TOLLBAR_MAP_TRACE, BPF_MAP_TYPE_RINGBUF, 0, 0},
-	[MAP_TRACING] = {TOLLBAR_MAP_TRACING, BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct tollbar_tracing)},
+	[MAP_NEXT] = {TOLLBAR_MAP_NEXT, NULL, BPF_MAP_TYPE_PROG_ARRAY, 4, 4}, /* not in the program for `ip link` */
+	[MAP_TRACE] = {TOLLBAR_MAP_TRACE, "trace", BPF_MAP_TYPE_RINGBUF, 0, 0},
+	[MAP_TRACING] = {TOLLBAR_MAP_TRACING, "tracing", BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct tollbar_tracing)},
 };
 
 /* --- open filter ------------------------------------------------------------------------------------------------ */
 
-/* Keeps map id's descriptor when it is one of ours. */
-static int map_keep(struct filter *filter, uint32_t id)
+/* What the kernel says of a map fits what we mean by its name: which one it is; MAP_CNT: none of ours; -EPROTO. */
+static int map_known(int fd, uint32_t *id)
 {
 	struct bpf_map_info info = {0};
 	uint32_t info_bytes = sizeof info;
+	int err = bpf_obj_get_info_by_fd(fd, &info, &info_bytes);
+
+	*id = info.id;
+	for (int i = 0; err == 0 && i < MAP_CNT; i++) {
+		if (strcmp(info.name, map_table[i].name) != 0)
+			continue;
+		bool fits = info.type == map_table[i].type && info.key_size == map_table[i].key_bytes &&
+			    info.value_size == map_table[i].value_bytes;
+		return fits ? i : -EPROTO;
+	}
+	return err != 0 ? err : MAP_CNT;
+}
+
+/* Keeps map id's descriptor when it is one of ours. */
+static int map_keep(struct filter *filter, uint32_t id)
+{
 	int fd = bpf_map_get_fd_by_id(id);
 
 	if (fd < 0)
 		return fd;
-	int err = bpf_obj_get_info_by_fd(fd, &info, &info_bytes);
-	for (size_t i = 0; err == 0 && i < MAP_CNT; i++) {
-		if (strcmp(info.name, map_table[i].name) != 0)
-			continue;
-		if (info.type != map_table[i].type || info.key_size != map_table[i].key_bytes ||
-		    info.value_size != map_table[i].value_bytes)
-			err = -EPROTO;
-		else
-			filter->map_fds[i] = fd;
-		break;
-	}
-	for (size_t i = 0; i < MAP_CNT; i++)
-		if (filter->map_fds[i] == fd)
+	int known = map_known(fd, &id);
+	if (known >= 0 && known < MAP_CNT)
+		filter->map_fds[known] = fd;
+	else
+		close(fd);
+	return known < 0 ? known : 0;
+}
+
+/* One map that filter_share pinned, if it is the program's.  -EPERM: there is none, or another program's, from before. */
+static int map_keep_pinned(struct filter *filter, int map, const char *iface, const uint32_t *map_ids, uint32_t id_cnt)
+{
+	int fd = pins_get(iface, map_table[map].pin);
+	uint32_t id;
+
+	if (fd < 0)
+		return -EPERM;
+	filter->map_fds[map] = fd;
+	if (map_known(fd, &id) != map)
+		return -EPROTO;
+	for (uint32_t i = 0; i < id_cnt; i++)
+		if (map_ids[i] == id)
 			return 0;
-	close(fd);
+	return -EPERM;
+}
+
+/* Without privilege. */
+static int maps_find_pinned(struct filter *filter, const char *iface, const uint32_t *map_ids, uint32_t id_cnt)
+{
+	int err = 0;
+
+	filter->pinned = true;
+	for (int i = 0; err == 0 && i < MAP_CNT; i++)
+		if (map_table[i].pin != NULL)
+			err = map_keep_pinned(filter, i, iface, map_ids, id_cnt);
 	return err;
 }
 
-static int maps_find(struct filter *filter, int program_fd)
+static int maps_find(struct filter *filter, const char *iface, int program_fd)
 {
 	uint32_t map_ids[64], key = 0, abi = 0;
 	struct bpf_prog_info info = {.nr_map_ids = 64, .map_ids = (uintptr_t)map_ids};
 	uint32_t info_bytes = sizeof info;
 	int err = bpf_obj_get_info_by_fd(program_fd, &info, &info_bytes);
+	uint32_t id_cnt = info.nr_map_ids < 64 ? info.nr_map_ids : 64;
 
 	filter->program_id = info.id;
-	for (uint32_t i = 0; err == 0 && i < info.nr_map_ids && i < 64; i++)
+	for (uint32_t i = 0; err == 0 && i < id_cnt; i++)
 		err = map_keep(filter, map_ids[i]);
+	if (err == -EPERM)
+		err = maps_find_pinned(filter, iface, map_ids, id_cnt);
 	for (size_t i = 0; err == 0 && i < MAP_CNT; i++)
 		if (filter->map_fds[i] < 0 && i != MAP_NEXT)
 			err = -EPROTO;
@@ -106,7 +146,7 @@ static int pages_map(struct filter *filter)
 }
 
 /* Opens the filter of a loaded program, attached or not. */
-static int filter_open_program(struct filter **opened, int program_fd)
+static int filter_open_program(struct filter **opened, const char *iface, int program_fd)
 {
 	struct filter *filter = calloc(1, sizeof *filter);
 	int cpu_cnt = libbpf_num_possible_cpus();
@@ -122,7 +162,7 @@ static int filter_open_program(struct filter **opened, int program_fd)
 	filter->replays = MAP_FAILED;
 	filter->cpu_cnt = (size_t)cpu_cnt;
 	filter->per_cpu = calloc(filter->cpu_cnt, sizeof *filter->per_cpu);
-	int err = filter->per_cpu == NULL ? -ENOMEM : maps_find(filter, program_fd);
+	int err = filter->per_cpu == NULL ? -ENOMEM : maps_find(filter, iface, program_fd);
 	if (err == 0)
 		err = pages_map(filter);
 	if (err == 0)
@@ -140,7 +180,7 @@ int filter_open(struct filter **filter, const char *iface)
 	*filter = NULL;
 	if (program_fd < 0)
 		return program_fd;
-	int err = filter_open_program(filter, program_fd);
+	int err = filter_open_program(filter, iface, program_fd);
 	close(program_fd);
 	if (err == 0)
 		(*filter)->generic = generic;
@@ -176,16 +216,9 @@ static int filter_move(struct filter *filter, struct filter *from)
 	}
 	if (err == 0)
 		filter->program_id = from->program_id; /* else it is tried again */
+	filter->pinned = from->pinned;
 	filter_close(from);
 	return err;
-}
-
-static uint32_t program_id(int program_fd)
-{
-	struct bpf_prog_info info = {0};
-	uint32_t info_bytes = sizeof info;
-
-	return bpf_obj_get_info_by_fd(program_fd, &info, &info_bytes) == 0 ? info.id : 0;
 }
 
 int filter_refind(struct filter *filter, const char *iface)
@@ -198,8 +231,8 @@ int filter_refind(struct filter *filter, const char *iface)
 		filter->lost = true;
 	if (program_fd < 0)
 		return program_fd;
-	bool same = program_id(program_fd) == filter->program_id;
-	int err = same ? 0 : filter_open_program(&found, program_fd);
+	bool same = hook_program_id(program_fd) == filter->program_id;
+	int err = same ? 0 : filter_open_program(&found, iface, program_fd);
 	close(program_fd);
 	if (err != 0)
 		return err;
@@ -211,6 +244,21 @@ int filter_refind(struct filter *filter, const char *iface)
 	err = filter_move(filter, found);
 	filter->lost = err != 0;
 	return err != 0 ? err : 1;
+}
+
+int filter_share(struct filter *filter, const char *iface, gid_t group)
+{
+	const char *names[HOOK_PINS + MAP_CNT];
+	size_t cnt;
+	int err = pins_last() ? hook_share(iface, names, &cnt) : -EOPNOTSUPP;
+
+	for (size_t i = 0; err == 0 && i < MAP_CNT; i++) {
+		if (map_table[i].pin == NULL)
+			continue;
+		err = pins_put(filter->map_fds[i], iface, map_table[i].pin);
+		names[cnt++] = map_table[i].pin;
+	}
+	return err == 0 ? pins_share(iface, names, cnt, group) : err;
 }
 
 void filter_close(struct filter *filter)
@@ -396,6 +444,7 @@ struct filter_state filter_state(const struct filter *filter)
 	return (struct filter_state){.armed = word & TOLLBAR_ARMED,
 				     .lost = filter->lost,
 				     .generic = filter->generic,
+				     .pinned = filter->pinned,
 				     .lists = word & TOLLBAR_HAS_LISTS,
 				     .observe = word & TOLLBAR_OBSERVE,
 				     .checksum = word & TOLLBAR_CHECKSUM,

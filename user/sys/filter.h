@@ -4,10 +4,10 @@
 /* filter.h: the maps of the kernel program on an interface: set policy, penalise, count.  Sole user, with the files
  * filter_*.c, of libbpf's maps; how the program gets there and is found again is hook.h.
  *
- * Opening needs root (CAP_SYS_ADMIN, to find maps by id).  An open filter keeps its maps by file descriptor: ports, mode,
- * penalties and counters then work without privilege (Linux 5.19 on).  filter_load_lists makes maps and needs root each
- * time; a running daemon's lists are replaced from outside with `tollbar attach IFACE --allow FILE`, in one step like any
- * reload.
+ * Opening needs root (CAP_SYS_ADMIN, to find maps by id), or to be of the group that filter_share gave them to.  An open
+ * filter keeps its maps by file descriptor: ports, mode, penalties and counters then work without privilege (Linux 5.19 on).
+ * filter_load_lists makes maps and needs root each time; a running daemon's lists are replaced from outside with `tollbar
+ * attach IFACE --allow FILE`, in one step like any reload.
  *
  * All functions return 0 or -errno unless they say otherwise; what went wrong and what to do about it is logged. */
 #include <netinet/in.h>
@@ -28,12 +28,16 @@ enum filter_mode {
 };
 
 /* filter_open: the program attached to iface, by `tollbar attach`, `ip link`, xdp-loader or within a dispatcher.
- * -ENOENT: not attached there; -ENODEV: no such interface; -EPROTO: built from another abi.h. */
+ * -ENOENT: not attached there; -ENODEV: no such interface; -EPROTO: built from another abi.h; -EPERM: without privilege it
+ * cannot be told, see hook_find. */
 int filter_open(struct filter **filter, const char *iface);
 /* filter_refind: is it still there?  0: yes.  1: another one of ours is now, and this filter speaks of it; its policy is yet
  * to be set.  -ENODEV, -ENOENT: the interface is gone, or has no program of ours: `lost` until it is found again.
- * Other threads may go on penalising meanwhile. */
+ * -EPERM: it cannot be told; what was known stays.  Other threads may go on penalising meanwhile. */
 int filter_refind(struct filter *filter, const char *iface);
+/* filter_share: from now on, until it is detached, processes of this group may open the filter on iface, too: by pins in
+ * /sys/fs/bpf/tollbar, to where they must be able to come.  Needs root. */
+int filter_share(struct filter *filter, const char *iface, gid_t group);
 /* Leaves the program and its policy in force. */
 void filter_close(struct filter *filter);
 
@@ -161,6 +165,7 @@ int filter_traced(const struct filter *filter, struct filter_traced *sum);
 struct filter_state {
 	bool lost;    /* was not there when filter_refind looked last */
 	bool generic; /* runs in the kernel's slow mode */
+	bool pinned;  /* opened without privilege: lists cannot be loaded by it */
 	bool lists;   /* there are some */
 	bool armed, observe, checksum, fail_closed, next;
 	bool native, has_payers;

@@ -23,7 +23,7 @@ enum filter_map {
 
 struct filter {
 	uint32_t program_id;
-	bool lost, generic;
+	bool lost, generic, pinned;
 	int map_fds[MAP_CNT];
 	struct tollbar_policy *policy;	 /* the kernel's own pages */
 	struct tollbar_lists_top *tops;	 /* one per generation; the same */

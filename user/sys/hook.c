@@ -18,6 +18,8 @@
 
 #define RUN_PRIORITY 20 /* behind one dispatcher: after xdp-filter (10), before libxdp's default (50) */
 #define DISPATCHER "xdp_dispatcher"
+#define PIN_GATE "gate"
+#define PIN_MAIN "main" /* what the driver runs: a dispatcher, or ours once more */
 
 extern const char filter_object[], filter_object_end[]; /* filter_object.S */
 
@@ -135,6 +137,31 @@ static int gate_behind_dispatcher(int link_fd, const struct bpf_link_info *link,
 	return 1;
 }
 
+uint32_t hook_program_id(int fd)
+{
+	struct bpf_prog_info info = {0};
+	uint32_t info_bytes = sizeof info;
+
+	return bpf_obj_get_info_by_fd(fd, &info, &info_bytes) == 0 ? info.id : 0;
+}
+
+/* Without privilege ids open nothing: our program as hook_share pinned it, while the driver runs what it ran then. */
+static int place_find_pinned(struct place *place, const char *iface)
+{
+	int main_fd = pins_get(iface, PIN_MAIN), gate_fd = pins_get(iface, PIN_GATE);
+	bool same = main_fd >= 0 && gate_fd >= 0 && hook_program_id(main_fd) == place->main_id;
+
+	if (main_fd >= 0)
+		close(main_fd);
+	if (!same && gate_fd >= 0)
+		close(gate_fd);
+	if (!same)
+		return -EPERM;
+	place->gate_fd = gate_fd;
+	place->gate_id = hook_program_id(gate_fd);
+	return 0;
+}
+
 static int place_find(struct place *place, const char *iface)
 {
 	LIBBPF_OPTS(bpf_xdp_query_opts, query);
@@ -150,6 +177,8 @@ static int place_find(struct place *place, const char *iface)
 		return 0;
 	place->flags = query.drv_prog_id != 0 ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE;
 	int fd = program_open(place->main_id, place->main_name);
+	if (fd == -EPERM)
+		return place_find_pinned(place, iface);
 	if (fd < 0)
 		return fd;
 	if (is_gate(place->main_name)) {
@@ -463,4 +492,26 @@ int hook_find(const char *iface, bool *generic)
 		return err;
 	*generic = place.flags == XDP_FLAGS_SKB_MODE;
 	return place.gate_id == 0 ? -ENOENT : place.gate_fd;
+}
+
+int hook_share(const char *iface, const char *names[HOOK_PINS], size_t *cnt)
+{
+	struct place place;
+	char name[BPF_OBJ_NAME_LEN];
+
+	libraries_init();
+	int err = place_find(&place, iface);
+	if (err != 0)
+		return err;
+	int main_fd = place.gate_id == 0 ? -ENOENT : program_open(place.main_id, name);
+	err = main_fd < 0 ? main_fd : pins_put(main_fd, iface, PIN_MAIN);
+	if (err == 0)
+		err = pins_put(place.gate_fd, iface, PIN_GATE);
+	if (main_fd >= 0)
+		close(main_fd);
+	place_fini(&place);
+	names[0] = PIN_MAIN;
+	names[1] = PIN_GATE;
+	*cnt = HOOK_PINS;
+	return err;
 }

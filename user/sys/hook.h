@@ -31,7 +31,16 @@ int hook_detach(const char *iface);
 
 /* hook_find: a descriptor of our program on iface, whoever attached it: `tollbar attach`, `ip link`, xdp-loader, or as
  * one of a dispatcher's programs.  The caller closes it.  -ENOENT: it is not there; -ENODEV: nor is the interface.
- * generic: it runs in the kernel's generic mode, after the driver, at a small part of the speed. */
+ * generic: it runs in the kernel's generic mode, after the driver, at a small part of the speed.
+ *
+ * Without privilege it is found by what hook_share pinned; -EPERM: nothing is, or not for this group, or the driver runs
+ * another program now than it did then, behind which ours may be or not. */
 int hook_find(const char *iface, bool *generic);
+/* The kernel's number of a program: another one after each load.  0: it does not say. */
+uint32_t hook_program_id(int fd);
+/* hook_share: pins our program on iface, and the one the driver runs, for hook_find without privilege.  Names of these pins
+ * go to names, at most HOOK_PINS, and their number to cnt. */
+#define HOOK_PINS 2
+int hook_share(const char *iface, const char *names[HOOK_PINS], size_t *cnt);
 
 #endif

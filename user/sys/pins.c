@@ -2,6 +2,7 @@
 #include "sys/pins.h"
 
 #include <bpf/bpf.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -14,6 +15,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#define PINS_TOP PINS_FOLDER "/tollbar"
 #define PIN_BYTES_MAX 128
 #define LOCK_PAUSE_MS 10
 
@@ -76,15 +78,15 @@ static void pin_path(char path[PIN_BYTES_MAX], const char *iface, const char *pi
 	snprintf(name, sizeof name, "%s", iface);
 	for (char *dot = strchr(name, '.'); dot != NULL; dot = strchr(dot, '.'))
 		*dot = ':';
-	snprintf(path, PIN_BYTES_MAX, PINS_FOLDER "/tollbar/%s@%lu%s%s", name, namespace_of(getpid(), "net"),
-		 *pin ? "/" : "", pin);
+	snprintf(path, PIN_BYTES_MAX, PINS_TOP "/%s@%lu%s%s", name, namespace_of(getpid(), "net"), *pin ? "/" : "",
+		 pin);
 }
 
 int pins_put(int fd, const char *iface, const char *name)
 {
 	char path[PIN_BYTES_MAX];
 
-	if (mkdir(PINS_FOLDER "/tollbar", 0700) != 0 && errno != EEXIST)
+	if (mkdir(PINS_TOP, 0700) != 0 && errno != EEXIST)
 		return -errno;
 	pin_path(path, iface, "");
 	if (mkdir(path, 0700) != 0 && errno != EEXIST)
@@ -104,14 +106,34 @@ int pins_get(const char *iface, const char *name)
 
 void pins_remove(const char *iface)
 {
-	static const char *const names[] = {"link", "previous", "next", ""};
+	char path[PIN_BYTES_MAX];
+	struct stat found;
+
+	pin_path(path, iface, "");
+	int folder_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *folder = folder_fd < 0 ? NULL : fdopendir(folder_fd);
+	for (const struct dirent *pin; folder != NULL && (pin = readdir(folder)) != NULL;)
+		unlinkat(folder_fd, pin->d_name, 0);
+	if (folder != NULL)
+		closedir(folder);
+	rmdir(path);
+	if (stat(PINS_TOP, &found) == 0 && (found.st_mode & S_IXOTH) == 0)
+		rmdir(PINS_TOP); /* when this was the last interface */
+}
+
+int pins_share(const char *iface, const char *const *names, size_t cnt, gid_t group)
+{
 	char path[PIN_BYTES_MAX];
 
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+	for (size_t i = 0; i < cnt; i++) {
 		pin_path(path, iface, names[i]);
-		remove(path);
+		if (chown(path, (uid_t)-1, group) < 0 || chmod(path, 0660) < 0)
+			return -errno;
 	}
-	rmdir(PINS_FOLDER "/tollbar"); /* when this was the last interface */
+	pin_path(path, iface, "");
+	if (chown(path, (uid_t)-1, group) < 0 || chmod(path, 0750) < 0 || chmod(PINS_TOP, 0711) < 0)
+		return -errno;
+	return 0;
 }
 
 int pins_lock(void)
