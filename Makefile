@@ -34,7 +34,7 @@ BPF_BESIDE := $(patsubst tests/bpf/%.c,build/tests/bpf/%.o,$(wildcard tests/bpf/
 BPF_TEST := $(patsubst tests/bpf/%.c,$(B)/tests/bpf/%,$(sort $(wildcard tests/bpf/test_*.c)))
 VM_TEST := tests/vm/run.sh
 LIVE_TEST := tests/e2e/filter.sh tests/e2e/standing.sh tests/e2e/limits.sh tests/e2e/syn.sh tests/e2e/beside.sh tests/e2e/hard.sh tests/e2e/trace.sh tests/e2e/recipes.sh \
-	tests/e2e/native.sh tests/e2e/knock.sh
+	tests/e2e/native.sh tests/e2e/knock.sh tests/e2e/unprivileged.sh tests/e2e/service.sh
 TOOLS := $(patsubst tests/tools/%.c,$(B)/tests/tools/%,$(filter-out %.bpf.c,$(sort $(wildcard tests/tools/*.c)))) \
 	$(patsubst %.bpf.c,build/%.bpf.o,$(wildcard tests/tools/*.bpf.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))

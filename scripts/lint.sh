@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Everything that judges the source without running it.  `make lint` installs what it needs and calls it.
-# Named steps only: scripts/lint.sh [format] [tidy] [cppcheck] [rules] [shell]
+# Named steps only: scripts/lint.sh [format] [tidy] [cppcheck] [rules] [shell] [units]
 # shellcheck disable=SC2317 # the steps are called by name
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
@@ -49,10 +49,12 @@ shell() {
 	shellcheck -x "${files[@]}"
 }
 
-for name in "${@:-format rules shell cppcheck tidy}"; do
+units() { scripts/check-units; }
+
+for name in "${@:-format rules shell units cppcheck tidy}"; do
 	for one in $name; do
 		case $one in
-		format | tidy | rules | shell) step "$one" "$one" ;;
+		format | tidy | rules | shell | units) step "$one" "$one" ;;
 		cppcheck) step cppcheck cppcheck_all ;;
 		*) echo "lint: no step '$one'" >&2; exit 2 ;;
 		esac

@@ -3,6 +3,7 @@
 #include "admin.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include "base/text.h"
 #include "parse.h"
 #include "reason.h"
+#include "sys/activation.h"
 
 #define CLIENT_CNT 32
 #define BACKLOG_CNT 128
@@ -361,7 +363,11 @@ int admin_open(struct admin **admin, const struct admin_config *config)
 	if (new == NULL)
 		return -ENOMEM;
 	new->config = *config;
-	new->listen_fd = open_listener(&config->address);
+	new->listen_fd = activation_take(&config->address, SOCK_STREAM, 0);
+	if (new->listen_fd >= 0)
+		fcntl(new->listen_fd, F_SETFL, O_NONBLOCK);
+	else if (new->listen_fd == -ENOENT)
+		new->listen_fd = open_listener(&config->address);
 	if (new->listen_fd < 0) {
 		int error = new->listen_fd;
 

@@ -17,7 +17,9 @@
 #include "node_money.h"
 #include "node_native.h"
 #include "reason.h"
+#include "results.h"
 #include "settlers.h"
+#include "sys/activation.h"
 #include "sys/store.h"
 #include "times_history.h"
 #include "worker.h"
@@ -49,6 +51,17 @@ static bool any_paid(const struct config *config)
 
 /* --- listeners --- */
 
+/* The service manager's socket at this address, if it made one: it has an owner of another user's name, so that no worker
+ * could have a socket of its own beside it. */
+static int listen_on_activated(const struct sockaddr_storage *address, unsigned worker)
+{
+	int one = 1, fd = activation_take(address, SOCK_STREAM, worker);
+
+	if (fd >= 0)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+	return fd;
+}
+
 static int listen_on(const struct sockaddr_storage *address)
 {
 	socklen_t bytes = address->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
@@ -77,10 +90,12 @@ static int listen_on(const struct sockaddr_storage *address)
 	return fd;
 }
 
-static int open_listeners(const struct config *config, int fds[LISTENS_MAX])
+static int open_listeners(const struct config *config, unsigned worker, int fds[LISTENS_MAX])
 {
 	for (size_t i = 0; i < config->listen_cnt; i++) {
-		fds[i] = listen_on(&config->listens[i]);
+		fds[i] = listen_on_activated(&config->listens[i], worker);
+		if (fds[i] == -ENOENT)
+			fds[i] = listen_on(&config->listens[i]);
 		if (fds[i] < 0) {
 			log_error("event=listen listen=%zu error=%d", i, -fds[i]);
 			for (size_t k = 0; k < i; k++)
@@ -326,7 +341,7 @@ static int start_workers(struct node *node)
 	for (unsigned i = 0; i < node->worker_cnt; i++) {
 		struct worker *worker = &node->workers[i];
 		int fds[LISTENS_MAX], native_fds[LISTENS_MAX];
-		int error = open_listeners(node->config, fds);
+		int error = open_listeners(node->config, i, fds);
 		if (error == 0)
 			error = open_natives(&node->config->native, native_fds);
 		if (error == 0)
@@ -444,6 +459,23 @@ void node_stop(struct node *node)
 }
 
 /* --- what can be seen --- */
+
+bool node_works(const struct node *node)
+{
+	uint64_t now_ms = clock_coarse_ms();
+	bool all = true;
+
+	for (unsigned i = 0; i < node->started_cnt; i++) {
+		const struct worker *worker = &node->workers[i];
+		uint64_t round_ms = atomic_load_explicit(&worker->round_ms, memory_order_relaxed);
+
+		if (atomic_load(&worker->state) != WORKER_RUNNING || now_ms < round_ms + NODE_ROUND_MS)
+			continue;
+		log_error("event=worker_stuck worker=%u ms=%llu", i, (unsigned long long)(now_ms - round_ms));
+		all = false;
+	}
+	return all;
+}
 
 static void look_at_kernel(const struct node *node, struct admin_kernel *kernel)
 {

@@ -25,6 +25,9 @@ int node_filter_found(struct node *node) __attribute__((warn_unused_result));
 void node_tick(struct node *node);
 /* Once a minute or so: the kernel forgets penalties long over, sources that knocked long ago, and a tracer that died. */
 void node_tend(struct node *node);
+/* node_works: did every worker make a round within the last NODE_ROUND_MS?  One that did not is stuck: said in the log. */
+#define NODE_ROUND_MS 5000
+bool node_works(const struct node *node);
 /* Everything at a glance, for the admin listener. */
 void node_look(void *node, struct admin_view *view);
 bool node_look_overhead(void *node, struct admin_overhead *view);

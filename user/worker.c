@@ -399,7 +399,9 @@ static bool on_round(void *ctx)
 
 	worker_verify_round(worker);
 	natives_tend(worker);
-	wheel_advance(&worker->wheel, clock_coarse_ms());
+	uint64_t now_ms = clock_coarse_ms();
+	atomic_store_explicit(&worker->round_ms, now_ms, memory_order_relaxed);
+	wheel_advance(&worker->wheel, now_ms);
 	if (atomic_load_explicit(&worker->draining, memory_order_relaxed))
 		drain(worker);
 	return worker->verify_first != NULL;
@@ -501,6 +503,7 @@ static void *run(void *ctx)
 	for (size_t i = 0; i < worker->config->listen_cnt; i++)
 		ring_accept(worker->ring, worker->listen_fds[i]);
 	natives_listen(worker);
+	atomic_store(&worker->round_ms, clock_coarse_ms());
 	atomic_store(&worker->state, WORKER_RUNNING);
 	ring_run(worker->ring);
 	end(worker);

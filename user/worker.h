@@ -55,6 +55,7 @@ struct worker {
 	_Atomic bool draining;	   /* set by anyone: no new connections, no second requests, end when empty */
 	_Atomic bool cutting;	   /* set by anyone: the drain's time is over, close what is left */
 	_Atomic int state;	   /* enum worker_state, or -errno when the start failed */
+	_Atomic uint64_t round_ms; /* clock_coarse_ms of its last round, one each RING_TICK_MS at least */
 	struct stats stats;
 	struct times *times; /* of each route, at 1 + its index; at 0 of requests without one */
 

@@ -17,10 +17,11 @@ trap 'exit 1' INT TERM
 command -v qemu-system-x86_64 cpio >/dev/null || { echo "SKIP no emulator: scripts/install-deps vm"; exit 77; }
 
 # The guest's programs from this machine, those of the repository, and the kernel modules in the order they load.
-PROGRAMS=(bash ip nstat ss nsenter ethtool curl ping timeout stat grep sed mountpoint bpftool xdp-filter xdp-loader)
+PROGRAMS=(bash ip nstat ss nsenter ethtool curl ping timeout stat grep sed mountpoint mount unshare setpriv
+	bpftool xdp-filter xdp-loader)
 FILES=(build/tollbar build/gate.bpf.o build/tests/bpf/{test_gate,test_reload,test_trace,test_same,test_hard,test_bucket,test_syn,test_native,test_native_cookie,test_opened,another.bpf.o}
 	build/tests/tools/{upstream,facilitator,load} tests/fuzz/corpus/packet/*
-	scripts/{netns,offer}.sh tests/bpf/verifier_insns tests/e2e/{check,live,filter,beside,hard,syn}.sh tests/vm/init)
+	scripts/{netns,offer}.sh tests/bpf/verifier_insns tests/e2e/{check,live,filter,beside,hard,syn,unprivileged}.sh tests/vm/init systemd/tollbar-filter@.service)
 MODULES=(drivers/net/veth.ko net/llc/llc.ko net/802/stp.ko net/802/garp.ko net/802/mrp.ko net/8021q/8021q.ko net/tls/tls.ko drivers/net/bonding/bonding.ko)
 
 fetch() { # PACKAGE PATTERN...: unpacks these files of it into $CACHE/PACKAGE, once
@@ -56,7 +57,8 @@ put() { # FILE: into the guest's tree at the same path, with the libraries it ne
 
 build_root() {
 	local name path
-	mkdir -p "$WORK"/root/{dev,proc,sys,run,tmp,modules} "$WORK"/root/usr/{bin,sbin,lib,lib64}
+	mkdir -p "$WORK"/root/{dev,etc,proc,sys,run,tmp,modules} "$WORK"/root/usr/{bin,sbin,lib,lib64}
+	for name in passwd group; do grep -E '^(root|daemon|nogroup):' /etc/$name >"$WORK/root/etc/$name"; done
 	for name in bin sbin lib lib64; do ln -s "usr/$name" "$WORK/root/$name"; done
 	ln -s bash "$WORK/root/bin/sh"
 	cp "$CACHE/busybox-static/bin/busybox" "$WORK/root/bin/"

@@ -18,12 +18,16 @@
 #include "cmd/policy.h"
 #include "config.h"
 #include "node.h"
+#include "sys/activation.h"
 #include "sys/filter.h"
+#include "sys/notify.h"
 
 #define TEND_MS 1000
+#define STOP_MS 20000 /* what ending may take after the drain: calls under way, the last flushes */
 
 static struct config config; /* large, and there is one */
 static const char *config_path;
+static struct notify notify; /* the service manager's ear */
 
 static const char usage_text[] = "usage: tollbar run -c FILE\n\n"
 				 "  -c FILE  configuration (tollbar check FILE tells what is wrong with it)\n\n"
@@ -72,6 +76,18 @@ static int open_filter(struct filter **filter)
 	return error;
 }
 
+static const char *status_line(const struct filter *filter)
+{
+	static char line[64];
+
+	if (filter == NULL)
+		return "Serving";
+	snprintf(line, sizeof line,
+		 filter_state(filter).lost ? "Serving; no filter on %s" : "Serving behind the filter on %s",
+		 config.interface);
+	return line;
+}
+
 /* The daemon's sign of life, and a look at the interface: a network card can go away and come back, with another program
  * on it, whose policy is then ours to set. */
 static void tend_filter(struct node *node, struct filter *filter)
@@ -93,6 +109,8 @@ static void tend_filter(struct node *node, struct filter *filter)
 	was_unseen = found == -EPERM;
 	if (found == 1 || (was_lost && found == 0))
 		log_info("event=filter_found interface=%s fresh=%s", config.interface, found == 1 ? "yes" : "no");
+	if (filter_state(filter).lost != was_lost)
+		notify_status(&notify, status_line(filter));
 	policy_due |= found == 1;
 	if (policy_due)
 		policy_due = policy_set(filter, &config, true) != 0 || node_filter_found(node) != 0;
@@ -100,14 +118,24 @@ static void tend_filter(struct node *node, struct filter *filter)
 		filter_set_alive(filter, config.filter.fail_s);
 }
 
+/* Not while a worker is stuck: whoever watches then starts the daemon anew. */
+static void tell_alive(const struct node *node)
+{
+	if (node_works(node))
+		notify_alive(&notify, clock_ns());
+}
+
 /* Each second, and what can wait once a minute. */
 static void tend(struct node *node, struct filter *filter)
 {
 	static unsigned seconds;
 
-	tend_filter(node, filter);
-	if (++seconds % 60 == 0)
+	node_tick(node);
+	if (filter != NULL)
+		tend_filter(node, filter);
+	if (filter != NULL && ++seconds % 60 == 0)
 		node_tend(node);
+	tell_alive(node);
 }
 
 /* --- signals --- */
@@ -153,9 +181,11 @@ static bool take_signal(int fd, struct node *node, struct filter *filter)
 		return false;
 	if (info.ssi_signo != SIGHUP)
 		return true;
+	notify_reloading(&notify);
 	node_reload(node);
 	if (filter != NULL)
 		reload_limits(filter);
+	notify_ready(&notify, status_line(filter));
 	return false;
 }
 
@@ -174,6 +204,7 @@ static void drain(struct node *node, struct filter *filter, struct admin *admin,
 	uint64_t until_ns = clock_ns() + (uint64_t)config.timeouts.drain_ms * 1000000u;
 
 	log_info("event=drain drain_ms=%u", config.timeouts.drain_ms);
+	notify_stopping(&notify, (uint64_t)config.timeouts.drain_ms + STOP_MS);
 	node_drain(node);
 	while (!node_drained(node) && clock_ns() < until_ns) {
 		if (wait_for_signal(admin, signal_fd, 50) && take_signal(signal_fd, node, filter)) /* told twice */
@@ -181,6 +212,7 @@ static void drain(struct node *node, struct filter *filter, struct admin *admin,
 		node_tick(node);
 		if (filter != NULL)
 			filter_set_alive(filter, config.filter.fail_s);
+		tell_alive(node);
 	}
 }
 
@@ -198,16 +230,17 @@ static int serve(struct node *node, struct filter *filter, int signal_fd)
 		log_error("event=admin_open error=%d", -error);
 		return error;
 	}
-	log_info("event=running");
-	while (!(wait_for_signal(admin, signal_fd, TEND_MS) && take_signal(signal_fd, node, filter))) {
-		node_tick(node);
-		if (filter != NULL)
+	error = activation_complete();
+	if (error == 0) {
+		log_info("event=running");
+		notify_ready(&notify, status_line(filter));
+		while (!(wait_for_signal(admin, signal_fd, TEND_MS) && take_signal(signal_fd, node, filter)))
 			tend(node, filter);
+		drain(node, filter, admin, signal_fd);
 	}
-	drain(node, filter, admin, signal_fd);
 	if (admin != NULL)
 		admin_close(admin);
-	return 0;
+	return error;
 }
 
 static void raise_descriptors(void)
@@ -236,8 +269,11 @@ int cmd_run(int argc, char **argv)
 	}
 	log_level = (enum log_level)config.log_level;
 	raise_descriptors();
+	notify_open(&notify);
 	int signal_fd = open_signals();
-	int error = signal_fd < 0 ? -errno : open_filter(&filter);
+	int error = signal_fd < 0 ? -errno : activation_open();
+	if (error == 0)
+		error = open_filter(&filter);
 	if (error == 0)
 		error = node_start(&node, &config, filter);
 	if (error == 0) {
