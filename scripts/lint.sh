@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Everything that judges the source without running it.  `make lint` installs what it needs and calls it.
-# Named steps only: scripts/lint.sh [format] [tidy] [cppcheck] [rules] [shell] [units]
+# Named steps only: scripts/lint.sh [format] [tidy] [cppcheck] [rules] [shell] [units] [hardening]
 # shellcheck disable=SC2317 # the steps are called by name
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
@@ -51,10 +51,12 @@ shell() {
 
 units() { scripts/check-units; }
 
-for name in "${@:-format rules shell units cppcheck tidy}"; do
+hardening() { scripts/check-hardening build/tollbar; }
+
+for name in "${@:-format rules shell units hardening cppcheck tidy}"; do
 	for one in $name; do
 		case $one in
-		format | tidy | rules | shell | units) step "$one" "$one" ;;
+		format | tidy | rules | shell | units | hardening) step "$one" "$one" ;;
 		cppcheck) step cppcheck cppcheck_all ;;
 		*) echo "lint: no step '$one'" >&2; exit 2 ;;
 		esac
