@@ -38,13 +38,13 @@ BPF_BESIDE := $(patsubst tests/bpf/%.c,build/tests/bpf/%.o,$(wildcard tests/bpf/
 BPF_TEST := $(patsubst tests/bpf/%.c,$(B)/tests/bpf/%,$(sort $(wildcard tests/bpf/test_*.c)))
 VM_TEST := tests/vm/run.sh
 LIVE_TEST := tests/e2e/filter.sh tests/e2e/standing.sh tests/e2e/limits.sh tests/e2e/syn.sh tests/e2e/beside.sh tests/e2e/hard.sh tests/e2e/trace.sh tests/e2e/recipes.sh \
-	tests/e2e/native.sh tests/e2e/knock.sh tests/e2e/unprivileged.sh tests/e2e/service.sh
+	tests/e2e/native.sh tests/e2e/knock.sh tests/e2e/unprivileged.sh tests/e2e/service.sh tests/e2e/completion.sh
 TOOLS := $(patsubst tests/tools/%.c,$(B)/tests/tools/%,$(filter-out %.bpf.c,$(sort $(wildcard tests/tools/*.c)))) \
 	$(patsubst %.bpf.c,build/%.bpf.o,$(wildcard tests/tools/*.bpf.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 BENCH := $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(sort $(wildcard tests/bench/*.c)))
 
-.PHONY: all help deps demo test test-unit test-fuzz test-mutations test-compilers test-memcheck test-bpf test-vm test-e2e test-crash fuzz bench lint format clean
+.PHONY: all help deps demo test test-unit test-fuzz test-mutations test-compilers test-memcheck test-bpf test-vm test-e2e test-crash test-deb fuzz bench lint man deb format clean
 all: $(B)/tollbar build/gate.bpf.o ## build the daemon and the BPF object
 
 help: ## list the targets
@@ -133,7 +133,7 @@ build/fuzz/user/ec/%.o: user/ec/%.c $(wildcard user/ec/*.h) Makefile
 		-D_GNU_SOURCE -Iinclude -Iuser -c $< -o $@
 build/fuzz/fuzz_ec: $(FUZZED_EC) build/libtollbar.a
 
--include $(shell find build -name '*.d' 2>/dev/null)
+-include $(shell find build -name '*.d' -type f -not -path 'build/deb/*' 2>/dev/null)
 
 # --- what people call ---
 JOBS ?= $(shell nproc)
@@ -204,6 +204,10 @@ test-crash: ## die at every point of a claim's life, COUNT (500) times under loa
 	$(Q)$(SUBMAKE) all tools
 	$(Q)TEST_SECONDS_MAX=$(if $(COUNT),$$((300 + $(COUNT) * 2)),900) COUNT=$(COUNT) scripts/run-tests tests/crash/kills.mjs
 
+test-deb: deb ## the Debian package: installed, upgraded under load, purged, on an overlay of this machine (root)
+	$(Q)$(SUBMAKE) tools
+	$(Q)scripts/run-tests tests/e2e/deb.sh
+
 fuzz: ## FUZZ=NAME: fuzz one parser until stopped
 	$(Q)scripts/install-deps build test
 	$(Q)$(if $(FUZZ),$(SUBMAKE) build/fuzz/fuzz_$(FUZZ))
@@ -218,6 +222,19 @@ lint: ## format, clang-tidy, cppcheck, include floors, house rules, how program 
 	$(Q)scripts/install-deps build test lint
 	$(Q)$(SUBMAKE) all
 	$(Q)scripts/lint.sh
+
+man: ## the manual pages, into build/man
+	$(Q)$(SUBMAKE) $(B)/tollbar
+	$(Q)scripts/man.sh build/man
+
+# from a copy of what git knows: dpkg-buildpackage writes beside and into the tree it builds from
+deb: ## the Debian package, into build/deb
+	$(Q)scripts/install-deps build deb
+	$(Q)rm -rf build/deb && mkdir -p build/deb/tollbar
+	$(Q)git ls-files -co --exclude-standard -z | tar -c --null -T - | tar -x -C build/deb/tollbar
+	$(Q)cd build/deb/tollbar && DEB_BUILD_OPTIONS="parallel=$(JOBS) $(DEB_BUILD_OPTIONS)" dpkg-buildpackage -us -uc -b >../log 2>&1 || \
+		{ tail -n 40 ../log; exit 1; }
+	$(Q)ls build/deb/*.deb
 
 format: ## rewrite the C files in the house format
 	$(Q)clang-format -i $(wildcard user/*.[ch] user/*/*.[ch] bpf/*.[ch] include/*.h tests/*.h tests/*/*.[ch])

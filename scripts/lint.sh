@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Everything that judges the source without running it.  `make lint` installs what it needs and calls it.
-# Named steps only: scripts/lint.sh [format] [tidy] [cppcheck] [rules] [shell] [units] [hardening]
+# Named steps only: scripts/lint.sh [format] [tidy] [cppcheck] [rules] [shell] [hardening] [units] [pages]
 # shellcheck disable=SC2317 # the steps are called by name
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
@@ -46,17 +46,30 @@ rules() {
 shell() {
 	local files
 	mapfile -t files < <(git ls-files -co --exclude-standard -- scripts tests .ci | xargs grep -lE '^#!/bin/(ba)?sh')
-	shellcheck -x "${files[@]}"
+	shellcheck -x "${files[@]}" completion/*
 }
-
-units() { scripts/check-units; }
 
 hardening() { scripts/check-hardening build/tollbar; }
 
-for name in "${@:-format rules shell units hardening cppcheck tidy}"; do
+units() { scripts/check-units; }
+
+# The pages are well-formed, and name every command and every setting.  What else is installed here is not their fault.
+pages() {
+	local complaints settings
+	scripts/man.sh build/man || return
+	complaints=$(mandoc -T lint build/man/* 2>/dev/null | grep -v 'referenced manual not found')
+	settings=$(grep -cE '^;?[a-z0-9_]+ *=' tollbar.example.conf)
+	[[ $(grep -c '^\.It Ic ' build/man/tollbar.conf.5) == "$settings" ]] || complaints+=" not every setting is in tollbar.conf(5)"
+	[[ $(grep -c '^\.Ss tollbar ' build/man/tollbar.1) == $(build/tollbar --help | grep -c '^  tollbar ') ]] ||
+		complaints+=" not every command is in tollbar(1)"
+	echo -n "${complaints:+$complaints$'\n'}"
+	[[ -z $complaints ]]
+}
+
+for name in "${@:-format rules shell hardening units pages cppcheck tidy}"; do
 	for one in $name; do
 		case $one in
-		format | tidy | rules | shell | units | hardening) step "$one" "$one" ;;
+		format | tidy | rules | shell | hardening | units | pages) step "$one" "$one" ;;
 		cppcheck) step cppcheck cppcheck_all ;;
 		*) echo "lint: no step '$one'" >&2; exit 2 ;;
 		esac
