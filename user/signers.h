@@ -6,8 +6,8 @@
  * would, so a key comes in only with a signature that held and an address that matched.
  *
  * Who gets a table.  One sighted three times.  Where eight are built at the price of one the tables wait for each other, until
- * the group is full or waiting has cost as much as building would; else they are built at once.  A signer of a few hundred signatures gets a wider
- * table beside the first.
+ * the group is full or waiting has cost as much as building would; else they are built at once.  A signer of a few
+ * hundred signatures gets a wider table beside the first.
  *
  * Who loses one.  Signers live in sets of eight, chosen by a keyed hash, so that nobody can aim at a set.  A newcomer takes the
  * place of the set's least busy signer, and only if it has been busier itself: counts halve as time (counted in

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // link: build/fuzz/user/ec/*.o build/libtollbar.a -lsecp256k1 -lcrypto -lpthread
-/* fuzz_ec.c: batches of signatures, cold and hot, by both engines, against libsecp256k1's recovery of every one.  An input begins with a seed
- * for ec_cases.h; then each eight bytes are one item: its category, and what is changed in the bytes of its signature, digest,
- * address and recovery id afterwards. */
+/* fuzz_ec.c: batches of signatures, cold and hot, by both engines, against libsecp256k1's recovery of every one.  An
+ * input begins with a seed for ec_cases.h; then each eight bytes are one item: its category, and what is changed in
+ * the bytes of its signature, digest, address and recovery id afterwards. */
 #include "ec_run.h"
 
 #include <assert.h>

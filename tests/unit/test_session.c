@@ -448,7 +448,7 @@ TEST(many_threads_draw_and_the_sums_agree)
 	sessions_drain(sessions);
 	for (unsigned i = 0; i < PAYMENTS; i++) {
 		struct settlement *settlement = must_ask();
-		uint64_t which = sale_number(&settlement->payment) - 20, amount;
+		uint64_t which = sale_number(&settlement->payment) - 20, amount = 0;
 		CHECK(which < PAYMENTS && u256_to_u64(&amount, settlement->amount_due.at) && amount <= 20000);
 		CHECK_EQ(amount, charged_sum[which]);
 		CHECK(amount > 1000);

@@ -5,8 +5,8 @@
  * is rare or needs TLS, never on the path of a request.
  *
  * Always: http and https only, certificates checked, no redirects, HTTP/1.1, no signals, bounded time and size.  A body
- * is sent at most once per call: curl's own silent second try on a connection that died is off.  Proxies are taken from the environment (https_proxy, no_proxy),
- * but never for the loopback.
+ * is sent at most once per call: curl's own silent second try on a connection that died is off.  Proxies are taken
+ * from the environment (https_proxy, no_proxy), but never for the loopback.
  *
  * Memory: libcurl allocates when it connects and while it runs.  Errors are -errno:
  *   -EINVAL url or scheme   -EHOSTUNREACH name not found   -ECONNREFUSED   -ETIMEDOUT   -ECONNRESET
