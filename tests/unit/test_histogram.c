@@ -87,6 +87,16 @@ TEST(merge_adds)
 	CHECK_EQ(h.buckets[bucket_of(5000)], 1);
 }
 
+TEST(a_share_is_a_whole_number_of_samples_where_it_can_be)
+{
+	for (int percent = 1; percent < 100; percent++) {
+		reset();
+		for (int i = 0; i < 100; i++)
+			histogram_add(&h, i < percent ? 1 : 1000);
+		CHECK_EQ(histogram_quantile(&h, percent / 100.0), 1);
+	}
+}
+
 static int compare(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;

@@ -67,7 +67,8 @@ void histogram_put(struct histogram *histogram, unsigned bucket, uint64_t cnt)
 
 uint64_t histogram_quantile(const struct histogram *histogram, double share)
 {
-	double wanted = share * (double)load(&histogram->count);
+	/* a share such as 0.07 is not exact in binary: of 100 samples it is the 7th that is meant, not the next one */
+	double wanted = share * (double)load(&histogram->count) * (1 - 1e-12);
 	uint64_t seen = 0, last = 0;
 
 	for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
