@@ -37,8 +37,10 @@ UNIT := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(sort $(wildcard tests/unit
 BPF_BESIDE := $(patsubst tests/bpf/%.c,build/tests/bpf/%.o,$(wildcard tests/bpf/*.bpf.c))
 BPF_TEST := $(patsubst tests/bpf/%.c,$(B)/tests/bpf/%,$(sort $(wildcard tests/bpf/test_*.c)))
 VM_TEST := tests/vm/run.sh
-LIVE_TEST := tests/e2e/filter.sh tests/e2e/standing.sh tests/e2e/limits.sh tests/e2e/syn.sh tests/e2e/beside.sh tests/e2e/hard.sh tests/e2e/trace.sh tests/e2e/recipes.sh \
-	tests/e2e/unprivileged.sh tests/e2e/native.sh tests/e2e/knock.sh tests/e2e/service.sh tests/e2e/completion.sh
+# on interfaces of their own; those that count by the clock, or use the folder of the pins as a whole, are run alone
+LIVE_TEST := tests/e2e/standing.sh tests/e2e/recipes.sh tests/e2e/native.sh tests/e2e/knock.sh tests/e2e/trace.sh tests/e2e/hard.sh tests/e2e/service.sh \
+	tests/e2e/beside.sh tests/e2e/completion.sh
+LIVE_ALONE := tests/e2e/filter.sh tests/e2e/limits.sh tests/e2e/syn.sh tests/e2e/unprivileged.sh
 TOOLS := $(patsubst tests/tools/%.c,$(B)/tests/tools/%,$(filter-out %.bpf.c,$(sort $(wildcard tests/tools/*.c)))) \
 	$(patsubst %.bpf.c,build/%.bpf.o,$(wildcard tests/tools/*.bpf.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
@@ -163,8 +165,8 @@ test: ## every test; the last line is the sum
 	$(Q)$(SUBMAKE) all unit tools bpf-tests fuzzers
 	$(Q)$(SUBMAKE) SAN=asan unit
 	$(Q)FUZZ_SECONDS=1 COMPILERS=clang-O3 MUTATIONS="low-s lanes point-bad portable-x-plus-n" \
-		scripts/run-tests -j $$(($(JOBS) + 1)) $(VM_TEST) tests/e2e/run.mjs $(UNIT) $(SANITIZED) tests/crash/kills.mjs $(FUZZERS) scripts/check-floors \
-		scripts/mutate-ec scripts/test-compilers scripts/memcheck --alone $(BPF_TEST) $(LIVE_TEST)
+		scripts/run-tests -j $$(($(JOBS) + 1)) $(VM_TEST) tests/e2e/run.mjs $(UNIT) $(SANITIZED) tests/crash/kills.mjs tests/e2e/epoll.sh $(FUZZERS) \
+		scripts/check-floors scripts/mutate-ec scripts/test-compilers scripts/memcheck -j 2 $(LIVE_TEST) -j 1 $(BPF_TEST) $(LIVE_ALONE)
 
 test-unit: ## unit tests and include floors: quick, no root, no network (SAN=asan or SAN=tsan: under that sanitizer)
 	$(Q)$(SUBMAKE) unit
@@ -189,7 +191,7 @@ test-memcheck: ## unit tests under valgrind: parsers, and all of verification bu
 
 test-bpf: ## the filter: BPF_PROG_TEST_RUN and live veth (root)
 	$(Q)$(SUBMAKE) all tools bpf-tests
-	$(Q)scripts/run-tests $(BPF_TEST) $(LIVE_TEST)
+	$(Q)scripts/run-tests $(BPF_TEST) $(LIVE_TEST) $(LIVE_ALONE) tests/e2e/epoll.sh
 
 test-vm: ## the filter and the daemon on Debian's own 6.1 kernel, emulated (no root, no /dev/kvm)
 	$(Q)scripts/install-deps build vm

@@ -3,7 +3,7 @@
 #define TOLLBAR_TESTS_RING_RIG_H
 /* ring_rig.h: the ring over real loopback sockets.  Its side of each connection and the test's are in one thread: the ring
  * is run for a round at a time, and between rounds the test reads and writes on plain sockets.  Every byte has a value
- * that says where in the stream it is.  Includes ring.c. */
+ * that says where in the stream it is.  Includes ring.c.  RIG_LOOP says which way it goes. */
 #include "sys/ring.c"
 
 #include <arpa/inet.h>
@@ -13,6 +13,9 @@
 #include "check.h"
 #include "random.h"
 
+#ifndef RIG_LOOP
+#define RIG_LOOP RING_URING
+#endif
 #define SLOTS 64
 #define OUT_BYTES 8192
 
@@ -172,7 +175,8 @@ static void run(unsigned rounds)
 
 static void begin(unsigned buffer_cnt, unsigned buffer_bytes)
 {
-	struct ring_config config = {.buffer_cnt = buffer_cnt,
+	struct ring_config config = {.loop = RIG_LOOP,
+				     .buffer_cnt = buffer_cnt,
 				     .buffer_bytes = buffer_bytes,
 				     .mailbox = &box,
 				     .accepted = on_accepted,
@@ -290,11 +294,15 @@ static void resume_all(void)
 
 static bool can_run(void)
 {
-	struct io_uring uring;
-	int error = io_uring_queue_init(4, &uring, IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN);
+	struct ring_config config = {
+		.loop = RIG_LOOP, .buffer_cnt = 8, .buffer_bytes = 64, .mailbox = &box, .mail = on_mail, .round = on_round};
+	struct ring *probe;
 
+	CHECK_EQ(mailbox_init(&box), 0);
+	int error = ring_init(&probe, &config);
 	if (error == 0)
-		io_uring_queue_exit(&uring);
+		ring_fini(probe);
+	mailbox_fini(&box);
 	return error == 0;
 }
 

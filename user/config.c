@@ -8,6 +8,7 @@
 #include "config_reader.h"
 
 static const char *const log_words[] = {"error", "warn", "info", "debug", NULL};
+static const char *const loop_words[] = {"auto", "io_uring", "epoll", NULL};
 static const char *const engine_words[] = {"auto", "libsecp256k1", "portable", "avx512ifma", NULL};
 static const char *const no_yes[] = {"no", "yes", NULL};
 static const char *const fail_words[] = {"open", "closed", NULL};
@@ -48,6 +49,7 @@ static const struct setting node_settings[] = {
 	NUMBER(struct config, ledger_bytes, 1 << 20, 1ull << 42),
 	NUMBER(struct config, keep_s, 86400,
 	       10 * 366 * 86400ull), /* a day at least: today's spend is rebuilt from it */
+	{"event_loop", config_set_choice, NODE(event_loop), .words = loop_words},
 	{"engine", config_set_choice, NODE(engine), .words = engine_words},
 	NUMBER(struct config, signer_cache_bytes, 1 << 20, 1ull << 36),
 	{"trusted_proxy", config_set_proxy, .repeatable = true},

@@ -103,6 +103,7 @@ struct config_timeouts {	/* [timeouts], milliseconds */
 	unsigned drain_ms;	/* 300000: after SIGTERM, streams and settlements may finish */
 };
 
+enum event_loop_choice { CHOOSE_LOOP, CHOOSE_URING, CHOOSE_EPOLL }; /* auto, or its name */
 enum engine_choice { CHOOSE_ENGINE, CHOOSE_LIBSECP256K1, CHOOSE_PORTABLE, CHOOSE_AVX512 }; /* auto, or its name */
 
 #define RATE_MAX 10000000 /* the kernel keeps whole nanoseconds for one: here off by 1 % at most */
@@ -154,6 +155,7 @@ struct config {
 	unsigned sessions;		      /* open at one time; default 4096 */
 	size_t ledger_bytes;		      /* default 1 GiB */
 	uint64_t keep_s;		      /* default 604800 */
+	int event_loop;			      /* enum event_loop_choice: how the kernel is asked to do things */
 	int engine;			      /* enum engine_choice: who verifies signatures */
 	size_t signer_cache_bytes;	      /* per worker, for signers' tables; default 64 MiB */
 	struct in6_addr trusted_proxies[TRUSTED_PROXIES_MAX]; /* v4 as mapped; never penalised */

@@ -86,6 +86,7 @@ static void fill_view(void)
 	view.ready = true;
 	view.uptime_s = 3723;
 	view.worker_cnt = 2;
+	view.loop = "epoll";
 	view.engine = ENGINE_AVX512;
 	view.total.signatures_repeated = 1101;
 	view.total.signatures_hot = 1102;

@@ -22,6 +22,7 @@ static void fill_view(void)
 	view.ready = true;
 	view.uptime_s = 2 * 3600 + 5 * 60 + 59;
 	view.worker_cnt = 2;
+	view.loop = "io_uring";
 	view.kernel.attached = true;
 	strcpy(view.kernel.interface, "veth-node");
 	view.kernel.packets[PASS_OPEN] = 90000;
@@ -75,7 +76,7 @@ static const char *text_of_view(void)
 TEST(a_busy_node)
 {
 	static const char want[] =
-		"ready, up 2h05m, 2 workers\n"
+		"ready, up 2h05m, 2 workers by io_uring\n"
 		"\n"
 		"  packets in              90065   filter on veth-node\n"
 		"    dropped                  10   tcp_flags 7, not_allowed 3\n"
@@ -132,8 +133,9 @@ TEST(a_node_that_takes_datagrams)
 TEST(a_node_that_just_began)
 {
 	memset(&view, 0, sizeof view);
+	view.loop = "epoll";
 	view.not_ready = "store_down";
-	CHECK(strncmp(text_of_view(), "not ready: store_down, up 0h00m, 0 workers\n", 43) == 0);
+	CHECK(strncmp(text_of_view(), "not ready: store_down, up 0h00m, 0 workers by epoll\n", 52) == 0);
 	CHECK(strstr(out, "  packets in                  -   no filter\n") != NULL);
 	CHECK(strstr(out, "\noverhead: no paid request was answered yet\n") != NULL);
 	CHECK(strstr(out, "settled") == NULL);
@@ -205,7 +207,7 @@ TEST(wrong_types_count_as_zero_and_strings_are_made_safe)
 		"]}";
 
 	CHECK(funnel_text(out, sizeof out, SPAN(text)) > 0);
-	CHECK(strncmp(out, "not ready: ?[31mred?, up 0h00m, 0 workers\n", 42) == 0);
+	CHECK(strncmp(out, "not ready: ?[31mred?, up 0h00m, 0 workers by \n", 46) == 0);
 	CHECK(strstr(out, "filter on a???, generic mode: slow\n") != NULL);
 	CHECK(strstr(out, "    dropped                   1   ?]0; 1\n") != NULL);
 	CHECK(strstr(out, "  verified                    0\n") != NULL);
@@ -231,6 +233,7 @@ TEST(every_prefix_is_refused)
 TEST(the_largest_status_fits)
 {
 	memset(&view, 0, sizeof view);
+	view.loop = "io_uring";
 	memset(&view.total, 0xff, sizeof view.total);
 	memset(&view.kernel.packets, 0xff, sizeof view.kernel.packets);
 	memset(&view.kernel.observed, 0x7f, sizeof view.kernel.observed);

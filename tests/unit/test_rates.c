@@ -23,6 +23,7 @@ static struct rates look(uint64_t time_ns)
 static void fill_view(void)
 {
 	memset(&view, 0, sizeof view);
+	view.loop = "io_uring";
 	view.kernel.attached = true;
 	snprintf(view.kernel.interface, sizeof view.kernel.interface, "eth0");
 	view.kernel.packets[PASS_OPEN] = 1000;

@@ -9,6 +9,9 @@
 
 #include "check.h"
 
+#ifndef RIG_LOOP
+#define RIG_LOOP RING_URING
+#endif
 #define SEEN_MAX 512
 
 static struct ring *ring;
@@ -72,7 +75,8 @@ static struct sockaddr_storage address_of(const char *text)
 /* false: this machine has no such address. */
 static bool begin(const char *listen, unsigned buffer_cnt, unsigned reply_cnt)
 {
-	struct ring_config config = {.buffer_cnt = 8,
+	struct ring_config config = {.loop = RIG_LOOP,
+				     .buffer_cnt = 8,
 				     .buffer_bytes = 64,
 				     .datagram_cnt = buffer_cnt,
 				     .mailbox = &box,
@@ -123,7 +127,7 @@ static int dial(const char *to)
 static bool need_ring(void)
 {
 	struct ring_config config = {
-		.buffer_cnt = 8, .buffer_bytes = 64, .mailbox = &box, .mail = on_mail, .round = on_round};
+		.loop = RIG_LOOP, .buffer_cnt = 8, .buffer_bytes = 64, .mailbox = &box, .mail = on_mail, .round = on_round};
 	struct ring *probe;
 
 	if (mailbox_init(&box) != 0 || ring_init(&probe, &config) != 0)

@@ -111,6 +111,7 @@ static void finish_close(struct conn *conn)
 	} else {
 		close(conn->fd);
 		conn->fd = -1;
+		conn->poll = (struct conn_poll){0};
 		ring_closed(conn->ring);
 	}
 	conn->closing = false;

@@ -38,6 +38,18 @@ struct conn_events {
 	size_t (*output)(struct conn *conn, struct span bytes);
 };
 
+/* What ring_epoll.c knows of a connection: what its socket may be ready for, and what was asked for. */
+struct conn_poll {
+	bool watched;		 /* the descriptor is in the epoll set */
+	bool readable, writable; /* as far as known: until a call would have blocked */
+	bool hung_up;		 /* the end, or an error, is or will be readable */
+	bool receive, many, send, connect, cancel_receive, cancel_all; /* asked for */
+	bool listed;		 /* on the list of those with something to try */
+	int connect_error; /* of a connect that ended at once; -1: it did not */
+	struct span out;
+	struct conn *next;
+};
+
 /* Lives in its owner's slot.  Fields belong to conn.c and ring.c; the owner may read `owner`. */
 struct conn {
 	void *owner;
@@ -69,6 +81,7 @@ struct conn {
 	struct span tail;    /* borrowed bytes sent after the output buffer */
 	uint64_t sent_bytes; /* so far: tells a slow peer from one that stands still */
 	struct conn *next_dirty, *next_starved, *next_stalled;
+	struct conn_poll poll;
 	struct sockaddr_storage peer; /* conn_connect: must stay while connecting */
 };
 

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef TOLLBAR_SYS_RING_H
 #define TOLLBAR_SYS_RING_H
-/* ring.h: one thread's event loop over io_uring.  The only user of liburing; what a connection on it does is conn.h.
+/* ring.h: one thread's event loop over io_uring, or over epoll where io_uring is forbidden, as containers do; what a
+ * connection on it does is conn.h, and the same on both.
  *
  * Single-threaded: every function, also conn.h's, is called from the thread that called ring_init, which is also the only
  * submitter. */
 #include "base/mailbox.h"
 #include "sys/conn.h"
 
+enum ring_loop { RING_AUTO, RING_URING, RING_EPOLL }; /* auto: as ring_choose found */
+
 struct ring_config {
+	enum ring_loop loop;
 	unsigned buffer_cnt;	 /* received buffers, power of two, at most 32768 */
 	unsigned buffer_bytes;	 /* of each */
 	unsigned datagram_cnt;	 /* the same for udp.h, RING_DATAGRAM_BYTES each; 0: none */
@@ -24,7 +28,13 @@ struct ring_config {
 #define RING_TICK_MS 50
 #define RING_DATAGRAM_BYTES 2048 /* a datagram of UDP_BYTES_MAX (udp.h), and what the kernel says of it */
 
-/* 0 or -errno (-ENOSYS or -EPERM: this kernel or container does not allow io_uring). */
+/* ring_choose: what RING_AUTO is from now on, in all of the process; once, before there are threads.  For RING_AUTO itself
+ * the kernel is asked: io_uring, or epoll where that is refused; without it RING_AUTO is io_uring.
+ * The loop's name, for the log; NULL: io_uring was asked for, and this kernel or container does not allow it. */
+const char *ring_choose(enum ring_loop loop);
+const char *ring_chosen(void);
+
+/* 0 or -errno (-ENOSYS or -EPERM: io_uring, and it is not allowed). */
 int ring_init(struct ring **ring, const struct ring_config *config);
 void ring_fini(struct ring *ring);
 /* Accepts from a listening socket until ring_stop_accepting. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef TOLLBAR_SYS_RING_CONN_H
 #define TOLLBAR_SYS_RING_CONN_H
-/* ring_conn.h: between ring.c (io_uring: what is submitted, what completed) and conn.c (what that means for a
- * connection).  For these two only. */
+/* ring_conn.h: between the ring (what is asked for, what has ended) and conn.c (what that means for a connection).  For
+ * ring*.c and conn.c only. */
 #include "sys/conn.h"
 
 struct buffer { /* one received buffer while it is pinned */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef TOLLBAR_SYS_RING_UDP_H
 #define TOLLBAR_SYS_RING_UDP_H
-/* ring_udp.h: between ring.c (io_uring: what is submitted, what completed) and udp.c (what that means for a datagram).  For
- * these two only. */
+/* ring_udp.h: between the ring (what is asked for, what has ended) and udp.c (what that means for a datagram).  For ring*.c
+ * and udp.c only. */
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -23,7 +23,7 @@ struct udp_socket {
 
 struct udp_reply { /* all of one reply, or of some to one peer and of one length, until it is with the kernel */
 	struct udp *udp;
-	struct udp_reply *next; /* free list */
+	struct udp_reply *next; /* free list; while it is asked for, ring_epoll.c's */
 	int fd;
 	struct msghdr message;
 	struct iovec piece;
