@@ -294,8 +294,12 @@ static void resume_all(void)
 
 static bool can_run(void)
 {
-	struct ring_config config = {
-		.loop = RIG_LOOP, .buffer_cnt = 8, .buffer_bytes = 64, .mailbox = &box, .mail = on_mail, .round = on_round};
+	struct ring_config config = {.loop = RIG_LOOP,
+				     .buffer_cnt = 8,
+				     .buffer_bytes = 64,
+				     .mailbox = &box,
+				     .mail = on_mail,
+				     .round = on_round};
 	struct ring *probe;
 
 	CHECK_EQ(mailbox_init(&box), 0);

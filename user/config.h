@@ -103,7 +103,7 @@ struct config_timeouts {	/* [timeouts], milliseconds */
 	unsigned drain_ms;	/* 300000: after SIGTERM, streams and settlements may finish */
 };
 
-enum event_loop_choice { CHOOSE_LOOP, CHOOSE_URING, CHOOSE_EPOLL }; /* auto, or its name */
+enum event_loop_choice { CHOOSE_LOOP, CHOOSE_URING, CHOOSE_EPOLL };			   /* auto, or its name */
 enum engine_choice { CHOOSE_ENGINE, CHOOSE_LIBSECP256K1, CHOOSE_PORTABLE, CHOOSE_AVX512 }; /* auto, or its name */
 
 #define RATE_MAX 10000000 /* the kernel keeps whole nanoseconds for one: here off by 1 % at most */

@@ -20,7 +20,6 @@
 #include "results.h"
 #include "settlers.h"
 #include "sys/activation.h"
-#include "sys/ring.h"
 #include "sys/store.h"
 #include "times_history.h"
 #include "worker.h"
@@ -270,27 +269,12 @@ int node_filter_found(struct node *node)
 	return node_native_set(node->filter, node->config, shared->payers, shared->cookie_key);
 }
 
-/* Before the first ring, a facilitator's too. */
-static int choose_loop(const struct config *config)
-{
-	static const enum ring_loop loops[] = {
-		[CHOOSE_LOOP] = RING_AUTO, [CHOOSE_URING] = RING_URING, [CHOOSE_EPOLL] = RING_EPOLL};
-	const char *chosen = ring_choose(loops[config->event_loop]);
-
-	if (chosen == NULL)
-		log_error("event=loop loop=io_uring error=\"not allowed here\" help=\"allow it (seccomp of the container, "
-			  "kernel.io_uring_disabled), or event_loop = auto\"");
-	else if (config->event_loop == CHOOSE_LOOP && strcmp(chosen, "epoll") == 0)
-		log_warn("event=loop loop=epoll note=\"io_uring is not allowed here: requests cost more\"");
-	return chosen != NULL ? 0 : -EPERM;
-}
-
 static int open_shared(struct node *node)
 {
 	struct shared *shared = &node->shared;
 
 	shared->config = node->config;
-	if (choose_loop(node->config) < 0)
+	if (worker_choose_loop(node->config) < 0)
 		return -EPERM;
 	if (!verify_engine_runs(worker_engine(node->config))) {
 		log_error("event=engine engine=%s error=\"this CPU lacks what it needs\"",
@@ -348,7 +332,7 @@ static void print_memory(const struct node *node)
 		 funds != NULL ? (double)(funds_bytes(funds) + funds_look_bytes(node->money.look)) / mib : 0.0,
 		 settlers_data_bytes(node->config) / 1024, node->config->claims,
 		 node->shared.ledger == NULL ? 0.0 : (double)store_memory(node->config->ledger_bytes) / mib,
-		 verify_engine_name(worker_engine(node->config)), ring_chosen());
+		 verify_engine_name(worker_engine(node->config)), worker_loop());
 }
 
 static int start_workers(struct node *node)
@@ -542,7 +526,7 @@ void node_look(void *ctx, struct admin_view *view)
 	view->uptime_s = (clock_ns() - node->start_ns) / 1000000000u;
 	view->worker_cnt = node->worker_cnt;
 	view->engine = worker_engine(node->config);
-	view->loop = ring_chosen();
+	view->loop = worker_loop();
 	for (unsigned i = 0; i < node->started_cnt; i++)
 		stats_merge(&view->total, &node->workers[i].stats);
 	const struct times *times = times_now(node);

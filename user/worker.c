@@ -83,6 +83,26 @@ static struct ring_config ring_config_of(const struct config *config)
 				    .datagram_cnt = config->native.listen_cnt > 0 ? NATIVE_BUFFERS : 0};
 }
 
+int worker_choose_loop(const struct config *config)
+{
+	static const enum ring_loop loops[] = {
+		[CHOOSE_LOOP] = RING_AUTO, [CHOOSE_URING] = RING_URING, [CHOOSE_EPOLL] = RING_EPOLL};
+	const char *chosen = ring_choose(loops[config->event_loop]);
+
+	if (chosen == NULL)
+		log_error("event=loop loop=io_uring error=\"not allowed here\" help=\"allow it (seccomp of the "
+			  "container, "
+			  "kernel.io_uring_disabled), or event_loop = auto\"");
+	else if (config->event_loop == CHOOSE_LOOP && strcmp(chosen, "epoll") == 0)
+		log_warn("event=loop loop=epoll note=\"io_uring is not allowed here: requests cost more\"");
+	return chosen != NULL ? 0 : -EPERM;
+}
+
+const char *worker_loop(void)
+{
+	return ring_chosen();
+}
+
 enum verify_engine worker_engine(const struct config *config)
 {
 	switch (config->engine) {

@@ -93,6 +93,10 @@ struct worker_memory {
 };
 void worker_memory(struct worker_memory *memory, const struct config *config);
 
+/* How every ring of this process goes, a facilitator's too (ring_choose); once, before the first of them.  0, or -EPERM, logged. */
+int worker_choose_loop(const struct config *config);
+const char *worker_loop(void); /* io_uring or epoll */
+
 /* Who verifies signatures, by configuration and CPU.  What the configuration names need not run here: see verify_engine_runs. */
 enum verify_engine worker_engine(const struct config *config);
 

@@ -44,7 +44,7 @@ struct conn_poll {
 	bool readable, writable; /* as far as known: until a call would have blocked */
 	bool hung_up;		 /* the end, or an error, is or will be readable */
 	bool receive, many, send, connect, cancel_receive, cancel_all; /* asked for */
-	bool listed;		 /* on the list of those with something to try */
+	bool listed;						       /* on the list of those with something to try */
 	int connect_error; /* of a connect that ended at once; -1: it did not */
 	struct span out;
 	struct conn *next;

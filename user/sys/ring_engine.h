@@ -16,18 +16,19 @@
 /* Buffers that the engine picks from when something arrives. */
 enum group_id { GROUP_STREAM, GROUP_DATAGRAM, GROUP_CNT };
 struct group {
-	void *map;	    /* the engine's own part, then the buffers */
-	uint8_t *bytes_at;  /* the first buffer */
-	size_t head_bytes;  /* of the engine's part */
+	void *map;	     /* the engine's own part, then the buffers */
+	uint8_t *bytes_at;   /* the first buffer */
+	size_t head_bytes;   /* of the engine's part */
 	unsigned cnt, bytes; /* buffers, and the length of each */
-	unsigned back;	    /* given back since the last look at who waits for one */
+	unsigned back;	     /* given back since the last look at who waits for one */
 };
 
 struct ring_engine {
 	const char *name;
 	size_t head_bytes; /* of its own for each buffer */
 	size_t own_bytes;  /* beside them, for the line printed at start */
-	int (*init)(struct ring *ring); /* ring->groups are mapped; 0 or -errno; what it made is in ring->engine_state */
+	int (*init)(
+		struct ring *ring); /* ring->groups are mapped; 0 or -errno; what it made is in ring->engine_state */
 	void (*fini)(struct ring *ring);
 	void (*give_back)(struct ring *ring, enum group_id group, unsigned id);
 
@@ -76,7 +77,7 @@ static inline uint8_t *group_at(const struct group *group, unsigned id)
 
 /* ring.c: what the engines tell beside conn.c's and udp.c's ends. */
 void ring_accepted(struct ring *ring, unsigned listener, int result, bool more); /* a descriptor, or -errno */
-void ring_woken(struct ring *ring);						  /* the mailbox's event_fd is readable */
-void ring_deafened(struct ring *ring, struct udp_socket *socket);		  /* its datagrams have ended */
+void ring_woken(struct ring *ring);				  /* the mailbox's event_fd is readable */
+void ring_deafened(struct ring *ring, struct udp_socket *socket); /* its datagrams have ended */
 
 #endif

@@ -14,9 +14,9 @@
 #include "base/assert.h"
 #include "sys/ring_engine.h"
 
-#define EVENTS_MAX 256	/* of one look; what is more waits for the next */
-#define ACCEPTS_MAX 64	/* of one listener in one round */
-#define DATAGRAMS_MAX 64 /* of one socket in one round */
+#define EVENTS_MAX 256	       /* of one look; what is more waits for the next */
+#define ACCEPTS_MAX 64	       /* of one listener in one round */
+#define DATAGRAMS_MAX 64       /* of one socket in one round */
 #define DATAGRAM_HEAD_BYTES 16 /* keeps what follows where io_uring has it */
 
 /* What an event is of: the low bits of its data, as in ring_uring.c. */
@@ -95,7 +95,8 @@ static void watch_conn(struct conn *conn)
 	int error = watch(conn->ring, conn->fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, (uint64_t)(uintptr_t)conn);
 	ASSERT(error == 0 || error == -ENOMEM || error == -ENOSPC);
 	if (error != 0)
-		shutdown(conn->fd, SHUT_RDWR); /* the kernel has no room to watch it: it ends, as it would for want of memory */
+		shutdown(conn->fd,
+			 SHUT_RDWR); /* the kernel has no room to watch it: it ends, as it would for want of memory */
 }
 
 static void receive(struct conn *conn, bool many)
