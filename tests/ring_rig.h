@@ -8,6 +8,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <signal.h>
 
 #include "base/clock.h"
 #include "check.h"
@@ -184,6 +185,7 @@ static void begin(unsigned buffer_cnt, unsigned buffer_bytes)
 				     .round = on_round};
 	socklen_t bytes = sizeof address;
 
+	signal(SIGPIPE, SIG_IGN); /* as the daemon does */
 	memset(slots, 0, sizeof slots);
 	accepted_cnt = mail_cnt = 0;
 	wrong = false;

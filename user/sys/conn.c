@@ -2,6 +2,7 @@
 #include "sys/conn.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <unistd.h>
 
@@ -273,6 +274,19 @@ void conn_sent(struct conn *conn, int result)
 		conn->events->drained(conn);
 }
 
+/* How a connect that is over went, and its socket waits from here on: the ring's operations on it are to wait, too. */
+static int connect_result(const struct conn *conn)
+{
+	socklen_t bytes = sizeof(int);
+	int error = -conn->connect_error;
+
+	if (error == 0 && getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &bytes) < 0)
+		error = errno;
+	if (error == 0 && fcntl(conn->fd, F_SETFL, 0) < 0)
+		error = errno;
+	return -error;
+}
+
 void conn_connected(struct conn *conn, int result)
 {
 	conn->connecting = false;
@@ -280,6 +294,8 @@ void conn_connected(struct conn *conn, int result)
 	ring_mark(conn);
 	if (conn->closing)
 		return;
+	if (result >= 0)
+		result = connect_result(conn);
 	if (result == 0)
 		conn_receive(conn);
 	conn->events->connected(conn, result);
@@ -310,13 +326,15 @@ int conn_connect(struct conn *conn, const struct sockaddr_storage *peer, socklen
 {
 	int one = 1;
 
-	conn->fd = socket(peer->ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	conn->fd = socket(peer->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (conn->fd < 0)
 		return -errno;
 	setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-	conn->peer = *peer;
+	/* By a system call, which a filter sees; what a ring connects to it does not. */
+	if (connect(conn->fd, (const struct sockaddr *)peer, peer_bytes) < 0 && errno != EINPROGRESS)
+		conn->connect_error = -errno;
 	conn->connecting = true;
-	ring_connect(conn, peer_bytes);
+	ring_connect(conn);
 	return 0;
 }
 

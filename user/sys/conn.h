@@ -45,7 +45,6 @@ struct conn_poll {
 	bool hung_up;		 /* the end, or an error, is or will be readable */
 	bool receive, many, send, connect, cancel_receive, cancel_all; /* asked for */
 	bool listed;						       /* on the list of those with something to try */
-	int connect_error; /* of a connect that ended at once; -1: it did not */
 	struct span out;
 	struct conn *next;
 };
@@ -81,17 +80,17 @@ struct conn {
 	struct span tail;    /* borrowed bytes sent after the output buffer */
 	uint64_t sent_bytes; /* so far: tells a slow peer from one that stands still */
 	struct conn *next_dirty, *next_starved, *next_stalled;
+	int connect_error; /* said at once by the kernel, told by connected() all the same */
 	struct conn_poll poll;
-	struct sockaddr_storage peer; /* conn_connect: must stay while connecting */
 };
 
-/* out is the conn's output buffer, the owner's memory. */
+/* out is the conn's output buffer, the owner's memory.  The process ignores SIGPIPE. */
 void conn_init(struct conn *conn, struct ring *ring, const struct conn_events *events, void *owner, uint8_t *out,
 	       uint32_t out_bytes_max);
 void conn_start(struct conn *conn, int fd); /* an accepted descriptor: begins receiving, one buffer at a time */
 void conn_start_sink(struct conn *conn);    /* only events drained, output and closed come of it */
-int conn_connect(struct conn *conn, const struct sockaddr_storage *peer,
-		 socklen_t peer_bytes); /* 0 or -errno; the end is told by connected() */
+/* 0 or -errno; the end is told by connected().  The kernel is given `peer` itself, not a copy: see peers.h. */
+int conn_connect(struct conn *conn, const struct sockaddr_storage *peer, socklen_t peer_bytes);
 
 size_t conn_room(const struct conn *conn);	       /* bytes conn_write would take now */
 bool conn_write(struct conn *conn, struct span bytes); /* all or nothing (false) */

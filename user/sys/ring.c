@@ -65,10 +65,10 @@ void ring_send(struct conn *conn, struct span bytes)
 	conn->ring->engine->send(conn, bytes);
 }
 
-void ring_connect(struct conn *conn, socklen_t peer_bytes)
+void ring_connect(struct conn *conn)
 {
 	conn->pending_ops++;
-	conn->ring->engine->connect(conn, peer_bytes);
+	conn->ring->engine->connect(conn);
 }
 
 void ring_cancel_all(struct conn *conn)

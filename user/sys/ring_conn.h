@@ -22,7 +22,7 @@ struct arrival {
 void ring_receive(struct conn *conn);
 void ring_cancel_receive(struct conn *conn);
 void ring_send(struct conn *conn, struct span bytes);
-void ring_connect(struct conn *conn, socklen_t peer_bytes); /* to conn->peer */
+void ring_connect(struct conn *conn); /* conn_connected is called once the connect is over */
 void ring_cancel_all(struct conn *conn);
 /* conn_settle is called at the end of this round. */
 void ring_mark(struct conn *conn);

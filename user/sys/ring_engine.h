@@ -36,7 +36,7 @@ struct ring_engine {
 	void (*receive)(struct conn *conn, bool many);
 	void (*cancel_receive)(struct conn *conn);
 	void (*send)(struct conn *conn, struct span bytes);
-	void (*connect)(struct conn *conn, socklen_t peer_bytes);
+	void (*connect)(struct conn *conn); /* ends when the connect that is under way does */
 	void (*cancel_all)(struct conn *conn);
 
 	/* udp.c's */

@@ -121,17 +121,12 @@ static void send_bytes(struct conn *conn, struct span bytes)
 	try_later(conn);
 }
 
-/* Watched once the connecting has begun, or its end would not be an edge. */
-static void connect_to(struct conn *conn, socklen_t peer_bytes)
+/* Watched once the connecting has begun: its end is the first edge. */
+static void wait_connected(struct conn *conn)
 {
-	fcntl(conn->fd, F_SETFL, O_NONBLOCK);
-	int error = connect(conn->fd, (struct sockaddr *)&conn->peer, peer_bytes) < 0 ? errno : 0;
-	bool under_way = error == EINPROGRESS || error == EINTR;
 	watch_conn(conn);
-	conn->poll.writable = !under_way;
-	conn->poll.connect_error = under_way ? -1 : error;
+	conn->poll.writable = false;
 	conn->poll.connect = true;
-	try_later(conn);
 }
 
 static void cancel_all(struct conn *conn)
@@ -194,13 +189,8 @@ static unsigned send_now(struct conn *conn)
 
 static unsigned connect_now(struct conn *conn)
 {
-	int error = conn->poll.connect_error;
-	socklen_t bytes = sizeof error;
-
-	if (error < 0)
-		getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &bytes);
 	conn->poll.connect = false;
-	conn_connected(conn, -error);
+	conn_connected(conn, 0);
 	return 1;
 }
 
@@ -474,7 +464,7 @@ const struct ring_engine ring_epoll = {
 	.receive = receive,
 	.cancel_receive = cancel_receive,
 	.send = send_bytes,
-	.connect = connect_to,
+	.connect = wait_connected,
 	.cancel_all = cancel_all,
 	.receive_datagrams = receive_datagrams,
 	.stop_datagrams = stop_datagrams,
