@@ -170,10 +170,9 @@ void answer_due(struct word *due, const struct request *request)
 
 void answer_owe(struct request *request, const struct word *due, struct claim_wait *settled, struct claim_wait *durable)
 {
-	/* Before anybody can settle it. */
-	if (request->worker->shared->funds != NULL)
-		funds_owe(request->worker->shared->funds, &request->funds, due, request->permit.deadline_s);
 	purchase_charge(request, due, settled, durable);
+	if (request->worker->shared->funds != NULL)
+		funds_owe(request->worker->shared->funds, &request->funds, &request->charged);
 	leave_payers(request);
 }
 

@@ -276,6 +276,8 @@ void claim_owe(struct ledger *ledger, struct claim *claim, const struct word *am
 		changed(ledger, claim);
 	}
 	table_unlock(&ledger->table, hash);
+	if (error != 0)
+		ledger_ended(ledger, claim, amount_due, CLAIM_RELEASED);
 	if (error != 0 && settled != NULL)
 		ledger_mail(settled, error, CLAIM_RELEASED, NULL);
 	if (error != 0 && durable != NULL)

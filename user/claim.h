@@ -57,6 +57,11 @@ struct ledger_config {
 	void (*recovered)(void *recovered_ctx, const struct payment *payment, const struct offer *offer,
 			  enum claim_state state, const struct word *amount_due, uint64_t taken_s);
 	void *recovered_ctx;
+	/* A debt is over: once for each call of claim_owe with an amount, and for each record that was recovered as owed or
+	 * unknown; when that is on disk, or CLAIM_MARGIN_S after the deadline, when nothing can move any more whatever becomes of
+	 * the claim.  On the ledger's thread, or in claim_owe for a claim that never became durable.  May be NULL. */
+	void (*ended)(void *ended_ctx, const struct claim_debt *debt);
+	void *ended_ctx;
 };
 
 struct ledger_stats {			    /* monotonic counts but for the gauges */

@@ -325,6 +325,8 @@ void ask_done(struct ledger *ledger, struct claim *claim, enum claim_state outco
 	count_outcome(ledger, outcome);
 	if (outcome != CLAIM_UNKNOWN || !claim->pending)
 		tell_settled(claim, outcome == CLAIM_EXPIRED ? CLAIM_UNKNOWN : outcome);
+	if (outcome != CLAIM_UNKNOWN)
+		ledger_ended(ledger, claim, &claim->amount_due, outcome);
 	ask_give(ledger, claim);
 	if (outcome == CLAIM_UNKNOWN)
 		ask_later(ledger, claim, clock_unix_s());
@@ -406,6 +408,8 @@ void ask_later(struct ledger *ledger, struct claim *claim, uint64_t now_s)
 {
 	uint64_t delay_ms = backoff_ms(ledger, claim);
 
+	if (now_s > claim->deadline_s + CLAIM_MARGIN_S)
+		ledger_ended(ledger, claim, &claim->amount_due, CLAIM_EXPIRED);
 	if (now_s > ask_until_s(claim)) {
 		expire(ledger, claim);
 		return;

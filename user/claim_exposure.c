@@ -55,6 +55,12 @@ uint8_t exposure_asset(const struct exposure *exposure, const struct offer *offe
 	return EXPOSURE_NONE;
 }
 
+const struct address *exposure_address(const struct exposure *exposure, uint8_t asset)
+{
+	ASSERT(asset < exposure->asset_cnt);
+	return &exposure->assets[asset].asset;
+}
+
 static bool init_payers(struct exposure *exposure, size_t payers_max)
 {
 	size_t bucket_cnt = 64;

@@ -27,6 +27,9 @@ void exposure_fini(struct exposure *exposure);
 /* Which asset's sums this offer counts in; EXPOSURE_NONE: none of them. */
 uint8_t exposure_asset(const struct exposure *exposure, const struct offer *offer);
 
+/* The same the other way: not for EXPOSURE_NONE. */
+const struct address *exposure_address(const struct exposure *exposure, uint8_t asset);
+
 /* Adds the offer's amount unless a limit of the offer would be passed.  Refuses: PAYER_UNSETTLED, UNSETTLED. */
 enum reason exposure_take(struct exposure *exposure, uint8_t asset, const struct offer *offer,
 			  const struct address *payer) __attribute__((warn_unused_result));

@@ -75,6 +75,25 @@ void ledger_free(struct ledger *ledger, struct claim *claim)
 	table_free(&ledger->table, claim);
 }
 
+/* Of an asset that no offer has any more nothing is held, either. */
+void ledger_ended(struct ledger *ledger, struct claim *claim, const struct word *amount, enum claim_state end)
+{
+	static const struct word zero;
+	bool permit2 = memcmp(&claim->key.token, zero.at, sizeof claim->key.token) == 0;
+
+	if (claim->ended || ledger->config.ended == NULL || claim->asset == EXPOSURE_NONE ||
+	    u256_compare(amount->at, zero.at) == 0)
+		return;
+	claim->ended = true;
+	struct claim_debt debt = {.chain_id = claim->key.chain_id,
+				  .asset = *exposure_address(ledger->exposure, claim->asset),
+				  .payer = claim->key.from,
+				  .permit2 = permit2,
+				  .amount = *amount,
+				  .end = end};
+	ledger->config.ended(ledger->config.ended_ctx, &debt);
+}
+
 /* A new claim that could not be written.  The entry stays a while, unlinked: its request may call for it until it has
  * read the mail that says it is gone. */
 static void fail_fresh(struct ledger *ledger, struct claim *claim, int error)
@@ -82,6 +101,7 @@ static void fail_fresh(struct ledger *ledger, struct claim *claim, int error)
 	ask_give(ledger, claim);
 	table_lock(&ledger->table, claim->hash);
 	struct claim_wait *durable = claim->durable, *settled = claim->settled, *drawn = claim->drawn;
+	bool owed = claim_unsettled(claim->state);
 	claim->durable = claim->settled = claim->drawn = NULL;
 	claim->error = error;
 	claim_set_state(ledger, claim, CLAIM_RELEASED);
@@ -89,6 +109,8 @@ static void fail_fresh(struct ledger *ledger, struct claim *claim, int error)
 	table_unlock(&ledger->table, claim->hash);
 	table_unstage(&ledger->table, claim);
 	count(&ledger->counts.released);
+	if (owed)
+		ledger_ended(ledger, claim, &claim->amount_due, CLAIM_RELEASED);
 	ask_keep(ledger, claim, clock_unix_s());
 	ledger_mail(durable, error, CLAIM_RELEASED, NULL);
 	if (settled != NULL)
@@ -151,6 +173,7 @@ static void lose(struct ledger *ledger, struct claim *claim)
 	count(&ledger->counts.corrupt);
 	ask_give(ledger, claim);
 	claim_set_state(ledger, claim, CLAIM_EXPIRED);
+	ledger_ended(ledger, claim, &claim->amount_due, CLAIM_EXPIRED);
 	if (claim->settled != NULL)
 		ledger_mail(claim->settled, -EBADMSG, CLAIM_UNKNOWN, NULL);
 	if (claim->durable != NULL)

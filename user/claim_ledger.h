@@ -152,6 +152,8 @@ void *ledger_main(void *arg);
 void ledger_work(struct ledger *ledger, struct claim *claim);
 /* The entry is gone: key free, nobody knows it. */
 void ledger_free(struct ledger *ledger, struct claim *claim);
+/* What it owed is over: config.ended is told, once. */
+void ledger_ended(struct ledger *ledger, struct claim *claim, const struct word *amount, enum claim_state end);
 /* Mails a claim_wait; settlement NULL: nothing to say but the outcome. */
 void ledger_mail(struct claim_wait *wait, int error, enum claim_state outcome, const struct settlement *settlement);
 /* The same to all of a list. */

@@ -48,6 +48,7 @@ struct claim {
 	bool has_job;	     /* (ledger) the facilitator works on it, and can be asked how far it is */
 	bool looks;	     /* (ledger) its chain can be asked what became of it */
 	bool pending;	     /* (ledger) its last answer said that the outcome will be known soon */
+	bool ended;	     /* (ledger) its debt is over: config.ended was told */
 };
 
 struct staged {

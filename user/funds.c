@@ -232,18 +232,10 @@ enum reason funds_judge(struct funds *funds, struct funds_wait *wait, const stru
 
 /* --- what is held --- */
 
-/* A little longer than anybody could still settle it. */
-static uint64_t until_ms(uint64_t deadline_s)
-{
-	uint64_t now_s = clock_unix_s(), until_s = deadline_s + CLAIM_MARGIN_S;
-
-	return now_ms() + (until_s > now_s ? until_s - now_s : 0) * 1000;
-}
-
-void funds_owe(struct funds *funds, struct funds_wait *wait, const struct word *due, uint64_t deadline_s)
+void funds_owe(struct funds *funds, struct funds_wait *wait, const struct word *due)
 {
 	if (wait->hold.held)
-		accounts_owe(funds->accounts, &wait->hold, due, until_ms(deadline_s));
+		accounts_owe(funds->accounts, &wait->hold, due);
 }
 
 void funds_release(struct funds *funds, struct funds_wait *wait)
@@ -252,33 +244,39 @@ void funds_release(struct funds *funds, struct funds_wait *wait)
 		accounts_release(funds->accounts, &wait->hold);
 }
 
-static struct debt debt_of(const struct payment *payment, const struct offer *offer, const struct word *due)
+void funds_ended(struct funds *funds, const struct claim_debt *over)
 {
-	return (struct debt){.key = key_of(payment, offer),
-			     .permit2 = payment->method != METHOD_EIP3009,
-			     .amount = account_amount(due)};
+	const struct offer offer = {.chain_id = over->chain_id};
+	const struct chain *chain = chain_of(funds, &offer);
+	struct debt debt = {.key = {.chain_id = over->chain_id, .token = over->asset, .owner = over->payer},
+			    .permit2 = over->permit2,
+			    .amount = account_amount(&over->amount)};
+
+	if (chain != NULL)
+		accounts_ended(funds->accounts, &debt,
+			       over->end == CLAIM_SETTLED    ? DEBT_SETTLED
+			       : over->end == CLAIM_RELEASED ? DEBT_DROPPED
+							     : DEBT_REFUSED,
+			       &chain->rules, now_ms());
 }
 
-void funds_settled(struct funds *funds, const struct settlement *settlement)
+void funds_refused(struct funds *funds, const struct settlement *settlement)
 {
 	const struct chain *chain = chain_of(funds, &settlement->offer);
-	struct debt debt = debt_of(&settlement->payment, &settlement->offer, &settlement->amount_due);
+	struct account_key key = key_of(&settlement->payment, &settlement->offer);
 
-	if (chain != NULL && settlement->outcome != CLAIM_UNKNOWN)
-		accounts_settled(funds->accounts, &debt,
-				 settlement->outcome == CLAIM_SETTLED ? DEBT_SETTLED : DEBT_REFUSED, &chain->rules,
-				 now_ms());
+	if (chain != NULL)
+		accounts_suspect(funds->accounts, &key, &chain->rules, now_ms());
 }
 
 void funds_recover(struct funds *funds, const struct payment *payment, const struct offer *offer,
 		   const struct word *due)
 {
-	struct debt debt = debt_of(payment, offer, due);
-	uint64_t deadline_s;
+	struct debt debt = {.key = key_of(payment, offer),
+			    .permit2 = payment->method != METHOD_EIP3009,
+			    .amount = account_amount(due)};
 
-	if (chain_of(funds, offer) == NULL || !u256_to_u64(&deadline_s, payment->deadline.at))
-		return;
-	if (!accounts_recover(funds->accounts, &debt, until_ms(deadline_s), now_ms()))
+	if (chain_of(funds, offer) != NULL && !accounts_recover(funds->accounts, &debt, now_ms()))
 		log_warn("event=funds_recover error=%d", ENOMEM);
 }
 

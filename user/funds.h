@@ -73,11 +73,15 @@ enum reason funds_judge(struct funds *funds, struct funds_wait *wait, const stru
 /* The longest a question may take, in milliseconds. */
 unsigned funds_wait_ms(const struct funds *funds, const struct offer *offer);
 
-/* Of what is held `due` (or more: a session's request may cost what nobody else drew) is owed until settled, or until deadline_s (Unix) has passed; the rest is free again. */
-void funds_owe(struct funds *funds, struct funds_wait *wait, const struct word *due, uint64_t deadline_s);
+/* Of what is held `due` (or more: a session's request may cost what nobody else drew) is owed until funds_ended; the rest is free
+ * again. */
+void funds_owe(struct funds *funds, struct funds_wait *wait, const struct word *due);
 void funds_release(struct funds *funds, struct funds_wait *wait);
-/* What became of a settlement, and, at start, which debts are on disk. */
-void funds_settled(struct funds *funds, const struct settlement *settlement);
+/* A debt is over, as the ledger says (ledger_config.ended). */
+void funds_ended(struct funds *funds, const struct claim_debt *over);
+/* A facilitator refused a settlement; whether that ends it the ledger says. */
+void funds_refused(struct funds *funds, const struct settlement *settlement);
+/* At start: a debt that is on disk. */
 void funds_recover(struct funds *funds, const struct payment *payment, const struct offer *offer,
 		   const struct word *due);
 

@@ -36,8 +36,7 @@ struct account {
 	unsigned __int128 balance, allowance;
 	unsigned __int128 shown[DRAWS]; /* of the total settled, what the view shows */
 	unsigned __int128 reserved[DRAWS];
-	unsigned __int128 owed[DRAWS];
-	uint64_t owed_until_ms;		/* the last deadline of those */
+	__int128 owed[DRAWS];		/* below zero while a debt ended that is still to come: see accounts_owe */
 	unsigned __int128 total[DRAWS]; /* settled, ever */
 	uint64_t settled_ms;		/* last settlement */
 	struct mark older, newer;	/* lag_ms apart at least */
@@ -87,26 +86,29 @@ static void take(unsigned __int128 sums[DRAWS], bool permit2, unsigned __int128 
 		sums[i] = less(sums[i], amount);
 }
 
+/* Reserved, and owed: what may still move. */
+static unsigned __int128 at_stake(const struct account *account, enum draw draw)
+{
+	unsigned __int128 sum = account->reserved[draw];
+	__int128 owed = account->owed[draw];
+
+	if (owed < 0)
+		return less(sum, -(unsigned __int128)owed);
+	return __builtin_add_overflow(sum, (unsigned __int128)owed, &sum) ? ~(unsigned __int128)0 : sum;
+}
+
 static unsigned __int128 spoken_for(const struct account *account, enum draw draw)
 {
-	unsigned __int128 settled = account->total[draw] - account->shown[draw], sum = account->reserved[draw];
+	unsigned __int128 settled = account->total[draw] - account->shown[draw], sum = at_stake(account, draw);
 
-	if (__builtin_add_overflow(sum, account->owed[draw], &sum) || __builtin_add_overflow(sum, settled, &sum))
-		sum = ~(unsigned __int128)0;
-	return sum;
+	return __builtin_add_overflow(sum, settled, &sum) ? ~(unsigned __int128)0 : sum;
 }
 
-static void owe(struct account *account, bool permit2, unsigned __int128 amount, uint64_t until_ms)
+/* Modulo 2^128, so that it comes out even in whatever order debts come and end; nothing of 2^127 is ever held. */
+static void owe(struct account *account, bool permit2, unsigned __int128 amount)
 {
-	add(account->owed, permit2, amount);
-	if (until_ms > account->owed_until_ms)
-		account->owed_until_ms = until_ms;
-}
-
-static void expire_debts(struct account *account, uint64_t now_ms)
-{
-	if (now_ms >= account->owed_until_ms)
-		memset(account->owed, 0, sizeof account->owed);
+	for (unsigned i = 0; i < (permit2 ? 2u : 1u); i++)
+		account->owed[i] = (__int128)((unsigned __int128)account->owed[i] + amount);
 }
 
 /* --- what was settled when --- */
@@ -170,9 +172,8 @@ static void unlink_account(struct accounts *accounts, struct shard *shard, const
 }
 
 /* Nothing would be forgotten but what the chain can be asked again. */
-static bool may_go(struct account *account, uint64_t lag_ms, uint64_t now_ms)
+static bool may_go(const struct account *account, uint64_t lag_ms, uint64_t now_ms)
 {
-	expire_debts(account, now_ms);
 	return account->used && account->pins == 0 && account->reserved[DRAW_ALL] == 0 &&
 	       account->owed[DRAW_ALL] == 0 && now_ms >= account->suspect_until_ms &&
 	       (account->settled_ms == 0 || account->settled_ms + 2 * lag_ms < now_ms);
@@ -262,11 +263,7 @@ static enum hold_verdict judge_view(const struct account *account, const struct 
 /* The chain does not say.  What is settled did move, so only what is not yet is a risk. */
 static enum hold_verdict judge_blind(const struct account *account, const struct hold_wish *wish)
 {
-	unsigned __int128 sum = account->reserved[DRAW_ALL];
-
-	if (__builtin_add_overflow(sum, account->owed[DRAW_ALL], &sum))
-		return HOLD_DOWN;
-	return fits(wish->amount, wish->rules->exposure, sum) ? HOLD_BLIND : HOLD_DOWN;
+	return fits(wish->amount, wish->rules->exposure, at_stake(account, DRAW_ALL)) ? HOLD_BLIND : HOLD_DOWN;
 }
 
 static enum hold_verdict judge(const struct account *account, const struct hold_wish *wish)
@@ -306,7 +303,6 @@ static bool wants_ahead(struct account *account, const struct hold_wish *wish)
 static enum hold_verdict hold_in(struct account *account, struct account_hold *hold, bool *ahead,
 				 const struct hold_wish *wish)
 {
-	expire_debts(account, wish->now_ms);
 	account->used_ms = wish->now_ms;
 	enum hold_verdict verdict = judge(account, wish);
 	if (verdict == HOLD_HELD || verdict == HOLD_BLIND)
@@ -338,7 +334,7 @@ enum hold_verdict accounts_hold(struct accounts *accounts, struct account_hold *
 	return verdict;
 }
 
-void accounts_owe(struct accounts *accounts, struct account_hold *hold, const struct word *due, uint64_t until_ms)
+void accounts_owe(struct accounts *accounts, struct account_hold *hold, const struct word *due)
 {
 	unsigned __int128 stays = account_amount(due);
 
@@ -349,7 +345,7 @@ void accounts_owe(struct accounts *accounts, struct account_hold *hold, const st
 	struct account *account = &accounts->all[hold->idx];
 	ASSERT(account->reserved[DRAW_ALL] >= hold->amount);
 	take(account->reserved, hold->permit2, hold->amount);
-	owe(account, hold->permit2, stays, until_ms);
+	owe(account, hold->permit2, stays);
 	pthread_mutex_unlock(&shard->lock);
 }
 
@@ -357,7 +353,7 @@ void accounts_release(struct accounts *accounts, struct account_hold *hold)
 {
 	static const struct word nothing;
 
-	accounts_owe(accounts, hold, &nothing, 0);
+	accounts_owe(accounts, hold, &nothing);
 }
 
 /* --- debts --- */
@@ -365,18 +361,18 @@ void accounts_release(struct accounts *accounts, struct account_hold *hold)
 static void end_debt(struct account *account, const struct debt *debt, enum debt_end end,
 		     const struct account_rules *rules, uint64_t now_ms)
 {
-	take(account->owed, debt->permit2, debt->amount);
+	owe(account, debt->permit2, -debt->amount);
 	if (end == DEBT_SETTLED) {
 		mark(account, rules->lag_ms, now_ms);
 		account->settled_ms = now_ms;
 		add(account->total, debt->permit2, debt->amount);
-	} else {
+	} else if (end == DEBT_REFUSED) {
 		account->suspect_until_ms = now_ms + rules->suspect_ms;
 	}
 }
 
-void accounts_settled(struct accounts *accounts, const struct debt *debt, enum debt_end end,
-		      const struct account_rules *rules, uint64_t now_ms)
+void accounts_ended(struct accounts *accounts, const struct debt *debt, enum debt_end end,
+		    const struct account_rules *rules, uint64_t now_ms)
 {
 	uint64_t h = hash(accounts, &debt->key);
 	struct shard *shard = shard_of(accounts, h);
@@ -388,7 +384,15 @@ void accounts_settled(struct accounts *accounts, const struct debt *debt, enum d
 	pthread_mutex_unlock(&shard->lock);
 }
 
-bool accounts_recover(struct accounts *accounts, const struct debt *debt, uint64_t until_ms, uint64_t now_ms)
+void accounts_suspect(struct accounts *accounts, const struct account_key *key, const struct account_rules *rules,
+		      uint64_t now_ms)
+{
+	const struct debt nothing = {.key = *key};
+
+	accounts_ended(accounts, &nothing, DEBT_REFUSED, rules, now_ms);
+}
+
+bool accounts_recover(struct accounts *accounts, const struct debt *debt, uint64_t now_ms)
 {
 	uint64_t h = hash(accounts, &debt->key);
 	struct shard *shard = shard_of(accounts, h);
@@ -398,7 +402,7 @@ bool accounts_recover(struct accounts *accounts, const struct debt *debt, uint64
 	if (account == NULL)
 		account = make(accounts, shard, &debt->key, h, 0, now_ms);
 	if (account != NULL)
-		owe(account, debt->permit2, debt->amount, until_ms);
+		owe(account, debt->permit2, debt->amount);
 	pthread_mutex_unlock(&shard->lock);
 	return account != NULL;
 }

@@ -13,8 +13,9 @@
  * do not all know the newest block.  Between lag_ms and twice that, a settlement may be counted both ways: a payer
  * short of money is then refused too early, never too late.
  *
- * A debt whose outcome never comes (asked in vain until its deadline, or lost with a disk) stops counting when the last
- * deadline of all the account's debts has passed, since none of them can move anything then.
+ * Each debt ends once, by the outcome of its claim, in whatever order outcomes and requests come: a session may be settled before
+ * a request in it is over, whose part is then part of that outcome and still to be owed.  So sums come out even, and only what
+ * is at stake counts.
  *
  * Permit2 payments draw on the allowance, too, and are summed apart for it.  Amounts are atomic units of one token;
  * what the chain says above 2^128 - 1 is cut to that, and nothing of 2^127 or above is ever held. */
@@ -95,9 +96,9 @@ size_t accounts_bytes(size_t cnt_max);
  * nobody waits; given to one caller at a time. */
 enum hold_verdict accounts_hold(struct accounts *accounts, struct account_hold *hold, bool *ahead,
 				const struct hold_wish *wish) __attribute__((warn_unused_result));
-/* Of what is held, or beyond it, `due` is owed from now on, for a settlement that ends with accounts_settled, at the latest at until_ms;
- * the rest is free, the hold is over.  What is not held is let be. */
-void accounts_owe(struct accounts *accounts, struct account_hold *hold, const struct word *due, uint64_t until_ms);
+/* Of what is held, or beyond it, `due` is owed from now on, for a settlement that ends with accounts_ended; the rest is free, the
+ * hold is over.  What is not held is let be. */
+void accounts_owe(struct accounts *accounts, struct account_hold *hold, const struct word *due);
 /* All of it is free again. */
 void accounts_release(struct accounts *accounts, struct account_hold *hold);
 
@@ -110,13 +111,17 @@ struct debt {
 };
 enum debt_end {
 	DEBT_SETTLED,
-	DEBT_REFUSED, /* nothing moved */
+	DEBT_REFUSED, /* nothing moved, as far as is known: the payer is suspect */
+	DEBT_DROPPED, /* nobody was asked for it */
 };
-/* An account that is no longer known owes nothing: nothing happens. */
-void accounts_settled(struct accounts *accounts, const struct debt *debt, enum debt_end end,
-		      const struct account_rules *rules, uint64_t now_ms);
-/* At start.  False: no room. */
-bool accounts_recover(struct accounts *accounts, const struct debt *debt, uint64_t until_ms, uint64_t now_ms);
+/* What was owed or recovered is over.  An account that is no longer known owes nothing: nothing happens. */
+void accounts_ended(struct accounts *accounts, const struct debt *debt, enum debt_end end,
+		    const struct account_rules *rules, uint64_t now_ms);
+/* A settlement was refused, whatever becomes of the debt. */
+void accounts_suspect(struct accounts *accounts, const struct account_key *key, const struct account_rules *rules,
+		      uint64_t now_ms);
+/* A debt that is none of a hold's, as is found at a start.  False: no room. */
+bool accounts_recover(struct accounts *accounts, const struct debt *debt, uint64_t now_ms);
 
 /* --- asking --- */
 

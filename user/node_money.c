@@ -21,9 +21,17 @@ static void settlement_done(void *ctx, struct settlement *settlement)
 {
 	struct node_money *money = ctx;
 
-	if (money->shared->funds != NULL)
-		funds_settled(money->shared->funds, settlement);
+	if (money->shared->funds != NULL && settlement->outcome == CLAIM_REFUSED)
+		funds_refused(money->shared->funds, settlement);
 	ledger_settled(money->shared->ledger, settlement);
+}
+
+static void ended(void *ctx, const struct claim_debt *debt)
+{
+	const struct node_money *money = ctx;
+
+	if (money->shared->funds != NULL)
+		funds_ended(money->shared->funds, debt);
 }
 
 static void settlement_unclear(void *ctx, struct settlement *settlement)
@@ -63,10 +71,9 @@ static void recovered(void *ctx, const struct payment *payment, const struct off
 {
 	struct node_money *money = ctx;
 
-	bool open =
-		state == CLAIM_FORWARDED || state == CLAIM_OWED || state == CLAIM_SETTLING || state == CLAIM_UNKNOWN;
+	bool owed = state == CLAIM_OWED || state == CLAIM_UNKNOWN;
 
-	if (open && money->shared->funds != NULL)
+	if (owed && money->shared->funds != NULL)
 		funds_recover(money->shared->funds, payment, offer, amount_due);
 	if (state != CLAIM_RELEASED)
 		payers_recover_spend(money->shared->payers, &payment->from, amount_due, taken_s, clock_unix_s());
@@ -97,7 +104,9 @@ int node_money_open(struct node_money *money, const struct config *config, struc
 				       .looks = looks,
 				       .submit_ctx = money,
 				       .recovered = recovered,
-				       .recovered_ctx = money};
+				       .recovered_ctx = money,
+				       .ended = ended,
+				       .ended_ctx = money};
 	error = ledger_open(&money->shared->ledger, &ledger);
 	if (error < 0)
 		log_error("event=ledger_open directory=%s error=%d", config->state_directory, -error);

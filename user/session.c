@@ -495,8 +495,12 @@ void session_lost(struct session_draw *draw)
 	struct sessions *sessions = session->sessions;
 
 	pthread_mutex_lock(&sessions->lock);
-	if (!session->over)
+	if (!session->over) {
+		struct word total = total_of(session);
+		claim_owe(sessions->ledger, session->claim, &total, NULL,
+			  NULL); /* it is gone: what was charged ends with it */
 		retire(session);
+	}
 	leave(draw, 0);
 	pthread_mutex_unlock(&sessions->lock);
 }

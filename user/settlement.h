@@ -52,6 +52,17 @@ struct settlement {
 	char word[SETTLE_WORD_BYTES_MAX]; /* facilitator's errorReason, or ours when it gave none */
 };
 
+/* What one claim owed, when that is over. */
+struct claim_debt {
+	uint64_t chain_id;
+	struct address asset, payer;
+	bool permit2;
+	struct word amount;
+	/* CLAIM_SETTLED: it moved.  CLAIM_REFUSED, CLAIM_EXPIRED: it did not, or cannot any more.  CLAIM_RELEASED: nobody was
+	 * ever asked for it. */
+	enum claim_state end;
+};
+
 /* What a client asks to become of a node's proof (data settlement): nothing, one leaf among many, or an entry of its own. */
 enum data_type { DATA_PRIVATE, DATA_BATCH, DATA_INDIVIDUAL };
 

@@ -61,21 +61,24 @@ TEST(too_little)
 	}
 }
 
-static void settle(enum claim_state outcome)
+static void end(enum claim_state how)
 {
-	struct settlement settlement = {.payment = payment, .offer = config.offers[0], .outcome = outcome};
+	struct claim_debt debt = {
+		.chain_id = 84532, .asset = config.offers[0].asset, .payer = payment.from, .end = how};
 
-	u256_from_u64(settlement.amount_due.at, 10);
-	funds_settled(funds, &settlement);
+	u256_from_u64(debt.amount.at, 10);
+	funds_ended(funds, &debt);
 }
 
 TEST(a_refused_settlement_is_remembered)
 {
+	struct settlement settlement;
+
 	begin(true);
+	settlement = (struct settlement){.payment = payment, .offer = config.offers[0]};
 	expect(REASON_OK, FUNDS_ASKED);
-	settle(CLAIM_UNKNOWN);
 	expect(REASON_OK, FUNDS_KNOWN);
-	settle(CLAIM_REFUSED);
+	funds_refused(funds, &settlement);
 	expect(REASON_OK, FUNDS_ASKED);
 	CHECK_EQ(node.nonces, 1);
 	node.nonce_used = true;
@@ -83,19 +86,30 @@ TEST(a_refused_settlement_is_remembered)
 	unscript();
 }
 
-TEST(held_until_settled)
+/* What a refusal leaves open is still owed, however often it is said; the end is told once, by the ledger. */
+TEST(held_until_it_ends)
 {
+	struct settlement settlement;
 	struct funds_wait wait;
 	enum funds_way way;
 
 	begin(true);
-	node.balance = 15;
+	settlement = (struct settlement){.payment = payment, .offer = config.offers[0]};
+	node.balance = 35;
+	for (int i = 0; i < 3; i++) {
+		CHECK_EQ(decide(&wait, &way), REASON_OK);
+		funds_owe(funds, &wait, &config.offers[0].amount);
+		funds_release(funds, &wait); /* the debt stays */
+	}
+	expect(BALANCE_LOW, FUNDS_KNOWN);
+	for (int i = 0; i < 3; i++)
+		funds_refused(funds, &settlement);
+	expect(BALANCE_LOW, FUNDS_ASKED);
+	end(CLAIM_RELEASED);
+	expect(REASON_OK, FUNDS_ASKED);
 	CHECK_EQ(decide(&wait, &way), REASON_OK);
-	expect(BALANCE_LOW, FUNDS_KNOWN);
-	funds_owe(funds, &wait, &config.offers[0].amount, clock_unix_s() + 60);
-	funds_release(funds, &wait); /* the debt stays */
-	expect(BALANCE_LOW, FUNDS_KNOWN);
-	settle(CLAIM_REFUSED);
+	expect(BALANCE_LOW, FUNDS_ASKED);
+	end(CLAIM_REFUSED);
 	expect(REASON_OK, FUNDS_ASKED);
 	unscript();
 }

@@ -136,7 +136,7 @@ TEST(what_was_not_used_comes_back)
 	known(1, 100, 0);
 	struct hold_wish wish = wish_of(1, 100);
 	CHECK_EQ(hold(&held, &wish), HOLD_HELD);
-	accounts_owe(accounts, &held, &due, now_ms + 60000);
+	accounts_owe(accounts, &held, &due);
 	wish.amount = 91;
 	CHECK_EQ(hold(&held, &wish), HOLD_BALANCE);
 	wish.amount = 90;
@@ -148,7 +148,7 @@ static void settle(uint8_t owner, uint64_t amount, enum debt_end how)
 {
 	struct debt debt = {.key = key_of(owner), .amount = amount};
 
-	accounts_settled(accounts, &debt, how, &rules, now_ms);
+	accounts_ended(accounts, &debt, how, &rules, now_ms);
 }
 
 /* Settled after the balance was asked for: the balance we know does not show it.  Asked again, it does, once the node is
@@ -162,7 +162,7 @@ TEST(settled_counts_until_an_answer_shows_it)
 	known(1, 200, 0);
 	struct hold_wish wish = wish_of(1, 100);
 	CHECK_EQ(hold(&held, &wish), HOLD_HELD);
-	accounts_owe(accounts, &held, &due, now_ms + 60000);
+	accounts_owe(accounts, &held, &due);
 	settle(1, 100, DEBT_SETTLED);
 	CHECK_EQ(hold(&held, &wish), HOLD_HELD); /* the other 100 */
 	wish.amount = 1;
@@ -296,33 +296,63 @@ TEST(without_the_chain)
 	wish.amount = 1;
 	CHECK_EQ(hold(&held[2], &wish), HOLD_DOWN);
 	struct word due = word_of(40);
-	accounts_owe(accounts, &held[1], &due, now_ms + 60000);
+	accounts_owe(accounts, &held[1], &due);
 	CHECK_EQ(hold(&held[2], &wish), HOLD_DOWN);
 	settle(1, 40, DEBT_SETTLED); /* it moved: no longer at risk */
 	CHECK_EQ(hold(&held[2], &wish), HOLD_BLIND);
 	end();
 }
 
-TEST(debts_end_with_their_deadline)
+/* However late it comes, a debt's end takes that debt away and no other. */
+TEST(a_debt_counts_until_it_ends)
 {
-	struct account_hold held;
-	struct word due = word_of(100);
+	struct account_hold held, other;
+	struct word due = word_of(60);
 
 	begin();
 	known(1, 100, 0);
-	struct hold_wish wish = wish_of(1, 100);
+	struct hold_wish wish = wish_of(1, 60);
 	CHECK_EQ(hold(&held, &wish), HOLD_HELD);
-	accounts_owe(accounts, &held, &due, now_ms + 20000);
-	now_ms += 19999;
-	wish = wish_of(1, 1);
-	wish.asked = true;
-	CHECK_EQ(hold(&held, &wish), HOLD_BALANCE);
-	now_ms += 1;
-	wish.now_ms = now_ms;
-	CHECK_EQ(hold(&held, &wish), HOLD_HELD);
-	settle(1, 100, DEBT_SETTLED); /* late: counted as settled, and not below nothing owed */
-	wish.amount = 1;
-	CHECK_EQ(hold(&held, &wish), HOLD_BALANCE);
+	accounts_owe(accounts, &held, &due);
+	now_ms += 1000000;
+	known(1, 100, 0);
+	wish = wish_of(1, 41);
+	CHECK_EQ(hold(&other, &wish), HOLD_BALANCE);
+	wish.amount = 40;
+	CHECK_EQ(hold(&other, &wish), HOLD_HELD);
+	settle(1, 60, DEBT_DROPPED);
+	wish.amount = 61;
+	CHECK_EQ(hold(&held, &wish), HOLD_BALANCE); /* the other's are still his */
+	wish.amount = 60;
+	CHECK_EQ(hold(&held, &wish), HOLD_HELD); /* nobody refused anything: nothing more is asked */
+	end();
+}
+
+/* A session is settled with a request still in it: the outcome has that part before it is owed. */
+TEST(an_end_may_come_before_its_debt)
+{
+	struct account_hold first, late, other;
+	struct word due = word_of(20);
+
+	begin();
+	known(1, 100, 100);
+	struct hold_wish wish = wish_of(1, 30);
+	wish.permit2 = true;
+	CHECK_EQ(hold(&first, &wish), HOLD_HELD);
+	CHECK_EQ(hold(&late, &wish), HOLD_HELD);
+	accounts_owe(accounts, &first, &due);
+	struct debt both = {.key = key_of(1), .permit2 = true, .amount = 40};
+	accounts_ended(accounts, &both, DEBT_SETTLED, &rules, now_ms);
+	wish.amount = 51; /* 40 moved, and ten more may: what of the late one's 30 is not in the 40 */
+	CHECK_EQ(hold(&other, &wish), HOLD_BALANCE);
+	wish.amount = 50;
+	CHECK_EQ(hold(&other, &wish), HOLD_HELD);
+	accounts_release(accounts, &other);
+	accounts_owe(accounts, &late, &due);
+	wish.amount = 61;
+	CHECK_EQ(hold(&other, &wish), HOLD_BALANCE);
+	wish.amount = 60;
+	CHECK_EQ(hold(&other, &wish), HOLD_HELD);
 	end();
 }
 
@@ -395,7 +425,7 @@ TEST(recovered_debts_count)
 	struct account_hold held;
 
 	begin();
-	CHECK(accounts_recover(accounts, &debt, now_ms + 60000, now_ms));
+	CHECK(accounts_recover(accounts, &debt, now_ms));
 	known(1, 100, 0);
 	struct hold_wish wish = wish_of(1, 31);
 	CHECK_EQ(hold(&held, &wish), HOLD_BALANCE);
@@ -502,7 +532,7 @@ static void model_step(void)
 	} else if (payment->hold.held) {
 		payment->amount = 1 + random_u64() % payment->amount;
 		struct word due = word_of(payment->amount);
-		accounts_owe(accounts, &payment->hold, &due, now_ms + 10000000);
+		accounts_owe(accounts, &payment->hold, &due);
 		payment->owed = true;
 	} else {
 		model_pay(payment);
