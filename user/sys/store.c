@@ -25,7 +25,11 @@
  *   in a checkpoint   Its log is kept, and commits go on while there is room.  But when LMDB's last write failed the disk
  *       may say either, and would say it over what the log gets later: then LMDB must commit before anything else does.
  *
- * Numbers given to what failed are not used again. */
+ * Numbers given to what failed are not used again.
+ *
+ * A start that finds commits missing makes a new log, and with the old one goes what shows the loss.  So the loss is on record
+ * in the table before that, and stays there until a commit: by then whoever opened the store has seen to what it means, and a
+ * start that died before knows as much as the first. */
 #include "sys/store.h"
 
 #include <errno.h>
@@ -46,6 +50,7 @@ struct store {
 		tree; /* in one transaction since the last checkpoint; none: to be begun, and the log replayed into it */
 	struct wal wal;
 	size_t damage_cnt;
+	bool lost;   /* the table has it on record */
 	bool active; /* between begin and commit or abort */
 	int error;   /* of a change in this transaction, after which LMDB takes no more */
 	bool unsure; /* LMDB's last write failed: it must commit before the log takes anything */
@@ -211,9 +216,26 @@ static int note_missing(struct store *store)
 /* What the old log holds goes into the table first. */
 static int make_log(struct store *store, size_t bytes, bool keep)
 {
-	int err = store->wal.op_cnt > 0 ? checkpoint(store) : 0;
+	int err = store->wal.op_cnt > 0 || store->damage_cnt > 0 ? checkpoint(store) : 0;
 
+	if (err == 0)
+		store->lost = store->damage_cnt > 0;
 	return err == 0 ? wal_make(&store->wal, bytes, keep) : err;
+}
+
+/* What was lost before, and what shows now: all of it goes on record with the next checkpoint. */
+static int note_lost(struct store *store, const char *found)
+{
+	uint64_t before;
+	int err = tree_lost(&store->tree, &before);
+
+	if (err != 0 || before + store->damage_cnt == 0)
+		return err;
+	log_error("event=log_damaged directory=%s found=%s commits=%zu earlier=%zu", store->path, found,
+		  store->damage_cnt, (size_t)before);
+	store->lost = before > 0;
+	store->damage_cnt += before;
+	return tree_mark_lost(&store->tree, store->damage_cnt);
 }
 
 static int open_log(struct store *store)
@@ -233,12 +255,12 @@ static int open_log(struct store *store)
 	err = found == WAL_FOUND ? replay_found(store) : note_missing(store);
 	if (found == WAL_DAMAGED && store->damage_cnt == 0)
 		store->damage_cnt = 1;
-	if (err == 0 && store->damage_cnt > 0)
-		log_error("event=log_damaged directory=%s found=%s commits=%zu", store->path, said[found],
-			  store->damage_cnt);
+	bool damaged = store->damage_cnt > 0;
 	bool sized = store->wal.bytes >= bytes && store->wal.bytes <= log_bytes(store->bytes_max);
-	if (err == 0 && (found != WAL_FOUND || store->damage_cnt > 0 || !sized))
-		err = make_log(store, bytes, found != WAL_MISSING && store->damage_cnt > 0);
+	if (err == 0)
+		err = note_lost(store, damaged ? said[found] : "nothing");
+	if (err == 0 && (found != WAL_FOUND || damaged || !sized))
+		err = make_log(store, bytes, found != WAL_MISSING && damaged);
 	if (err == -ENOSPC && found == WAL_FOUND)
 		err = 0;			/* the old one does until there is room */
 	if (err == 0 && store->wal.last == 0) { /* from now on a log that is missing is a loss */
@@ -315,20 +337,30 @@ int store_begin(struct store *store)
 	return err;
 }
 
+/* Tried once: if it fails the next start is told of the loss again, and that is all. */
+static void forget_lost(struct store *store)
+{
+	if (!tree_begun(&store->tree))
+		return; /* that was a checkpoint: the next commit does it */
+	store->lost = false;
+	if (tree_mark_lost(&store->tree, 0) == 0)
+		(void)checkpoint(store);
+	else
+		tree_drop(&store->tree);
+}
+
 int store_commit(struct store *store)
 {
 	int err = store->error;
 
 	ASSERT(store->active);
 	store->active = false;
-	if (err == 0 && store->wal.pending == 0)
-		return 0;
-	if (err == 0 && !wal_fits(&store->wal))
-		return checkpoint(store);
-	if (err == 0)
-		err = wal_commit(&store->wal);
+	if (err == 0 && store->wal.pending > 0)
+		err = wal_fits(&store->wal) ? wal_commit(&store->wal) : checkpoint(store);
 	if (err != 0)
 		tree_drop(&store->tree);
+	else if (store->lost)
+		forget_lost(store);
 	return err;
 }
 

@@ -25,6 +25,7 @@
 
 /* In the table of state. */
 static const MDB_val newest_key = {6, (void *)(uintptr_t) "newest"};
+static const MDB_val lost_key = {4, (void *)(uintptr_t) "lost"};
 
 /* LMDB's own codes are negative and far from any errno. */
 static int error_of(int rc)
@@ -224,21 +225,16 @@ void tree_drop(struct tree *tree)
 		mdb_txn_abort(end(tree));
 }
 
-int tree_commit(struct tree *tree, uint64_t number)
+static int put_number(struct tree *tree, MDB_val key, uint64_t number)
 {
-	MDB_val key = newest_key, value = {sizeof number, &number};
-	int rc = mdb_put(tree->txn, tree->state, &key, &value, 0);
+	MDB_val value = {sizeof number, &number};
 
-	if (rc == 0)
-		rc = mdb_txn_commit(end(tree));
-	else
-		tree_drop(tree);
-	return error_of(rc);
+	return mdb_put(tree->txn, tree->state, &key, &value, 0);
 }
 
-int tree_newest(struct tree *tree, uint64_t *number)
+static int get_number(struct tree *tree, MDB_val key, uint64_t *number)
 {
-	MDB_val key = newest_key, value;
+	MDB_val value;
 	int rc = mdb_get(tree->txn, tree->state, &key, &value);
 
 	*number = 0;
@@ -249,6 +245,32 @@ int tree_newest(struct tree *tree, uint64_t *number)
 	if (rc == 0)
 		memcpy(number, value.mv_data, sizeof *number);
 	return error_of(rc);
+}
+
+int tree_commit(struct tree *tree, uint64_t number)
+{
+	int rc = put_number(tree, newest_key, number);
+
+	if (rc == 0)
+		rc = mdb_txn_commit(end(tree));
+	else
+		tree_drop(tree);
+	return error_of(rc);
+}
+
+int tree_newest(struct tree *tree, uint64_t *number)
+{
+	return get_number(tree, newest_key, number);
+}
+
+int tree_mark_lost(struct tree *tree, uint64_t cnt)
+{
+	return error_of(put_number(tree, lost_key, cnt));
+}
+
+int tree_lost(struct tree *tree, uint64_t *cnt)
+{
+	return get_number(tree, lost_key, cnt);
 }
 
 /* --- entries --- */

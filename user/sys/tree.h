@@ -36,6 +36,9 @@ int tree_commit(struct tree *tree, uint64_t number);
 void tree_drop(struct tree *tree);
 /* 0 in a tree that has never had a commit. */
 int tree_newest(struct tree *tree, uint64_t *number);
+/* How many losses the table has on record: store.c says until when.  Never set is 0. */
+int tree_mark_lost(struct tree *tree, uint64_t cnt);
+int tree_lost(struct tree *tree, uint64_t *cnt);
 
 /* As store.h has it: -EEXIST for WAL_APPEND of a key not above all others, -ENOENT for WAL_DEL of one that is not there. */
 int tree_change(struct tree *tree, const struct wal_op *op);
