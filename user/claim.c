@@ -134,6 +134,11 @@ static void changed(struct ledger *ledger, struct claim *claim)
 	mailbox_push(&ledger->changed, &claim->mail);
 }
 
+void claim_expect(const struct ledger *ledger, const struct claim_key *key)
+{
+	table_expect(&ledger->table, table_hash(&ledger->table, key));
+}
+
 bool claim_seen(struct ledger *ledger, const struct claim_key *key)
 {
 	uint64_t hash = table_hash(&ledger->table, key);

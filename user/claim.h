@@ -94,6 +94,8 @@ void ledger_stats(struct ledger *ledger, struct ledger_stats *stats);
 /* Claims owed, settling or unknown: what a drain waits for. */
 size_t ledger_unsettled(struct ledger *ledger);
 
+/* claim_seen will be asked about this key soon: fetches where it looks. */
+void claim_expect(const struct ledger *ledger, const struct claim_key *key);
 /* Read-only and cheap: is this key taken?  For the early out before verify; the answer that counts is claim_take's. */
 bool claim_seen(struct ledger *ledger, const struct claim_key *key);
 

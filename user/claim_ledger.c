@@ -62,6 +62,8 @@ static struct claim *work_pop(struct ledger *ledger)
 	ledger->work = mail->next;
 	if (ledger->work == NULL)
 		ledger->work_last = &ledger->work;
+	else
+		table_expect_work(&ledger->table, claim_of_mail(ledger->work));
 	return claim_of_mail(mail);
 }
 

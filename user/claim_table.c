@@ -7,6 +7,7 @@
 #include <sys/random.h>
 
 #include "base/assert.h"
+#include "base/expect.h"
 #include "base/siphash.h"
 
 /* Zeros.  Claims are found all over it: without huge pages most lookups would miss the TLB as well. */
@@ -135,6 +136,16 @@ static uint32_t pop_staged(struct table *table)
 	return index;
 }
 
+/* What the next one will be: it was given back long ago, or never used. */
+static void expect_next(const struct table *table)
+{
+	uint32_t claim = table->claim_free != CLAIM_NONE ? table->claim_free : (uint32_t)table->claims_used;
+	uint32_t staged = table->staged_free != CLAIM_NONE ? table->staged_free : (uint32_t)table->staged_used;
+
+	expect(&table->claims[claim], sizeof *table->claims);
+	expect(&table->staged[staged], sizeof *table->staged);
+}
+
 /* Both or nothing. */
 static struct claim *take_free(struct table *table, bool staged, uint32_t *staged_index)
 {
@@ -149,6 +160,7 @@ static struct claim *take_free(struct table *table, bool staged, uint32_t *stage
 		claim = &table->claims[pop_claim(table)];
 		if (staged)
 			*staged_index = pop_staged(table);
+		expect_next(table);
 	}
 	pthread_mutex_unlock(&table->free_lock);
 	return claim;

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/expect.h"
 #include "base/mailbox.h"
 #include "claim.h"
 #include "payment.h"
@@ -86,6 +87,15 @@ void table_unlock(struct table *table, uint64_t hash);
 static inline void table_expect(const struct table *table, uint64_t hash)
 {
 	__builtin_prefetch(&table->buckets[hash & table->bucket_mask], 1);
+}
+
+/* The next to be written, and the one after it: the first, which was fetched before, says where its payment is. */
+static inline void table_expect_work(const struct table *table, const struct claim *next)
+{
+	if (next->staged != CLAIM_NONE)
+		expect(&table->staged[next->staged], sizeof *table->staged);
+	if (next->mail.next != NULL)
+		expect(next->mail.next, sizeof *next);
 }
 
 /* Under the lock: is the key taken? */

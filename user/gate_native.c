@@ -72,25 +72,39 @@ static const struct config_route *find_route(struct request *request)
 	return NULL;
 }
 
-/* Everything that is cheaper than a signature and can refuse.  *repeat: it was answered again. */
-static enum reason early_outs(struct request *request, bool *repeat)
+static enum reason find_offer(struct request *request)
 {
-	struct shared *shared = request->worker->shared;
 	const struct config_route *route = request->route = find_route(request);
-	struct claim_key key;
 
 	if (route == NULL)
 		return ROUTE_UNKNOWN;
 	request->paid = true;
-	enum reason reason = permit_offer(&request->offer, &request->payment, route->offers, route->offer_cnt);
-	if (reason != REASON_OK)
-		return reason;
+	return permit_offer(&request->offer, &request->payment, route->offers, route->offer_cnt);
+}
+
+/* Tables it will be looked for in, with more in them than any cache has: they are fetched for all of a round's at once. */
+static void expect_steps(struct request *request)
+{
+	struct shared *shared = request->worker->shared;
+	struct claim_key *key = &request->permit.key;
+
 	native_payment_complete(&request->payment, request->offer);
-	permit_key(&key, &request->payment, request->offer);
-	*repeat = answer_native_repeat(request, &key);
+	permit_key(key, &request->payment, request->offer);
+	results_expect(shared->results, request->native.tag);
+	claim_expect(shared->ledger, key);
+	payers_expect(shared->payers, &request->payment.from);
+}
+
+/* Everything that is cheaper than a signature and can refuse.  *repeat: it was answered again. */
+static enum reason early_outs(struct request *request, bool *repeat)
+{
+	struct shared *shared = request->worker->shared;
+	const struct config_route *route = request->route;
+
+	*repeat = answer_native_repeat(request, &request->permit.key);
 	if (*repeat)
 		return REASON_OK;
-	reason = permit_payment(&request->permit, &request->payment, request->offer, clock_unix_s());
+	enum reason reason = permit_payment(&request->permit, &request->payment, request->offer, clock_unix_s());
 	if (reason == REASON_OK)
 		reason = payers_listed(shared->payers, &request->payment.from);
 	if (reason == REASON_OK && purchase_taken(request))
@@ -104,7 +118,6 @@ static void take_request(struct request *request)
 {
 	bool repeat = false;
 
-	STEP_END(request, PARSE, parse);
 	enum reason reason = early_outs(request, &repeat);
 	STEP_END(request, EARLY, early);
 	if (reason != REASON_OK) {
@@ -129,6 +142,16 @@ static void begin(struct request *request, struct span datagram, uint64_t now_ns
 	PROBE2(begin, request->id, -1);
 	native_payment_read(&request->payment, &request->native.order, datagram);
 	request->native.tag = native_payment_tag(worker->shared->key, datagram);
+	enum reason reason = find_offer(request);
+	STEP_END(request, PARSE, parse);
+	if (reason != REASON_OK) {
+		answer_refuse(request, reason);
+		return;
+	}
+	expect_steps(request);
+	request->next_verify = NULL;
+	*worker->natives.begun_last = request;
+	worker->natives.begun_last = &request->next_verify;
 }
 
 /* Is it a request that may have a slot?  A knock that is good waits for the round's end. */
@@ -165,11 +188,23 @@ void gate_datagram(struct worker *worker, const struct udp_datagram *datagram)
 	}
 	if (reason != REASON_OK)
 		answer_count_datagram(worker, &datagram->peer.source, reason);
-	if (request != NULL) {
-		begin(request, datagram->bytes, now_ns);
-		take_request(request);
-	} else {
+	if (request != NULL)
+		begin(request, datagram->bytes, now_ns); /* → gate_native_round */
+	else
 		udp_give_back(worker->natives.udp, datagram->buffer);
+}
+
+void gate_native_round(struct worker *worker)
+{
+	struct natives *natives = &worker->natives;
+	struct request *request = natives->begun;
+
+	natives->begun = NULL;
+	natives->begun_last = &natives->begun;
+	while (request != NULL) {
+		struct request *next = request->next_verify; /* which is then the verifier's */
+		take_request(request);
+		request = next;
 	}
 }
 

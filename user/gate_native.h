@@ -15,6 +15,8 @@
 
 /* A datagram came.  Its buffer is given back sooner or later. */
 void gate_datagram(struct worker *worker, const struct udp_datagram *datagram);
+/* All that came in a round were read: their early outs. */
+void gate_native_round(struct worker *worker);
 /* A round's signatures were looked at: is each native request whose signature held bound to its calldata?  The nonces are made
  * side by side. */
 void gate_native_bind(struct request *const batch[], const struct verify_item items[], size_t cnt);

@@ -8,6 +8,7 @@
 #include <sys/random.h>
 
 #include "base/assert.h"
+#include "base/expect.h"
 #include "base/inifile.h"
 #include "base/siphash.h"
 #include "base/u256.h"
@@ -126,9 +127,17 @@ static uint64_t hash(const struct payers *payers, const struct address *payer)
 	return siphash(payers->hash_key, payer, sizeof *payer);
 }
 
-static struct shard *shard_of(struct payers *payers, uint64_t hash)
+static size_t shard_of(const struct payers *payers, uint64_t hash)
 {
-	return &payers->shards[hash >> 32 & (payers->shard_cnt - 1)];
+	return hash >> 32 & (payers->shard_cnt - 1);
+}
+
+void payers_expect(const struct payers *payers, const struct address *payer)
+{
+	uint64_t h = hash(payers, payer);
+	const struct usage *slots = payers->shards[shard_of(payers, h)].slots;
+
+	expect(&slots[h & (payers->shard_slots - 1)], sizeof *slots);
 }
 
 /* The payer's slot, or the free one where it belongs, or NULL when every slot of the shard is used. */
@@ -199,7 +208,7 @@ static struct usage *usage_lock(struct payers *payers, const struct address *pay
 				struct shard **locked)
 {
 	uint64_t h = hash(payers, payer);
-	struct shard *shard = shard_of(payers, h);
+	struct shard *shard = &payers->shards[shard_of(payers, h)];
 
 	for (bool swept = false;; swept = true) {
 		pthread_mutex_lock(&shard->lock);

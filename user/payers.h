@@ -56,6 +56,8 @@ int payers_admitted(struct payers *payers, struct address **all);
 enum reason payers_may(struct payers *payers, const struct address *payer, struct span model)
 	__attribute__((warn_unused_result));
 
+/* payers_enter will be called for this payer soon: fetches where he is counted. */
+void payers_expect(const struct payers *payers, const struct address *payer);
 /* payers_enter: counts one request against every limit of a *verified* payer, all or none; on REASON_OK payers_leave
  * must follow.  amount is the most the request may cost.  now_s: Unix seconds.
  * Out: retry_after_s on a refusal, when the limit will have room.

@@ -204,6 +204,11 @@ static void look(const struct result *result, struct result_state *state)
 	state->whole = result->whole;
 }
 
+void results_expect(const struct results *results, uint64_t datagram_hash)
+{
+	pool_expect(results, datagram_hash);
+}
+
 bool results_repeat(struct results *results, const struct claim_key *key, uint64_t datagram_hash,
 		    const struct in6_addr *source, struct result_state *state)
 {

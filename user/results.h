@@ -77,6 +77,8 @@ bool result_full(const struct result *result);
  * Sets *result to NULL; harmless when it is. */
 void result_end(struct result **result, enum reason reason, bool whole);
 
+/* results_repeat will be asked soon: fetches where it looks. */
+void results_expect(const struct results *results, uint64_t datagram_hash);
 /* results_repeat: is this the datagram of a result that is here, from where it came first?  True: *state.  Every datagram
  * asks, so a no costs next to nothing: one load, and in one of a hundred a lock. */
 bool results_repeat(struct results *results, const struct claim_key *key, uint64_t datagram_hash,

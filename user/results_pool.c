@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "base/assert.h"
+#include "base/expect.h"
 
 /* A bucket of by_datagram is the index of its first result, and above it a bit for each of its results, by the highest bits
  * of their hash: of what strangers ask for, four in five meet an empty bucket, and of the others one in thirty a bit. */
@@ -183,6 +184,11 @@ void pool_unlink(struct result *result)
 	write_bucket(results, bucket, first);
 }
 
+void pool_expect(const struct results *results, uint64_t hash)
+{
+	__builtin_prefetch(&results->by_datagram[hash & results->mask], 1);
+}
+
 bool pool_lacks(const struct results *results, uint64_t hash)
 {
 	return (atomic_load_explicit(datagram_bucket(results, hash), memory_order_relaxed) & bit_of(hash)) == 0;
@@ -344,6 +350,8 @@ struct result *pool_take(struct results *results)
 			result = &results->entries[results->entry_free];
 			results->entry_free = result->idle_next;
 			result->first_block = result->last_block = pop_block(results);
+			if (results->entry_free != RESULTS_NONE)
+				expect(&results->entries[results->entry_free], sizeof *result);
 		}
 		pthread_mutex_unlock(&results->pool_lock);
 	} while (result == NULL && room && evict(results));

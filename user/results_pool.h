@@ -105,6 +105,8 @@ bool pool_expired(const struct result *result, uint64_t now_ms);
 
 /* --- outside of any lock --- */
 
+/* pool_lacks will be asked about it soon. */
+void pool_expect(const struct results *results, uint64_t hash);
 /* Nothing began with a datagram of this hash: a load.  May be wrong for a result that another thread begins or lets go of
  * just now. */
 bool pool_lacks(const struct results *results, uint64_t hash);

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/probe.h"
 #include "gate.h"
+#include "gate_native.h"
 #include "gate_results.h"
 
 #define BUFFER_BYTES 4096
@@ -417,6 +418,7 @@ static bool on_round(void *ctx)
 {
 	struct worker *worker = ctx;
 
+	gate_native_round(worker);
 	worker_verify_round(worker);
 	natives_tend(worker);
 	uint64_t now_ms = clock_coarse_ms();

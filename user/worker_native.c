@@ -7,6 +7,7 @@
 
 #include "answer_native.h"
 #include "base/clock.h"
+#include "base/expect.h"
 #include "calldata.h"
 #include "gate.h"
 #include "gate_native.h"
@@ -41,6 +42,7 @@ int natives_init(struct worker *worker)
 	if (config->listen_cnt == 0)
 		return 0;
 	gate_knocks_init(worker);
+	natives->begun_last = &natives->begun;
 	natives->slot_cnt = config->requests;
 	natives->requests = map(config->requests * sizeof *natives->requests);
 	natives->memory = map(config->requests * (size_t)REQUEST_SLOT_BYTES);
@@ -165,6 +167,8 @@ struct request *natives_take(struct worker *worker, const struct udp_datagram *d
 	conn_init(&request->conn, worker->ring, &answer_native_events, request,
 		  request->memory + HEAD_BYTES_MAX + REQUEST_BODY_BYTES + REQUEST_BODY_SLACK, REQUEST_OUT_BYTES);
 	conn_start_sink(&request->conn);
+	if (natives->unused != NULL)
+		expect(natives->unused, sizeof *natives->unused);
 	request->source = datagram->peer.source;
 	request->body_at = request->memory + HEAD_BYTES_MAX;
 	request->body_bytes_max = REQUEST_BODY_BYTES;

@@ -17,8 +17,9 @@ struct natives {
 	struct request *requests, *unused;
 	uint8_t *memory;
 	unsigned slot_cnt;
-	unsigned touched_cnt; /* slots that were used once; the others are as they were mapped */
-	unsigned spread_cnt;  /* slots with memory behind the body */
+	unsigned touched_cnt;		     /* slots that were used once; the others are as they were mapped */
+	struct request *begun, **begun_last; /* this round's, by next_verify */
+	unsigned spread_cnt;		     /* slots with memory behind the body */
 	struct native_rate {
 		uint64_t second_ns;
 		unsigned cnt;
