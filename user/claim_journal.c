@@ -47,9 +47,9 @@ static void new_record(struct ledger *ledger, const struct claim *claim, struct 
 		.taken_s = now_s,
 		.deadline_s = claim->deadline_s,
 		.key = claim->key,
-		.payment = ledger->table.staged[claim->staged].payment,
 		.offer = *claim->offer,
 	};
+	payment_copy(&record->payment, &ledger->table.staged[claim->staged].payment);
 }
 
 /* Who may have heard of the settlement, and only he, can tell what became of it (settlers.h). */

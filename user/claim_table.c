@@ -143,7 +143,7 @@ static void expect_next(const struct table *table)
 	uint32_t staged = table->staged_free != CLAIM_NONE ? table->staged_free : (uint32_t)table->staged_used;
 
 	expect(&table->claims[claim], sizeof *table->claims);
-	expect(&table->staged[staged], sizeof *table->staged);
+	expect(&table->staged[staged], offsetof(struct payment, signature_rest));
 }
 
 /* Both or nothing. */
@@ -177,7 +177,7 @@ struct claim *table_claim(struct table *table, const struct claim_key *key, uint
 	*claim = (struct claim){
 		.key = *key, .hash = hash, .staged = staged, .chain_next = CLAIM_NONE, .list_next = CLAIM_NONE};
 	if (payment != NULL)
-		table->staged[staged].payment = *payment;
+		payment_copy(&table->staged[staged].payment, payment);
 	return claim;
 }
 
@@ -186,7 +186,7 @@ void table_unstage(struct table *table, struct claim *claim)
 	if (claim->staged == CLAIM_NONE)
 		return;
 	struct staged *staged = &table->staged[claim->staged];
-	memset(&staged->payment, 0, sizeof staged->payment); /* a signature is spendable until its deadline */
+	payment_wipe(&staged->payment);
 	pthread_mutex_lock(&table->free_lock);
 	staged->next = table->staged_free;
 	table->staged_free = claim->staged;

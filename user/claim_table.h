@@ -53,8 +53,8 @@ struct claim {
 };
 
 struct staged {
-	struct payment payment;
 	uint32_t next;
+	struct payment payment;
 };
 
 struct table {
@@ -93,7 +93,7 @@ static inline void table_expect(const struct table *table, uint64_t hash)
 static inline void table_expect_work(const struct table *table, const struct claim *next)
 {
 	if (next->staged != CLAIM_NONE)
-		expect(&table->staged[next->staged], sizeof *table->staged);
+		expect(&table->staged[next->staged], offsetof(struct payment, signature_rest));
 	if (next->mail.next != NULL)
 		expect(next->mail.next, sizeof *next);
 }

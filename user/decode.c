@@ -330,7 +330,8 @@ enum reason decode_payment_json(struct payment *payment, unsigned version, struc
 	struct json_value found[SLOT_CNT] = {0};
 	enum reason reason;
 
-	*payment = (struct payment){.version = (uint8_t)version};
+	payment_clear(payment);
+	payment->version = (uint8_t)version;
 	if (!scan(json, found))
 		return PAYMENT_JSON;
 	if (!version_is(&found[VERSION], version))
@@ -354,7 +355,8 @@ enum reason decode_payment(struct payment *payment, unsigned version, struct spa
 	uint8_t json[BASE64_DECODED_BYTES_MAX(PAYMENT_BASE64_BYTES_MAX)];
 	ssize_t bytes;
 
-	*payment = (struct payment){.version = (uint8_t)version};
+	payment_clear(payment);
+	payment->version = (uint8_t)version;
 	if (header.bytes > PAYMENT_BASE64_BYTES_MAX)
 		return PAYMENT_LARGE;
 	bytes = base64_decode(json, sizeof(json), header);

@@ -38,7 +38,9 @@ void native_payment_read(struct payment *payment, struct native_order *order, st
 
 	memcpy(&request, datagram.at, sizeof request);
 	read_order(order, &request, datagram);
-	*payment = (struct payment){.version = 2, .method = request.head.method};
+	payment_clear(payment);
+	payment->version = 2;
+	payment->method = request.head.method;
 	memcpy(&payment->from, request.payer, sizeof request.payer);
 	memcpy(&payment->amount.at[sizeof payment->amount - sizeof request.amount], request.amount,
 	       sizeof request.amount);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef TOLLBAR_PAYMENT_H
 #define TOLLBAR_PAYMENT_H
-/* payment.h: the nouns that travel between steps.  Types only; the steps give them verbs.
+/* payment.h: the nouns that travel between steps.  Types, and how one of them is copied; the steps give them verbs.
  *
  * 256-bit integers are 32 bytes big-endian, as EIP-712 encodes them, so that nothing is cut to 64 bits before it is
  * compared.  Addresses are 20 bytes.  Everything a client says is a claim until verify said yes. */
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "limits.h"
 
@@ -40,9 +42,6 @@ struct payment {
 	struct address spender;	    /* Permit2: spender; EIP-3009: zero */
 	struct address facilitator; /* upto: witness.facilitator; else zero */
 	uint8_t signature[65];	    /* r, s, v as sent */
-	/* Of a signature that is longer, what follows: no key's, so only the payer's own code can say yes to it. */
-	uint16_t signature_rest_bytes;
-	uint8_t signature_rest[SIGNATURE_BYTES_MAX - 65];
 
 	/* What the client says it accepted (v2 `accepted`, v1 scheme and network): used to find our offer and to refuse
 	 * a mismatch, never as a value.  v1 carries only scheme and network: has_terms is false. */
@@ -54,7 +53,28 @@ struct payment {
 		struct word amount;
 		uint64_t max_timeout_s;
 	} accepted;
+
+	/* Of a signature that is longer, what follows: no key's, so only the payer's own code can say yes to it.  Nearly no payment
+	 * has such a rest: it stands last, and nobody touches more of it than there is. */
+	uint16_t signature_rest_bytes;
+	uint8_t signature_rest[SIGNATURE_BYTES_MAX - 65];
 };
+
+static inline void payment_clear(struct payment *payment)
+{
+	memset(payment, 0, offsetof(struct payment, signature_rest));
+}
+
+static inline void payment_copy(struct payment *to, const struct payment *from)
+{
+	memcpy(to, from, offsetof(struct payment, signature_rest) + from->signature_rest_bytes);
+}
+
+/* Of what payment_copy made: a signature is spendable until its deadline. */
+static inline void payment_wipe(struct payment *payment)
+{
+	memset(payment, 0, offsetof(struct payment, signature_rest) + payment->signature_rest_bytes);
+}
 
 /* Our own offer: one entry of `accepts`.  Made by config from [offer NAME], constant while the daemon runs.  Every value
  * used in a check or a hash comes from here. */

@@ -329,7 +329,7 @@ static void check_record(size_t rest_bytes)
 	CHECK_BYTES(back.payment.deadline.at, record.payment.deadline.at, 32);
 	CHECK_BYTES(back.payment.signature, record.payment.signature, 65);
 	CHECK_EQ(back.payment.signature_rest_bytes, rest_bytes);
-	CHECK_BYTES(back.payment.signature_rest, record.payment.signature_rest, sizeof back.payment.signature_rest);
+	CHECK_BYTES(back.payment.signature_rest, record.payment.signature_rest, rest_bytes);
 	CHECK(strcmp(back.word, record.word) == 0 && strcmp(back.offer.name, record.offer.name) == 0);
 	CHECK_EQ(back.state, CLAIM_REFUSED);
 	CHECK_EQ(back.deadline_s, record.deadline_s);
