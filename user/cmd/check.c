@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 /* check: every mistake of a configuration and of the files it names, or what it comes to. */
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,10 +7,9 @@
 #include "base/eip55.h"
 #include "base/u256.h"
 #include "cmd/check_chain.h"
+#include "cmd/check_files.h"
 #include "cmd/cmd.h"
 #include "config.h"
-#include "lists.h"
-#include "payers.h"
 #include "sys/syncookies.h"
 #include "worker.h"
 
@@ -25,37 +23,6 @@ static const char usage_text[] =
 	"  --chain  ask the nodes of [chain NAME], too: is it that chain, and are the offers' tokens "
 	"what the file says?\n"
 	"Exit status: 0 no mistake, 1 mistakes or a file that cannot be read, 2 usage.\n";
-
-/* What a loader returned → the number of mistakes to report. */
-static int count(const char *path, int result)
-{
-	if (result >= 0)
-		return result;
-	printf("%s:0: cannot be read: %s\n", path, strerror(-result));
-	return 1;
-}
-
-static int check_payers(const char *path)
-{
-	struct payers *payers = path[0] != 0 ? payers_init(1) : NULL;
-
-	if (path[0] == 0)
-		return 0;
-	int result = count(path, payers != NULL ? payers_load(payers, path, stdout) : -ENOMEM);
-	payers_fini(payers);
-	return result;
-}
-
-static int check_list(const char *path)
-{
-	struct prefix_list list = {0};
-
-	if (path[0] == 0)
-		return 0;
-	int result = count(path, lists_load(&list, path, stdout));
-	lists_fini(&list);
-	return result;
-}
 
 static const char *method_name(uint8_t method)
 {
@@ -120,6 +87,11 @@ static void show_summary(const char *path)
 		show_route(&config.routes[i]);
 }
 
+static void say_of_chain(void *path, const char *text)
+{
+	printf("%s:0: %s\n", (const char *)path, text);
+}
+
 int cmd_check(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -139,14 +111,10 @@ int cmd_check(int argc, char **argv)
 	}
 	const char *path = argv[optind];
 	int result = config_load(&config, path, stdout);
-	int mistake_cnt = count(path, result);
-	if (result >= 0) { /* the other files are looked at even if this one has mistakes: all at once */
-		mistake_cnt += check_payers(config.payers_file);
-		mistake_cnt += check_list(config.filter.allow_file);
-		mistake_cnt += check_list(config.filter.deny_file);
-	}
+	/* the other files are looked at even if this one has mistakes: all at once */
+	int mistake_cnt = result >= 0 ? result + check_files(&config, stdout) : check_unreadable(path, result, stdout);
 	for (size_t i = 0; ask_chains && mistake_cnt == 0 && i < config.chain_cnt; i++)
-		mistake_cnt += check_chain(path, &config, &config.chains[i]);
+		mistake_cnt += check_chain(&config, &config.chains[i], say_of_chain, (void *)path);
 	if (mistake_cnt == 0)
 		show_summary(path);
 	return mistake_cnt == 0 ? 0 : 1;

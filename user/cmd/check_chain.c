@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* check --chain: do the nodes of the configuration answer, and do their chains agree with the offers? */
+/* check_chain.c: do the nodes of the configuration answer, and do their chains agree with the offers? */
 #include <stdio.h>
 #include <string.h>
 
@@ -33,6 +33,7 @@ static enum sanity ask(struct sanity_report *report, const struct config_chain *
 	struct fetch_call call = {.url = chain->rpc,
 				  .headers = headers,
 				  .header_cnt = chain->authorization[0] != 0 ? 2 : 1,
+				  .ca_file = chain->ca_file[0] != 0 ? chain->ca_file : NULL,
 				  .body = span_of(question, bytes),
 				  .total_ms = chain->timeout_ms,
 				  .answer_bytes_max = sizeof answer.bytes,
@@ -49,30 +50,40 @@ static enum sanity ask(struct sanity_report *report, const struct config_chain *
 	return SANITY_NO_ANSWER;
 }
 
-static int say(const char *path, const struct config_chain *chain, const struct offer *offer,
+struct sayer {
+	void (*say)(void *ctx, const char *text);
+	void *ctx;
+};
+
+static int say(const struct sayer *sayer, const struct config_chain *chain, const struct offer *offer,
 	       const struct sanity_report *report)
 {
-	printf("%s:0: [chain %s]%s%s: %s\n", path, chain->name, offer != NULL ? " and offer " : "",
-	       offer != NULL ? offer->name : "", report->text);
+	char text[sizeof report->text + 2 * NAME_BYTES_MAX + 32];
+
+	snprintf(text, sizeof text, "[chain %s]%s%s: %s", chain->name, offer != NULL ? " and offer " : "",
+		 offer != NULL ? offer->name : "", report->text);
+	sayer->say(sayer->ctx, text);
 	return 1;
 }
 
-int check_chain(const char *path, const struct config *config, const struct config_chain *chain)
+int check_chain(const struct config *config, const struct config_chain *chain,
+		void (*say_one)(void *ctx, const char *text), void *ctx)
 {
+	const struct sayer sayer = {say_one, ctx};
 	struct sanity_report report;
 	int mistake_cnt = 0;
 
 	if (chain->funds == FUNDS_OFF)
 		return 0;
 	if (ask(&report, chain, NULL) != SANITY_SOUND)
-		return say(path, chain, NULL, &report);
+		return say(&sayer, chain, NULL, &report);
 	for (size_t i = 0; i < config->offer_cnt; i++) {
 		struct offer offer = config->offers[i];
 		if (offer.chain_id != chain->chain_id)
 			continue;
 		hash_domain(&offer.domain_separator, &offer);
 		if (ask(&report, chain, &offer) != SANITY_SOUND)
-			mistake_cnt += say(path, chain, &offer, &report);
+			mistake_cnt += say(&sayer, chain, &offer, &report);
 	}
 	return mistake_cnt;
 }

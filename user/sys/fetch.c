@@ -85,7 +85,7 @@ static int error_of(CURL *easy, CURLcode code)
 }
 
 /* What is the same for every transfer. */
-static void set_common(CURL *easy, const char *url)
+static void set_common(CURL *easy, const char *url, const char *ca_file)
 {
 	curl_easy_setopt(easy, CURLOPT_URL, url);
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
@@ -98,6 +98,8 @@ static void set_common(CURL *easy, const char *url)
 	curl_easy_setopt(easy, CURLOPT_NOPROXY, no_proxy);
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, "tollbar");
 	curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+	if (ca_file != NULL)
+		curl_easy_setopt(easy, CURLOPT_CAINFO, ca_file);
 }
 
 /* false: no memory; the list stays as it was. */
@@ -219,7 +221,7 @@ static void set_call(struct running_call *running, struct curl_slist *headers)
 	const struct fetch_call *call = running->call;
 	CURL *easy = running->easy;
 
-	set_common(easy, call->url);
+	set_common(easy, call->url, call->ca_file);
 	if (call->body.at != NULL)
 		set_upload(easy, &running->upload);
 	if (call->method != NULL)
@@ -347,10 +349,8 @@ static int slot_init(struct curl_pool *curl, struct slot *slot, const struct fet
 	slot->job.body = buffer;
 	slot->answer = buffer + config->body_bytes_max;
 	slot->answer_bytes_max = config->answer_bytes_max;
-	set_common(slot->easy, config->url);
+	set_common(slot->easy, config->url, config->ca_file);
 	curl_easy_setopt(slot->easy, CURLOPT_HTTPHEADER, curl->headers);
-	if (config->ca_file != NULL)
-		curl_easy_setopt(slot->easy, CURLOPT_CAINFO, config->ca_file);
 	curl_easy_setopt(slot->easy, CURLOPT_TIMEOUT_MS, (long)config->timeout_ms);
 	curl_easy_setopt(slot->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)config->timeout_ms);
 	curl_easy_setopt(slot->easy, CURLOPT_WRITEFUNCTION, job_body);

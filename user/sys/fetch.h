@@ -24,6 +24,7 @@ struct fetch_call {
 	const char *method; /* NULL: GET, or POST with a body */
 	const char *url;
 	const char *unix_path;	    /* connect to this socket instead of the URL's host, or NULL */
+	const char *ca_file;	    /* PEM, or NULL for the system's list */
 	const char *const *headers; /* "Name: value" */
 	size_t header_cnt;
 	struct span body;			/* at NULL: none */
