@@ -12,6 +12,8 @@ static const struct {
 } commands[] = {
 	{"run", cmd_run, "run -c FILE                     the daemon"},
 	{"check", cmd_check, "check FILE                      every mistake of a configuration, with its line"},
+	{"doctor", cmd_doctor,
+	 "doctor [-c FILE] [--json]       what is wrong with this machine, and what to do about it"},
 	{"attach", cmd_attach, "attach IFACE                    put the filter on a network interface"},
 	{"detach", cmd_detach, "detach IFACE                    take it off again; what was there before comes back"},
 	{"standing", cmd_standing,
