@@ -11,6 +11,7 @@ static const struct {
 	const char *summary;
 } commands[] = {
 	{"run", cmd_run, "run -c FILE                     the daemon"},
+	{"init", cmd_init, "init [-o FILE] [...]            writes a configuration for this machine"},
 	{"check", cmd_check, "check FILE                      every mistake of a configuration, with its line"},
 	{"doctor", cmd_doctor,
 	 "doctor [-c FILE] [--json]       what is wrong with this machine, and what to do about it"},

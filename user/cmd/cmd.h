@@ -4,6 +4,7 @@
 /* cmd.h: the subcommands.  argv[0] is the subcommand's own name; each returns the exit status. */
 
 int cmd_run(int argc, char **argv);
+int cmd_init(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_attach(int argc, char **argv);
