@@ -165,12 +165,23 @@ static void log_request(struct request *request)
 	access_put(request->worker->shared->access, request->worker->idx, span_of(line, bytes));
 }
 
+static void count_end(struct stats *stats, const struct request *request)
+{
+	if (request->end != REASON_OK)
+		stats_add(&stats->ended_refused, 1);
+	else if (request->has_head || request->native.is)
+		stats_add(&stats->ended_answered, 1);
+	else
+		stats_add(&stats->ended_left, 1);
+}
+
 void account_request(struct request *request)
 {
 	size_t set = request->route != NULL ? request->route_idx + 1 : 0;
 
 	if (request->began_ns == 0) /* a connection that was never asked anything */
 		return;
+	count_end(&request->worker->stats, request);
 	times_add(&request->worker->times[set], &request->times);
 	if (request->worker->shared->access != NULL)
 		log_request(request);

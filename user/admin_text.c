@@ -143,11 +143,27 @@ static void put_kernel(struct text *text, const struct admin_kernel *kernel)
 	put_watching(text, kernel);
 }
 
+static uint64_t in_flight(const struct stats *stats)
+{
+	uint64_t begun = load(&stats->requests);
+	uint64_t ended = load(&stats->ended_answered) + load(&stats->ended_refused) + load(&stats->ended_left);
+
+	return begun > ended ? begun - ended : 0; /* each worker is looked at while it goes on */
+}
+
 static void put_requests(struct text *text, const struct stats *stats)
 {
 	put_counter(text, "connections_total", "Client connections accepted.", load(&stats->connections_accepted));
 	put_gauge(text, "connections_open", "Client connections open now.", load(&stats->connections_open));
 	put_counter(text, "requests_total", "Requests of which the first byte arrived.", load(&stats->requests));
+	put_family(text, "requests_ended_total", "counter",
+		   "Requests that are over; of left ones the client went before its head was whole.");
+	text_put(text,
+		 "tollbar_requests_ended_total{outcome=\"answered\"} %" PRIu64 "\n"
+		 "tollbar_requests_ended_total{outcome=\"refused\"} %" PRIu64 "\n"
+		 "tollbar_requests_ended_total{outcome=\"left\"} %" PRIu64 "\n",
+		 load(&stats->ended_answered), load(&stats->ended_refused), load(&stats->ended_left));
+	put_gauge(text, "requests_in_flight", "Requests that began and are not over.", in_flight(stats));
 	put_family(text, "requests_refused_total", "counter", "Requests refused, by reason.");
 	for (size_t i = 0; i < REASON_DAEMON_CNT; i++)
 		text_put(text, "tollbar_requests_refused_total{reason=\"%s\"} %" PRIu64 "\n",
@@ -396,7 +412,11 @@ static void write_requests(struct json_writer *json, const struct stats *stats)
 	write_count(json, ",\"connections\":{\"accepted\":", load(&stats->connections_accepted));
 	write_count(json, ",\"open\":", load(&stats->connections_open));
 	write_count(json, "},\"requests\":{\"begun\":", load(&stats->requests));
-	json_write(json, ",\"refused\":{");
+	write_count(json, ",\"in_flight\":", in_flight(stats));
+	write_count(json, ",\"ended\":{\"answered\":", load(&stats->ended_answered));
+	write_count(json, ",\"refused\":", load(&stats->ended_refused));
+	write_count(json, ",\"left\":", load(&stats->ended_left));
+	json_write(json, "},\"refused\":{");
 	for (size_t i = 0; i < REASON_DAEMON_CNT; i++) {
 		uint64_t number = load(&stats->refused[reason_daemon[i]]);
 

@@ -77,7 +77,6 @@ static enum reason check_head(struct request *request)
 
 void gate_head(struct request *request, enum parse_result result)
 {
-	stats_add(&request->worker->stats.requests, 1);
 	STEP_END(request, PARSE, parse);
 	if (result == PARSE_DONE && gate_result(request))
 		return;

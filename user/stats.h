@@ -10,11 +10,13 @@
 struct stats {
 	_Atomic uint64_t connections_accepted;
 	_Atomic uint64_t connections_open; /* gauge */
-	_Atomic uint64_t requests;	   /* heads that began */
-	_Atomic uint64_t datagrams;	   /* native ones that came */
-	_Atomic uint64_t native_taken;	   /* of the requests among them, those whose result began */
-	_Atomic uint64_t native_repeats;   /* those that were answered again */
-	_Atomic uint64_t knocks;	   /* that opened their source */
+	/* How they ended, before how many began: a sum that is made meanwhile never has more ends than beginnings. */
+	_Atomic uint64_t ended_answered, ended_refused, ended_left; /* left: the client, before its head was whole */
+	_Atomic uint64_t requests;				    /* heads and datagrams that began */
+	_Atomic uint64_t datagrams;				    /* native ones that came */
+	_Atomic uint64_t native_taken;	 /* of the requests among them, those whose result began */
+	_Atomic uint64_t native_repeats; /* those that were answered again */
+	_Atomic uint64_t knocks;	 /* that opened their source */
 	_Atomic uint64_t receipts, replies_dropped;
 	_Atomic uint64_t free_served; /* answers on free routes */
 	_Atomic uint64_t verified;    /* signatures that held */

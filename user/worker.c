@@ -149,6 +149,7 @@ static size_t take_head(struct request *request, struct span bytes)
 	enum parse_result result;
 
 	if (request->began_ns == 0) {
+		stats_add(&request->worker->stats.requests, 1);
 		request->began_ns = request->mark_ns = clock_ns();
 		request->sent_before = request->conn.sent_bytes;
 		request->id = (uint64_t)request->worker->idx << 48 | ++request->worker->request_id;
