@@ -13,6 +13,7 @@
 #include "claim.h"
 #include "funds.h"
 #include "funds_look.h"
+#include "queue.h"
 #include "results.h"
 #include "settle.h"
 #include "session.h"
@@ -28,6 +29,12 @@ struct admin_kernel { /* counters of the attached filter, indexed by reason */
 	uint64_t observed[REASON_CNT];	       /* of these, passed only because of mode observe */
 	uint64_t standing_live, standing_over; /* sources dropped now; sources whose penalty is over but remembered */
 	uint64_t trace_sent, trace_limited, trace_lost; /* events of sampled drops: filter.h */
+};
+
+struct admin_upstream {
+	const char *name;
+	uint64_t in_flight_max;
+	struct queue_upstream_stats queue;
 };
 
 /* A consistent enough picture of the process, taken on each request for it. */
@@ -51,11 +58,8 @@ struct admin_view {
 	struct funds_stats funds;	      /* no chains: nothing is asked */
 	uint64_t found[LOOK_END_CNT];	      /* what chains showed of settlements in doubt */
 	uint64_t queue_requests, queue_bytes; /* gauges */
-	uint64_t queue_requests_max, queue_bytes_max;
-	struct {
-		const char *name;
-		uint64_t in_flight, in_flight_max;
-	} upstreams[UPSTREAMS_MAX];
+	uint64_t queue_requests_max, queue_bytes_max, queue_displaced;
+	struct admin_upstream upstreams[UPSTREAMS_MAX];
 	size_t upstream_cnt;
 	struct admin_kernel kernel;
 };

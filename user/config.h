@@ -45,8 +45,8 @@ struct config_route { /* [route NAME] */
 	char path[PATH_BYTES_MAX];		      /* matched byte for byte against the whole target */
 	const struct offer *offers[ROUTE_OFFERS_MAX]; /* none: the route is free */
 	size_t offer_cnt;
-	size_t upstream_idx; /* into config.upstreams */
-	uint8_t bind_body;   /* enum bind_mode; default off */
+	uint32_t upstreams; /* bit 1 << i: config.upstreams[i] may serve it */
+	uint8_t bind_body;  /* enum bind_mode; default off */
 	struct config_session session;
 	unsigned native; /* its number over the native transport; ROUTE_NOT_NATIVE: not offered there */
 	bool tee;	 /* tee = yes | no: may a native request ask for a trusted execution environment? */

@@ -282,20 +282,30 @@ static bool resolve_offers(struct reader *reader, const struct section *section,
 	return named;
 }
 
-static void resolve_upstream(struct reader *reader, const struct section *section, struct config_route *route)
+static void add_upstream(struct reader *reader, unsigned line, struct config_route *route, const char *name)
 {
 	const struct config *config = reader->config;
 
+	for (size_t i = 0; i < config->upstream_cnt; i++) {
+		if (strcmp(config->upstreams[i].name, name) != 0)
+			continue;
+		if ((route->upstreams >> i & 1) != 0)
+			inifile_mistake(reader->ini, line, "upstream: %s again", name);
+		route->upstreams |= UINT32_C(1) << i;
+		return;
+	}
+	inifile_mistake(reader->ini, line, "upstream: there is no [upstream %s]", name);
+}
+
+static void resolve_upstreams(struct reader *reader, const struct section *section, struct config_route *route)
+{
+	unsigned line = config_key_line(section, "upstream");
+	char *rest = section->upstream, *name;
+
 	if (section->upstream == NULL)
 		return;
-	for (size_t i = 0; i < config->upstream_cnt; i++) {
-		if (strcmp(config->upstreams[i].name, section->upstream) == 0) {
-			route->upstream_idx = i;
-			return;
-		}
-	}
-	inifile_mistake(reader->ini, config_key_line(section, "upstream"), "upstream: there is no [upstream %s]",
-			section->upstream);
+	while ((name = next_name(&rest)) != NULL)
+		add_upstream(reader, line, route, name);
 }
 
 /* Another route before this one that matches the same requests. */
@@ -364,7 +374,7 @@ static bool check_route(struct reader *reader, const struct section *section)
 
 	check_required(reader, section, "route", route->name);
 	check_match(reader, section, route);
-	resolve_upstream(reader, section, route);
+	resolve_upstreams(reader, section, route);
 	bool paid = resolve_offers(reader, section, route);
 	if (!paid && route->bind_body != BIND_OFF)
 		mistake_at_key(reader, section, "bind_body", "the route is free: there is no payment to bind");

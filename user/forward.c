@@ -229,10 +229,12 @@ static void on_timeout(struct timer *timer)
 	/* While we ourselves do not take (the client is slow, or the settlement is on its way), the upstream is not at
 	 * fault; those waits have deadlines of their own. */
 	bool waiting = exchange->upstream != NULL && exchange->upstream->conn.paused;
-	if (waiting && clock_coarse_ms() < exchange->total_deadline_ms)
+	if (waiting && clock_coarse_ms() < exchange->total_deadline_ms) {
 		set_deadline(exchange, timeouts_of(exchange)->token_ms);
-	else
-		fail(exchange, UPSTREAM_SLOW);
+		return;
+	}
+	exchange->unsent = exchange->upstream != NULL && exchange->upstream->conn.connecting && !exchange->retried;
+	fail(exchange, UPSTREAM_SLOW);
 }
 
 /* --- the request --- */
@@ -275,6 +277,7 @@ void forward_start(struct forward *forward, struct exchange *exchange, unsigned 
 {
 	exchange->forward = forward;
 	exchange->upstream_idx = upstream_idx;
+	exchange->unsent = false;
 	exchange->held_at = exchange->held_inline;
 	exchange->held_bytes_max = forward->config.config->response_bytes_max;
 	if (exchange->held_bytes_max > EXCHANGE_HELD_BYTES)
@@ -286,10 +289,11 @@ void forward_start(struct forward *forward, struct exchange *exchange, unsigned 
 	struct upstream_conn *upstream = pop_idle(forward, upstream_idx);
 	if (upstream == NULL)
 		upstream = open_conn(forward, upstream_idx);
-	if (upstream == NULL)
-		fail(exchange, forward->unused == NULL ? MEMORY_FULL : UPSTREAM_DOWN);
-	else
+	if (upstream != NULL) {
 		start_on(exchange, upstream);
+		return;
+	}
+	fail(exchange, MEMORY_FULL); /* a slot, or a descriptor: the upstream has no part in it */
 }
 
 /* A kept connection may have been closed by the upstream while our request was on its way.  When not one byte of an
@@ -429,10 +433,12 @@ static void connected(struct conn *conn, int error)
 
 	if (exchange == NULL)
 		conn_close(conn);
-	else if (error < 0)
-		fail(exchange, UPSTREAM_DOWN);
-	else
+	else if (error == 0)
 		set_deadline(exchange, timeouts_of(exchange)->first_byte_ms);
+	else {
+		exchange->unsent = !exchange->retried;
+		fail(exchange, UPSTREAM_DOWN);
+	}
 }
 
 static const struct conn_events upstream_events = {

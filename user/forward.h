@@ -68,6 +68,7 @@ struct exchange {
 	unsigned status;
 	bool is_stream; /* text/event-stream */
 	bool any_out;	/* something of the answer was given to the client's connection */
+	bool unsent;	/* it failed because no connection could be made: the upstream saw nothing of it */
 	struct openai_usage usage;
 	struct proof proof;	 /* of a stream that was passed on */
 	uint64_t content_events; /* events passed on that carry part of an answer */

@@ -158,6 +158,28 @@ static void put_chains(struct text *text, struct span status)
 	}
 }
 
+/* Model servers that are left alone. */
+static void put_upstreams(struct text *text, struct span status)
+{
+	struct json json;
+
+	json_init(&json, json_find_member(status, "upstreams"), JSON_DEPTH_MAX, JSON_ENTERED);
+	if (!json_enter(&json, JSON_ARRAY))
+		return;
+	while (json_element(&json)) {
+		char name[WORD_BYTES_MAX], state[WORD_BYTES_MAX];
+		struct json_value value;
+
+		if (!json_read(&json, &value) || *word(state, value.text, "state") == '\0' || strcmp(state, "up") == 0)
+			continue;
+		text_put(text,
+			 "  look: upstream %s is %s: failures %" PRIu64 ", outages %" PRIu64 ", requests moved %" PRIu64
+			 "\n",
+			 word(name, value.text, "name"), state, json_find_u64(value.text, "failures"),
+			 json_find_u64(value.text, "outages"), json_find_u64(value.text, "moved"));
+	}
+}
+
 /* Proofs of nodes, once there was one. */
 static void put_data(struct text *text, struct span facilitator)
 {
@@ -304,6 +326,7 @@ size_t funnel_text(char *out, size_t out_bytes, struct span json)
 	put_native(&text, json);
 	put_sessions(&text, json);
 	put_money(&text, json);
+	put_upstreams(&text, json);
 	put_chains(&text, json);
 	put_steps(&text, json);
 	put_overhead(&text, json);

@@ -23,6 +23,7 @@
 #include "gate_native.h"
 #include "gate_results.h"
 #include "gate_settle.h"
+#include "gate_upstream.h"
 #include "permit.h"
 #include "purchase.h"
 #include "worker.h"
@@ -49,8 +50,8 @@ static enum reason early_outs(struct request *request)
 		reason = payers_listed(shared->payers, &request->payment.from);
 	if (reason == REASON_OK && !request->resumed && purchase_taken(request))
 		reason = REPLAYED;
-	if (reason == REASON_OK && !queue_room(shared->queue, (unsigned)route->upstream_idx, body_bytes))
-		reason = QUEUE_FULL;
+	if (reason == REASON_OK)
+		reason = gate_line_look(request, body_bytes);
 	return reason;
 }
 
@@ -156,25 +157,26 @@ static enum reason claim(struct request *request)
 	return reason;
 }
 
+/* Its ticket is granted, or in line. */
+static void await_place(struct request *request, bool granted)
+{
+	request->stage = granted ? STAGE_FORWARD : STAGE_QUEUE;
+	if (granted)
+		return;
+	request->in_line = true;
+	request->mails_out++;
+	gate_set_deadline(request, request->worker->config->timeouts.queue_ms);
+}
+
 static enum reason queue(struct request *request)
 {
-	struct queue_ticket *ticket = &request->ticket;
-
-	ticket->upstream_idx = (unsigned)request->route->upstream_idx;
-	ticket->bytes = request->body_bytes;
 	bool granted;
-	enum reason reason = queue_push(request->worker->shared->queue, ticket, &granted);
+	enum reason reason = gate_line_up(request, &granted);
+
 	if (reason != REASON_OK)
 		return reason;
 	stats_add(&request->worker->stats.queued, 1);
-	request->stage = STAGE_QUEUE;
-	if (granted) {
-		request->stage = STAGE_FORWARD;
-	} else {
-		request->in_line = true;
-		request->mails_out++;
-		gate_set_deadline(request, request->worker->config->timeouts.queue_ms);
-	}
+	await_place(request, granted);
 	return REASON_OK;
 }
 
@@ -254,12 +256,27 @@ void gate_granted(struct request *request)
 {
 	request->in_line = false;
 	if (request->stage != STAGE_QUEUE) { /* it left while the grant was on its way */
-		queue_pop(request->worker->shared->queue, &request->ticket);
+		if (request->ticket.granted)
+			queue_pop(request->worker->shared->queue, &request->ticket);
 		answer_next(request);
-		return;
+	} else if (request->ticket.granted) {
+		request->stage = STAGE_FORWARD;
+		forward(request);
+	} else { /* its seat is somebody's who has fewer */
+		answer_refuse(request, request->ticket.refused);
 	}
-	request->stage = STAGE_FORWARD;
-	forward(request);
+}
+
+/* What is done once, however many upstreams it takes. */
+static void prepare(struct request *request)
+{
+	stats_add(&request->worker->stats.forwarded, 1);
+	if (request->native.is)
+		gate_native_forward(request);
+	if (request->openai.insert.bytes > 0) { /* a paid stream whose client did not ask for usage: we do */
+		request_insert_usage(request);
+		request->exchange.strip_usage = true;
+	}
 }
 
 static void forward(struct request *request)
@@ -267,13 +284,8 @@ static void forward(struct request *request)
 	struct exchange *exchange = &request->exchange;
 
 	STEP_END(request, QUEUE, queue);
-	stats_add(&request->worker->stats.forwarded, 1);
-	if (request->native.is)
-		gate_native_forward(request);
-	if (request->openai.insert.bytes > 0) { /* a paid stream whose client did not ask for usage: we do */
-		request_insert_usage(request);
-		exchange->strip_usage = true;
-	}
+	if (request->ticket.avoid == 0)
+		prepare(request);
 	exchange->owner = request;
 	exchange->client = &request->conn;
 	exchange->request = &request->head;
@@ -284,7 +296,7 @@ static void forward(struct request *request)
 	answer_expect_proof(request);
 	request->sent_mark = request->conn.sent_bytes;
 	gate_set_deadline(request, request->worker->config->timeouts.send_ms);
-	forward_start(request->worker->forward, exchange, (unsigned)request->route->upstream_idx);
+	forward_start(request->worker->forward, exchange, request->ticket.upstream_idx);
 }
 
 static void on_written(struct exchange *exchange)
@@ -316,6 +328,7 @@ static void on_began(struct exchange *exchange)
 {
 	struct request *request = exchange->owner;
 
+	gate_upstream_began(request);
 	if (!request->paid) {
 		forward_pass(exchange, (struct span){0});
 	} else if (exchange->status < 200 || exchange->status > 299) {
@@ -468,8 +481,13 @@ static void end_failed(struct request *request, enum reason reason)
 static void on_ended(struct exchange *exchange, enum reason reason)
 {
 	struct request *request = exchange->owner;
+	bool granted;
 
-	if (reason != REASON_OK)
+	if (reason != REASON_OK && gate_upstream_failed(request, reason, &granted)) {
+		await_place(request, granted);
+		if (granted)
+			forward(request);
+	} else if (reason != REASON_OK)
 		end_failed(request, reason);
 	else if (!request->paid)
 		end_free(request);

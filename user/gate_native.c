@@ -8,6 +8,7 @@
 #include "calldata.h"
 #include "gate_head.h"
 #include "gate_knock.h"
+#include "gate_upstream.h"
 #include "permit.h"
 #include "purchase.h"
 #include "results.h"
@@ -99,7 +100,6 @@ static void expect_steps(struct request *request)
 static enum reason early_outs(struct request *request, bool *repeat)
 {
 	struct shared *shared = request->worker->shared;
-	const struct config_route *route = request->route;
 
 	*repeat = answer_native_repeat(request, &request->permit.key);
 	if (*repeat)
@@ -109,8 +109,8 @@ static enum reason early_outs(struct request *request, bool *repeat)
 		reason = payers_listed(shared->payers, &request->payment.from);
 	if (reason == REASON_OK && purchase_taken(request))
 		reason = REPLAYED;
-	if (reason == REASON_OK && !queue_room(shared->queue, (unsigned)route->upstream_idx, CALLDATA_BYTES_MAX))
-		reason = QUEUE_FULL;
+	if (reason == REASON_OK)
+		reason = gate_line_look(request, CALLDATA_BYTES_MAX);
 	return reason;
 }
 

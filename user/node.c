@@ -16,6 +16,7 @@
 #include "hash.h"
 #include "node_money.h"
 #include "node_native.h"
+#include "node_upstreams.h"
 #include "reason.h"
 #include "results.h"
 #include "settlers.h"
@@ -190,6 +191,7 @@ void node_tick(struct node *node)
 		sessions_tend(node->shared.sessions, clock_unix_s());
 	if (node->shared.results != NULL)
 		results_tend(node->shared.results, clock_coarse_ms());
+	queue_tend(node->shared.queue, clock_coarse_ms());
 	if (times_history_due(node->history, now_s))
 		times_history_note(node->history, times_now(node), now_s);
 }
@@ -211,17 +213,6 @@ static unsigned worker_cnt_of(const struct config *config)
 	unsigned cnt = config->workers > 0 ? config->workers : (unsigned)(cores > 0 ? cores : 1);
 
 	return cnt < WORKERS_MAX ? cnt : WORKERS_MAX;
-}
-
-static struct queue *make_queue(const struct config *config)
-{
-	struct queue_config queue = {.requests_max = config->queue_requests,
-				     .bytes_max = config->queue_bytes,
-				     .upstream_cnt = config->upstream_cnt};
-
-	for (size_t i = 0; i < config->upstream_cnt; i++)
-		queue.in_flight_max[i] = config->upstreams[i].in_flight;
-	return queue_init(&queue);
 }
 
 static int load_payers(struct node *node)
@@ -284,7 +275,8 @@ static int open_shared(struct node *node)
 	if (getrandom(shared->key, sizeof shared->key, 0) != sizeof shared->key ||
 	    getrandom(shared->cookie_key, sizeof shared->cookie_key, 0) != sizeof shared->cookie_key)
 		return -EIO;
-	shared->queue = make_queue(node->config);
+	struct queue_config queue = node_queue_config(node->config, shared->key);
+	shared->queue = queue_init(&queue);
 	shared->payers = payers_init(USAGE_MAX);
 	shared->reply = reply_init(node->config);
 	if (shared->queue == NULL || shared->payers == NULL || shared->reply == NULL)
@@ -315,11 +307,12 @@ static void print_memory(const struct node *node)
 	const double mib = 1024 * 1024;
 	const struct funds *funds = node->shared.funds;
 	struct results_config results = results_config_of(node->config);
+	struct queue_config queue = node_queue_config(node->config, node->shared.key);
 
 	worker_memory(&memory, node->config);
 	log_info("event=memory workers=%u connections=%u slots_mib=%.1f receive_mib=%.1f upstream_mib=%.1f "
 		 "large_mib=%.1f native_mib=%.1f results_mib=%.1f verify_mib=%.1f total_mib=%.1f replies_kib=%zu "
-		 "standing_kib=%zu sessions_kib=%zu "
+		 "standing_kib=%zu sessions_kib=%zu queue_kib=%zu "
 		 "funds_mib=%.1f settle_data_kib=%zu "
 		 "claims=%zu "
 		 "journal_mib=%.1f engine=%s loop=%s",
@@ -329,6 +322,7 @@ static void print_memory(const struct node *node)
 		 (double)memory.verifier / mib, ((double)memory.total * node->worker_cnt + (double)memory.shared) / mib,
 		 reply_bytes(node->shared.reply) / 1024, node->shared.standing != NULL ? standing_bytes() / 1024 : 0,
 		 node->shared.sessions != NULL ? sessions_bytes(node->config->sessions) / 1024 : 0,
+		 queue_bytes(&queue) / 1024,
 		 funds != NULL ? (double)(funds_bytes(funds) + funds_look_bytes(node->money.look)) / mib : 0.0,
 		 settlers_data_bytes(node->config) / 1024, node->config->claims,
 		 node->shared.ledger == NULL ? 0.0 : (double)store_memory(node->config->ledger_bytes) / mib,
@@ -501,23 +495,6 @@ static void look_at_kernel(const struct node *node, struct admin_kernel *kernel)
 	}
 }
 
-static void look_at_queue(const struct node *node, struct admin_view *view)
-{
-	struct queue_stats queue;
-
-	queue_stats(node->shared.queue, &queue);
-	view->queue_requests = queue.requests;
-	view->queue_bytes = queue.bytes;
-	view->queue_requests_max = node->config->queue_requests;
-	view->queue_bytes_max = node->config->queue_bytes;
-	view->upstream_cnt = node->config->upstream_cnt;
-	for (size_t i = 0; i < view->upstream_cnt; i++) {
-		view->upstreams[i].name = node->config->upstreams[i].name;
-		view->upstreams[i].in_flight = queue.in_flight[i];
-		view->upstreams[i].in_flight_max = node->config->upstreams[i].in_flight;
-	}
-}
-
 void node_look(void *ctx, struct admin_view *view)
 {
 	struct node *node = ctx;
@@ -548,7 +525,7 @@ void node_look(void *ctx, struct admin_view *view)
 	funds_look_stats(node->money.look, view->found);
 	if (node->shared.access != NULL)
 		access_stats(node->shared.access, &view->access);
-	look_at_queue(node, view);
+	node_look_queue(node->shared.queue, node->config, view);
 	look_at_kernel(node, &view->kernel);
 	if (node->draining)
 		view->not_ready = "draining";

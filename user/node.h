@@ -21,7 +21,8 @@ int node_reload(struct node *node);
 /* The filter is another program now, whose policy was set (cmd/policy.h): what the daemon alone knows goes after it: payers, and
  * what the sieve for native datagrams goes by.  0 or -errno. */
 int node_filter_found(struct node *node) __attribute__((warn_unused_result));
-/* Each second: the kernel is told the time, sessions whose time has come are settled, and what steps took lately is noted. */
+/* Each second: the kernel is told the time, sessions whose time has come are settled, upstreams that are out are
+ * given another chance, and what steps took lately is noted. */
 void node_tick(struct node *node);
 /* Once a minute or so: the kernel forgets penalties long over, sources that knocked long ago, and a tracer that died. */
 void node_tend(struct node *node);

@@ -39,8 +39,10 @@ static void check_config(const struct config *config)
 	assert(config->listen_cnt <= LISTENS_MAX && config->trusted_proxy_cnt <= TRUSTED_PROXIES_MAX);
 	for (size_t i = 0; i < config->route_cnt; i++) {
 		const struct config_route *route = &config->routes[i];
-		assert(route->method[0] != 0 && route->path[0] == '/' && route->upstream_idx < config->upstream_cnt);
-		assert(config->upstreams[route->upstream_idx].address.ss_family != AF_UNSPEC);
+		assert(route->method[0] != 0 && route->path[0] == '/' && route->upstreams != 0);
+		assert(route->upstreams >> config->upstream_cnt == 0);
+		for (size_t j = 0; j < config->upstream_cnt; j++)
+			assert(config->upstreams[j].address.ss_family != AF_UNSPEC);
 		for (size_t j = 0; j < route->offer_cnt; j++) {
 			const struct offer *offer = route->offers[j];
 			assert(offer >= config->offers && offer < config->offers + config->offer_cnt);

@@ -126,14 +126,20 @@ static void fill_view(void)
 	fill_money();
 	view.queue_requests = 4001;
 	view.queue_bytes = 4002;
+	view.queue_displaced = 4009;
 	view.queue_requests_max = 4003;
 	view.queue_bytes_max = 4004;
 	view.upstreams[0].name = "gpu";
-	view.upstreams[0].in_flight = 4005;
+	view.upstreams[0].queue.in_flight = 4005;
 	view.upstreams[0].in_flight_max = 4006;
 	view.upstreams[1].name = "a \"b\" \\c";
-	view.upstreams[1].in_flight = 4007;
+	view.upstreams[1].queue.in_flight = 4007;
 	view.upstreams[1].in_flight_max = 4008;
+	view.upstreams[1].queue.state = HEALTH_OUT;
+	view.upstreams[1].queue.requests = 4010;
+	view.upstreams[1].queue.failures = 4011;
+	view.upstreams[1].queue.outages = 4012;
+	view.upstreams[1].queue.moved = 4013;
 	view.upstream_cnt = 2;
 	fill_kernel();
 }
@@ -230,6 +236,14 @@ TEST(metrics_hold_every_number_of_a_view)
 		"tollbar_queue_bytes 4002",
 		"tollbar_queue_requests_max 4003",
 		"tollbar_queue_bytes_max 4004",
+		"tollbar_queue_displaced_total 4009",
+		"tollbar_upstream_up{upstream=\"gpu\"} 1",
+		"tollbar_upstream_up{upstream=\"a \\\"b\\\" \\\\c\"} 0",
+		"# TYPE tollbar_upstream_requests_total counter",
+		"tollbar_upstream_requests_total{upstream=\"a \\\"b\\\" \\\\c\"} 4010",
+		"tollbar_upstream_failures_total{upstream=\"a \\\"b\\\" \\\\c\"} 4011",
+		"tollbar_upstream_outages_total{upstream=\"a \\\"b\\\" \\\\c\"} 4012",
+		"tollbar_upstream_moved_total{upstream=\"a \\\"b\\\" \\\\c\"} 4013",
 		"tollbar_upstream_in_flight{upstream=\"gpu\"} 4005",
 		"tollbar_upstream_in_flight_max{upstream=\"gpu\"} 4006",
 		"tollbar_upstream_in_flight{upstream=\"a \\\"b\\\" \\\\c\"} 4007",
@@ -447,6 +461,11 @@ TEST(status_holds_every_number_of_a_view)
 		{"upstreams.0.in_flight_max", 4006},
 		{"upstreams.1.in_flight", 4007},
 		{"upstreams.1.in_flight_max", 4008},
+		{"queue.displaced", 4009},
+		{"upstreams.1.requests", 4010},
+		{"upstreams.1.failures", 4011},
+		{"upstreams.1.outages", 4012},
+		{"upstreams.1.moved", 4013},
 		{"steps.verify.count", 6},
 		{"steps.verify.p50_ns", 51}, /* 50 and 51 share a bucket */
 		{"steps.verify.mean_ns", 50},
@@ -554,7 +573,9 @@ TEST(the_largest_texts_fit_and_smaller_buffers_say_so)
 	memset(name, '\1', sizeof name - 1);
 	for (size_t i = 0; i < UPSTREAMS_MAX; i++) {
 		view.upstreams[i].name = name;
-		view.upstreams[i].in_flight = view.upstreams[i].in_flight_max = UINT64_MAX;
+		view.upstreams[i].in_flight_max = UINT64_MAX;
+		view.upstreams[i].queue = (struct queue_upstream_stats){UINT32_MAX, HEALTH_TRIED, UINT64_MAX,
+									UINT64_MAX, UINT64_MAX,	  UINT64_MAX};
 	}
 	view.upstream_cnt = UPSTREAMS_MAX;
 	memset(&view.funds, 0xff, sizeof view.funds);

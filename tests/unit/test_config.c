@@ -110,7 +110,8 @@ TEST(defaults)
 TEST(every_setting_arrives)
 {
 	const char *text =
-		"[route r]\nmatch = POST /v1/x?y=1\noffers = b,  a\nupstream = u6\ndescription = two words\nmime_type "
+		"[route r]\nmatch = POST /v1/x?y=1\noffers = b,  a\nupstream = u6,u\ndescription = two "
+		"words\nmime_type "
 		"= text/plain\nbind_body = accept\nsession = on\nsession_idle_s = 1\nsession_margin_s = 20\n"
 		"[route free]\nmatch = GET /v1/models\nupstream = u\noffers =\n"
 		"[upstream u]\nurl = http://localhost:8000/\nin_flight = 3\nauthorization = Bearer key\n"
@@ -242,7 +243,7 @@ TEST(every_setting_arrives)
 	CHECK(strcmp(route->method, "POST") == 0 && strcmp(route->path, "/v1/x?y=1") == 0);
 	CHECK_EQ(route->offer_cnt, 2);
 	CHECK(route->offers[0] == &config.offers[1] && route->offers[1] == upto);
-	CHECK_EQ(route->upstream_idx, 1);
+	CHECK_EQ(route->upstreams, 3);
 	CHECK(strcmp(route->description, "two words") == 0 && strcmp(route->mime_type, "text/plain") == 0);
 	CHECK_EQ(config.routes[1].offer_cnt, 0);
 }
@@ -308,6 +309,9 @@ static const struct {
 	{WHOLE "junk hush\n", "f:21: neither [section] nor name = value: junk ...\n"},
 	{"x = y\n" WHOLE, "f:1: x: a setting before the first [section]\n"},
 	{WHOLE "[route s]\n", "f:21: [route s]: match is missing\nf:21: [route s]: upstream is missing\n"},
+	{WHOLE "[route s]\nupstream = u, w,u,\nmatch = GET /\n",
+	 "f:22: upstream: there is no [upstream w]\nf:22: upstream: u again\nf:22: upstream: there is no [upstream "
+	 "]\n"},
 	{WHOLE "[route s]\nupstream = u\nmatch = POST /v1/chat\n", "f:23: match: [route r] has the same\n"},
 	{WHOLE "[route s]\nupstream = u\nmatch = GET /v1/chat\n", ""},
 	{WHOLE "[route s]\nupstream = u\nmatch = /x\n",

@@ -179,6 +179,22 @@ TEST(funds_and_chains)
 	CHECK(strstr(out, "chain base") == NULL);
 }
 
+TEST(upstreams_that_are_left_alone)
+{
+	fill_view();
+	view.upstream_cnt = 3;
+	view.upstreams[0].name = "gpu0";
+	view.upstreams[1].name = "gpu1";
+	view.upstreams[1].queue =
+		(struct queue_upstream_stats){.state = HEALTH_OUT, .failures = 7, .outages = 2, .moved = 4};
+	view.upstreams[2].name = "gpu2";
+	view.upstreams[2].queue.state = HEALTH_TRIED;
+	text_of_view();
+	CHECK(strstr(out, "  look: upstream gpu1 is out: failures 7, outages 2, requests moved 4\n") != NULL);
+	CHECK(strstr(out, "  look: upstream gpu2 is tried: ") != NULL);
+	CHECK(strstr(out, "gpu0") == NULL);
+}
+
 TEST(what_is_not_a_status)
 {
 	static const char *const rows[] = {

@@ -73,7 +73,12 @@ static void stop(void)
 /* False: there is no io_uring here. */
 static bool start(const struct results_config *results)
 {
-	struct queue_config queue = {.requests_max = 4, .bytes_max = 1 << 20, .upstream_cnt = 1, .in_flight_max = {4}};
+	struct queue_config queue = {.requests_max = 4,
+				     .bytes_max = 1 << 20,
+				     .upstream_cnt = 1,
+				     .in_flight_max = {4},
+				     .sets = {1},
+				     .set_cnt = 1};
 	struct shared *shared = &node.shared;
 
 	memset(&node, 0, sizeof node);

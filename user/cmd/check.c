@@ -41,8 +41,16 @@ static void show_offer(const struct offer *offer)
 
 static void show_route(const struct config_route *route)
 {
-	printf("  route %s: %s %s to upstream %s, ", route->name, route->method, route->path,
-	       config.upstreams[route->upstream_idx].name);
+	const char *before = "upstream ";
+
+	printf("  route %s: %s %s to ", route->name, route->method, route->path);
+	for (size_t i = 0; i < config.upstream_cnt; i++) {
+		if ((route->upstreams >> i & 1) == 0)
+			continue;
+		printf("%s%s", before, config.upstreams[i].name);
+		before = " or ";
+	}
+	fputs(", ", stdout);
 	for (size_t i = 0; i < route->offer_cnt; i++)
 		printf("%s%s", i == 0 ? "offers " : ", ", route->offers[i]->name);
 	puts(route->offer_cnt == 0 ? "free" : "");

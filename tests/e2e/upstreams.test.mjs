@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+// Several model servers behind one route: real ones that die and come back while paid requests are under way.  Fairness is
+// counted, never timed.
+import { assert, run, test } from './lib/check.mjs';
+import { payment } from './lib/payment.mjs';
+import { AMOUNT, startTollbar } from './lib/tollbar.mjs';
+import { startUpstream } from './lib/upstream.mjs';
+import { until } from './lib/wait.mjs';
+import { askPaid, startWorld } from './lib/world.mjs';
+
+const START = 1_000_000_000n;
+const IN_FLIGHT = 3;
+const NAMES = ['model', 'b', 'c'];
+let world, others;
+
+const servers = () => ({ model: world.upstream, b: others[0], c: others[1] });
+const made = (payer) => payment(world.offer('eip3009'), payer);
+const slow = (ms) => ({ headers: { 'x-delay-ms': String(ms) } });
+const charged = async (payer) => START - (await world.chain.balance(payer.address));
+const ofUpstream = (gate, what, name) => gate.metric(`tollbar_upstream_${what}{upstream="${name}"}`);
+const requests = (gate) => Promise.all(NAMES.map((name) => ofUpstream(gate, 'requests_total', name)));
+const isUp = (gate, name, up) =>
+	until(`${name} to be ${up ? 'up' : 'out'}`, 30000, async () => (await ofUpstream(gate, 'up', name)) === Number(up));
+
+/* A daemon of its own with these servers for CHAT. */
+async function among(names, more, body) {
+	const sections = Object.fromEntries(
+		names.map((name) => [`upstream ${name}`, { url: servers()[name].url, in_flight: IN_FLIGHT, ...more.upstream }]),
+	);
+	const gate = await startTollbar({
+		...world,
+		more: { ...sections, 'route chat': { upstream: names.join(', ') }, node: { ...more.node }, timeouts: { ...more.timeouts } },
+	});
+	try {
+		await body(gate);
+	} finally {
+		await gate.stop();
+	}
+}
+
+/* Clients that each send one paid request after the other until they are told to stop. → { answers, stop() } */
+async function load(gate, cnt) {
+	const answers = [];
+	const payers = [];
+	let stopped = false;
+	while (payers.length < cnt) payers.push(await world.chain.payer());
+	const client = async (payer) => {
+		while (!stopped) {
+			const payload = await made(payer);
+			answers.push({ payload, ...(await askPaid(gate.chat, payload, slow(20))) });
+		}
+	};
+	const clients = Promise.all(payers.map(client));
+	clients.catch(() => {}); // stop() tells
+	return {
+		payers,
+		answers,
+		failed: () => answers.filter(({ status }) => status !== 200),
+		more: (n) => {
+			const least = answers.length + n;
+			return until(`${n} more answers`, 60000, () => answers.length >= least);
+		},
+		stop: async () => {
+			stopped = true;
+			await clients;
+		},
+	};
+}
+
+test('a server dies under load and comes back: only what it was at work on fails, and costs nothing', async () => {
+	await among(NAMES, {}, async (gate) => {
+		const clients = await load(gate, 8);
+		await clients.more(30);
+		assert.equal(clients.failed().length, 0);
+		for (const cnt of await requests(gate)) assert.ok(cnt >= 5, `each has its part: ${cnt}`);
+
+		await servers().b.stop(); // SIGKILL
+		await isUp(gate, 'b', false);
+		await clients.more(30);
+		const failed = clients.failed();
+		assert.ok(failed.length <= IN_FLIGHT, `${failed.length} failed, at most ${IN_FLIGHT} were with it`);
+		for (const { reason } of failed) assert.match(reason, /^upstream_(down|failed)$/);
+		assert.ok((await ofUpstream(gate, 'moved_total', 'b')) >= 1, 'those that could not reach it went elsewhere');
+
+		await servers().b.start();
+		await isUp(gate, 'b', true);
+		const before = await ofUpstream(gate, 'requests_total', 'b');
+		await clients.more(40);
+		assert.ok((await ofUpstream(gate, 'requests_total', 'b')) > before, 'it has its part again');
+		await clients.stop();
+		assert.equal(clients.failed().length, failed.length, 'nobody else failed');
+		for (const { payload } of failed) assert.equal((await askPaid(gate.chat, payload)).status, 200, 'not burned');
+
+		let sum = 0n;
+		for (const payer of clients.payers) sum += await charged(payer);
+		assert.equal(sum, BigInt(clients.answers.length) * AMOUNT, 'each paid once for each answer');
+		for (const name of NAMES) assert.equal(await ofUpstream(gate, 'in_flight', name), 0);
+	});
+});
+
+test('all are down: refused at once, nothing is charged, and served when one is back', async () => {
+	await among(['b', 'c'], {}, async (gate) => {
+		const payer = await world.chain.payer();
+		const payload = await made(payer);
+		await Promise.all([servers().b.stop(), servers().c.stop()]);
+		try {
+			for (let i = 0; i < 6; i++) {
+				const answer = await askPaid(gate.chat, payload);
+				assert.equal(answer.reason, 'upstream_down', answer.text);
+			}
+			assert.equal(await ofUpstream(gate, 'up', 'b'), 0);
+			assert.equal(await ofUpstream(gate, 'up', 'c'), 0);
+			assert.equal(await charged(payer), 0n);
+			const before = await gate.metric('tollbar_requests_verified_total');
+			const early = await until('nobody to be asked', 30000, async () => {
+				const answer = await askPaid(gate.chat, payload);
+				return (await gate.metric('tollbar_requests_verified_total')) === before && answer;
+			}).catch(() => undefined);
+			assert.equal(early?.reason, 'upstream_down', 'not even its signature is looked at');
+		} finally {
+			await Promise.all([servers().b.start(), servers().c.start()]);
+		}
+		await until('it to be served', 30000, async () => (await askPaid(gate.chat, payload)).status === 200);
+		assert.equal(await charged(payer), AMOUNT);
+	});
+});
+
+test('who makes the servers say 500 shuts nobody out', async () => {
+	await among(['b', 'c'], {}, async (gate) => {
+		const [bad, good] = [await world.chain.payer(), await world.chain.payer()];
+		for (let i = 0; i < 12; i++) {
+			const answer = await askPaid(gate.chat, await made(bad), { headers: { 'x-fault': '500' } });
+			assert.equal(answer.status, 500);
+		}
+		assert.equal((await ofUpstream(gate, 'outages_total', 'b')) + (await ofUpstream(gate, 'outages_total', 'c')) >= 2, true);
+		for (let i = 0; i < 4; i++) assert.equal((await askPaid(gate.chat, await made(good))).status, 200);
+		assert.equal(await charged(bad), 0n);
+		assert.equal(await charged(good), 4n * AMOUNT);
+	});
+});
+
+test('busy is not dead: 429 and 503 put nobody out', async () => {
+	await among(['b', 'c'], {}, async (gate) => {
+		const payer = await world.chain.payer();
+		for (const fault of ['429', '503', '429', '503', '503', '503', '503', '503'])
+			assert.equal((await askPaid(gate.chat, await made(payer), { headers: { 'x-fault': fault } })).status, Number(fault));
+		assert.equal(await ofUpstream(gate, 'up', 'b'), 1);
+		assert.equal(await ofUpstream(gate, 'up', 'c'), 1);
+	});
+});
+
+/* One payer has twenty requests in line; another comes with one. */
+test('a payer with many in line delays one with few by one', async () => {
+	await among(['b'], { upstream: { in_flight: 1 } }, async (gate) => {
+		const [greedy, modest] = [await world.chain.payer(), await world.chain.payer()];
+		const payments = await Promise.all(Array.from({ length: 21 }, () => made(greedy)));
+		const own = await made(modest);
+		const order = [];
+		const ask = async (who, payload) => {
+			const answer = await askPaid(gate.chat, payload, slow(150));
+			order.push(who);
+			return answer;
+		};
+		const many = payments.map((payload) => ask('greedy', payload));
+		await until('twenty to be in line', 30000, async () => (await gate.metric('tollbar_queue_requests')) >= 19);
+		const came = order.length;
+		assert.equal((await ask('modest', own)).status, 200);
+		const ahead = order.indexOf('modest') - came;
+		// the one at the model, the one whose turn it was, and one that ended while this one's payment was verified
+		assert.ok(ahead <= 3, `${ahead} of the greedy one's were answered first`);
+		for (const answer of await Promise.all(many)) assert.equal(answer.status, 200);
+		assert.equal(await charged(greedy), 21n * AMOUNT);
+	});
+});
+
+test('a full line has a seat for a payer who has fewer, and who gives it up is not charged', async () => {
+	await among(['b'], { upstream: { in_flight: 1 }, node: { queue_requests: 4 } }, async (gate) => {
+		const [greedy, modest] = [await world.chain.payer(), await world.chain.payer()];
+		const payments = await Promise.all(Array.from({ length: 5 }, () => made(greedy)));
+		const own = await made(modest);
+		const many = payments.map((payload) => askPaid(gate.chat, payload, slow(400)));
+		await until('the line to be full', 30000, async () => (await gate.metric('tollbar_queue_requests')) === 4);
+		assert.equal((await askPaid(gate.chat, own)).status, 200);
+		const answers = await Promise.all(many);
+		const refused = answers.flatMap(({ status }, i) => (status === 200 ? [] : [i]));
+		assert.equal(refused.length, 1);
+		assert.equal(answers[refused[0]].reason, 'queue_full');
+		assert.ok(Number(answers[refused[0]].headers.get('retry-after')) > 0);
+		assert.equal(await gate.metric('tollbar_queue_displaced_total'), 1);
+		assert.equal((await askPaid(gate.chat, payments[refused[0]])).status, 200, 'the payment was not burned');
+		assert.equal(await charged(greedy), 5n * AMOUNT);
+	});
+});
+
+await run({
+	before: async () => {
+		world = await startWorld();
+		others = [await startUpstream(), await startUpstream()];
+	},
+	after: async () => {
+		for (const one of others ?? []) await one.stop();
+		await world?.stop();
+	},
+});
