@@ -19,6 +19,7 @@ static const char *const from_words[] = {"auto", "kernel", "daemon", NULL};
 static const char *const bind_words[] = {"off", "accept", "require", NULL};
 static const char *const final_words[] = {"confirmations", "safe", "finalized", NULL};
 static const char *const funds_words[] = {"off", "cached", "strict", NULL};
+static const char *const priority_words[] = {"route", "high", "normal", "low", NULL}; /* route: of an offer */
 static const char *const method_words[] = {"eip3009", "permit2", "upto", NULL};
 
 #define FIELD(type, field) .offset = offsetof(type, field), .bytes = sizeof(((type *)0)->field)
@@ -140,6 +141,7 @@ static const struct setting offer_settings[] = {
 	{"token_version", config_set_text, OFFER(token_version)},
 	{"facilitator", config_set_address, OFFER(facilitator)},
 	{"settle_by", config_set_names, FIELD(struct section, settle_by)},
+	{"priority", config_set_choice, OFFER(priority), .words = priority_words},
 	{"input_per_mtok", config_set_price, OFFER(input_per_mtok)},
 	{"output_per_mtok", config_set_price, OFFER(output_per_mtok)},
 	{"session_reserve", config_set_amount, OFFER(session_reserve)},
@@ -182,6 +184,7 @@ static const struct setting route_settings[] = {
 	{"match", config_set_match, .required = true},
 	{"offers", config_set_names, FIELD(struct section, offers)},
 	{"upstream", config_set_names, FIELD(struct section, upstream), .required = true},
+	{"priority", config_set_choice, ROUTE(priority), .words = priority_words + 1, .min = PRIORITY_HIGH},
 	{"bind_body", config_set_choice, ROUTE(bind_body), .words = bind_words},
 	{"session", config_set_choice, ROUTE(session.on), .words = off_on},
 	{"session_idle_s", config_set_number, ROUTE(session.idle_s), .min = 1, .max = 86400},
@@ -289,6 +292,7 @@ static void set_defaults(struct config *config)
 	}
 	for (size_t i = 0; i < ROUTES_MAX; i++) {
 		memcpy(config->routes[i].mime_type, "application/json", sizeof "application/json");
+		config->routes[i].priority = PRIORITY_NORMAL;
 		config->routes[i].session = (struct config_session){.idle_s = 100, .margin_s = 60};
 		config->routes[i].native = ROUTE_NOT_NATIVE;
 	}

@@ -46,6 +46,7 @@ struct config_route { /* [route NAME] */
 	const struct offer *offers[ROUTE_OFFERS_MAX]; /* none: the route is free */
 	size_t offer_cnt;
 	uint32_t upstreams; /* bit 1 << i: config.upstreams[i] may serve it */
+	uint8_t priority;   /* enum priority; default normal */
 	uint8_t bind_body;  /* enum bind_mode; default off */
 	struct config_session session;
 	unsigned native; /* its number over the native transport; ROUTE_NOT_NATIVE: not offered there */

@@ -6,6 +6,8 @@
 #include "base/log.h"
 #include "worker.h"
 
+_Static_assert(PRIORITY_LOW - PRIORITY_HIGH + 1 == FAIR_BANDS, "a band for each priority");
+
 static const struct in6_addr mapped_prefix = {.s6_addr = {[10] = 0xff, [11] = 0xff}};
 
 /* Who waits in turn with others: the payer, or where nobody pays the source, of IPv6 its /64. */
@@ -20,6 +22,29 @@ static struct fair_key key_of(const struct request *request)
 	bool mapped = memcmp(&request->source, &mapped_prefix, 12) == 0;
 	memcpy(key.at, &request->source, mapped ? 16 : 8);
 	return key;
+}
+
+/* Of what is asked, in tokens of output.  What is read counts an eighth of what is written, and a token is some four bytes; who
+ * does not say how much may be written is taken to mean 1024. */
+static uint64_t cost_of(const struct request *request)
+{
+	uint64_t tokens_max = request->openai.tokens_max;
+
+	return (tokens_max > 0 ? tokens_max : 1024) + request->body_bytes / (8 * 4);
+}
+
+/* 0 is the first. */
+static unsigned band_of(const struct request *request)
+{
+	uint8_t priority = PRIORITY_UNSAID;
+
+	if (request->paid)
+		priority = payers_priority(request->worker->shared->payers, &request->payment.from);
+	if (request->paid && priority == PRIORITY_UNSAID)
+		priority = request->offer->priority;
+	if (priority == PRIORITY_UNSAID)
+		priority = request->route->priority;
+	return priority - PRIORITY_HIGH;
 }
 
 static void fill_ticket(struct request *request, size_t body_bytes)
@@ -40,6 +65,8 @@ enum reason gate_line_look(struct request *request, size_t body_bytes)
 enum reason gate_line_up(struct request *request, bool *granted)
 {
 	fill_ticket(request, request->body_bytes);
+	request->ticket.band = band_of(request);
+	request->ticket.cost = cost_of(request);
 	return queue_push(request->worker->shared->queue, &request->ticket, clock_coarse_ms(), granted);
 }
 

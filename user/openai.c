@@ -116,6 +116,19 @@ static bool read_model(struct openai_request *request, const struct json_value *
 	return true;
 }
 
+/* Only a guess at the request's size hangs on it: what is no count is the model server's to complain of. */
+static bool read_tokens_max(struct openai_request *request, struct json *json)
+{
+	struct json_value value;
+	uint64_t count;
+
+	if (!json_read(json, &value))
+		return false;
+	if (json_u64(&value, &count) && count <= OPENAI_TOKENS_MAX && count > request->tokens_max)
+		request->tokens_max = count;
+	return true;
+}
+
 /* One member of the body; false refuses. */
 static bool read_member(struct openai_request *request, struct options *options, struct json *json,
 			const struct json_value *name)
@@ -123,6 +136,8 @@ static bool read_member(struct openai_request *request, struct options *options,
 	static const struct span keys[] = {SPAN("model"), SPAN("stream"), SPAN("stream_options")};
 	struct json_value value;
 
+	if (json_equals(name, SPAN("max_tokens")) || json_equals(name, SPAN("max_completion_tokens")))
+		return read_tokens_max(request, json);
 	for (unsigned i = 0; i < sizeof keys / sizeof *keys; i++) {
 		enum match found = match(name, keys[i]);
 

@@ -14,6 +14,7 @@
 struct openai_request {
 	struct span model; /* bytes of the string, empty when absent; a model name with an escape in it is BODY_BAD */
 	bool stream;
+	uint64_t tokens_max; /* max_tokens or max_completion_tokens; 0: none that is a whole number below 2^53 */
 	/* stream_options.include_usage injection: where in the body to cut and what to put there */
 	bool include_usage;   /* the client asked for usage itself */
 	size_t insert_at;     /* offset into the body */

@@ -120,6 +120,11 @@ static struct payer_limits limits_now(struct payers *payers, const struct addres
 	return limits;
 }
 
+uint8_t payers_priority(struct payers *payers, const struct address *payer)
+{
+	return limits_now(payers, payer).priority;
+}
+
 /* --- the table of usage --- */
 
 static uint64_t hash(const struct payers *payers, const struct address *payer)

@@ -27,6 +27,7 @@ struct payers;
  *   [0x17c5185167401eD00cF5F5b2fc97D9BBfDb7D025]
  *   requests_per_minute = 60
  *   models = llama-3, qwen-2
+ *   priority = high         ; high, normal or low: in line for a model server; left out: as the offer or the route says
  *   deny = no
  * 0 means no limit, and no limit is what holds where neither the section nor [default] says otherwise.  A mixed-case
  * address must have its EIP-55 checksum right.  Mistakes are reported like config's.
@@ -67,6 +68,8 @@ enum reason payers_enter(struct payers *payers, const struct address *payer, con
 /* The request is over; of `amount` entered, `spent` was charged (zero when released): the rest is given back. */
 void payers_leave(struct payers *payers, const struct address *payer, const struct word *amount,
 		  const struct word *spent, uint64_t now_s);
+/* payers_priority: the list's word about this payer's place in line: enum priority. */
+uint8_t payers_priority(struct payers *payers, const struct address *payer);
 /* At start: what the ledger remembers of today. */
 void payers_recover_spend(struct payers *payers, const struct address *payer, const struct word *spent,
 			  uint64_t taken_s, uint64_t now_s);

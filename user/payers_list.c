@@ -12,7 +12,15 @@
 
 enum mode { MODE_NONE, MODE_ALLOW, MODE_DENY, MODE_OFF };
 
-enum setting { SET_RATE = 1, SET_IN_FLIGHT = 2, SET_SPEND = 4, SET_MODELS = 8, SET_DENY = 16, SET_MODE = 32 };
+enum setting {
+	SET_RATE = 1,
+	SET_IN_FLIGHT = 2,
+	SET_SPEND = 4,
+	SET_MODELS = 8,
+	SET_DENY = 16,
+	SET_MODE = 32,
+	SET_PRIORITY = 64
+};
 
 struct entry {
 	struct address payer;
@@ -234,6 +242,7 @@ static void take_value(struct reader *r, unsigned line, enum setting setting, co
 {
 	static const char *const no_yes[] = {"no", "yes", NULL};
 	static const char *const modes[] = {"allow", "deny", "off", NULL};
+	static const char *const priorities[] = {"high", "normal", "low", NULL};
 	struct payer_limits *limits = &r->entry->limits;
 	unsigned word = 0;
 
@@ -254,6 +263,10 @@ static void take_value(struct reader *r, unsigned line, enum setting setting, co
 		take_words(r, line, key, value, no_yes, &word);
 		limits->deny = word != 0;
 		break;
+	case SET_PRIORITY:
+		take_words(r, line, key, value, priorities, &word);
+		limits->priority = (uint8_t)(PRIORITY_HIGH + word);
+		break;
 	case SET_MODE:
 		take_words(r, line, key, value, modes, &word);
 		r->list->mode = (enum mode)(MODE_ALLOW + word);
@@ -271,6 +284,7 @@ static void take_setting(struct reader *r, unsigned line, const char *key, const
 		{"mode", SET_MODE, true, false, false},		 {"requests_per_minute", SET_RATE, false, true, true},
 		{"in_flight", SET_IN_FLIGHT, false, true, true}, {"spend_per_day", SET_SPEND, false, true, true},
 		{"models", SET_MODELS, false, true, true},	 {"deny", SET_DENY, false, false, true},
+		{"priority", SET_PRIORITY, false, true, true},
 	};
 
 	for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
@@ -316,6 +330,8 @@ static void fill_defaults(struct payers_list *list)
 			limits->in_flight = fallback->in_flight;
 		if ((set & SET_SPEND) == 0)
 			limits->spend_per_day = fallback->spend_per_day;
+		if ((set & SET_PRIORITY) == 0)
+			limits->priority = fallback->priority;
 		if ((set & SET_MODELS) == 0) {
 			limits->models_at = fallback->models_at;
 			limits->model_cnt = fallback->model_cnt;

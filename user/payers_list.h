@@ -21,6 +21,7 @@ struct payer_limits { /* 0: no limit */
 	uint32_t models_at;
 	uint32_t model_cnt;
 	bool deny;
+	uint8_t priority; /* enum priority */
 };
 
 struct payers_list;

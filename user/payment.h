@@ -101,11 +101,16 @@ struct offer {
 	/* Who settles it: numbers of facilitators (config.h), the first that is up.  Not in the ledger. */
 	uint8_t settle_by[FACILITATORS_MAX];
 	uint8_t settle_by_cnt;
+	uint8_t priority; /* enum priority; not in the ledger */
 	/* Limits in the offer's asset on what is taken or owed and not yet settled, over all offers that have the asset; zero:
 	 * none.  Not in the ledger: a record has no use for them. */
 	struct word unsettled_max, payer_unsettled_max;
 	struct word domain_separator; /* of the token (EIP-3009) or of Permit2 on that chain, made once at start */
 };
+
+/* Whose turn in line comes first.  What the payer list says of a payer goes before what his offer says, and that before the
+ * route's. */
+enum priority { PRIORITY_UNSAID, PRIORITY_HIGH, PRIORITY_NORMAL, PRIORITY_LOW };
 
 /* US dollars are counted in USD_UNITs, so that prices are whole numbers.  The bound keeps a cost within 256 bits:
  * 2 * 2^53 tokens * 2^70 * 10^TOKEN_DECIMALS_MAX. */

@@ -177,18 +177,21 @@ static int line_of(const struct fair *fair, uint64_t lines, unsigned band)
 	return -1;
 }
 
-/* The first band that waits, unless one below has earned a turn: then the one that has earned most. */
+/* The first band that waits, unless one below has earned what its next item costs: then the one that has earned most. */
 static int choose_band(const struct fair *fair, const int line_idx[FAIR_BANDS])
 {
-	int chosen = -1;
+	int first = -1, owed = -1;
 
 	for (int band = 0; band < FAIR_BANDS; band++) {
 		if (line_idx[band] < 0)
 			continue;
-		if (chosen < 0 || (fair->earned[band] >= FAIR_QUANTUM && fair->earned[band] > fair->earned[chosen]))
-			chosen = band;
+		uint32_t cost = fair->rings[line_idx[band]][band].first->first->cost;
+		if (first < 0)
+			first = band;
+		else if (fair->earned[band] >= cost && (owed < 0 || fair->earned[band] > fair->earned[owed]))
+			owed = band;
 	}
-	return chosen;
+	return owed >= 0 ? owed : first;
 }
 
 /* What the chosen band is given, it pays for with what it earned; those that wait below it earn their share. */
@@ -200,7 +203,7 @@ static void settle_bands(struct fair *fair, const int line_idx[FAIR_BANDS], int 
 		if (line_idx[band] < 0 && fair->earned[band] < 0)
 			fair->earned[band] = 0; /* nobody here is left to pay */
 		else if (line_idx[band] >= 0 && band != chosen && above)
-			fair->earned[band] += cost / FAIR_FLOOR;
+			fair->earned[band] += (cost + FAIR_FLOOR - 1) / FAIR_FLOOR;
 		else if (band == chosen && above)
 			fair->earned[band] -= cost;
 		above |= line_idx[band] >= 0;

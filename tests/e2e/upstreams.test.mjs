@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Several model servers behind one route: real ones that die and come back while paid requests are under way.  Fairness is
 // counted, never timed.
+import { createServer } from 'node:http';
 import { assert, run, test } from './lib/check.mjs';
 import { payment } from './lib/payment.mjs';
 import { AMOUNT, startTollbar } from './lib/tollbar.mjs';
@@ -11,11 +12,23 @@ import { askPaid, startWorld } from './lib/world.mjs';
 const START = 1_000_000_000n;
 const IN_FLIGHT = 3;
 const NAMES = ['model', 'b', 'c'];
-let world, others;
+let world, others, noted;
 
-const servers = () => ({ model: world.upstream, b: others[0], c: others[1] });
+const servers = () => ({ model: world.upstream, b: others[0], c: others[1], recorder: noted });
 const made = (payer) => payment(world.offer('eip3009'), payer);
 const slow = (ms) => ({ headers: { 'x-delay-ms': String(ms) } });
+/* A model server that notes in what order it is asked, by the header x-who. */
+async function recorder() {
+	const order = [];
+	const server = createServer((request, response) => {
+		order.push(request.headers['x-who']);
+		setTimeout(() => response.end('{}'), Number(request.headers['x-delay-ms']));
+	});
+	await new Promise((done) => server.listen(0, '127.0.0.1', done));
+	return { url: `http://127.0.0.1:${server.address().port}`, order, stop: () => server.close() };
+}
+const by = (who, ms) => ({ headers: { 'x-who': who, 'x-delay-ms': String(ms) } });
+
 const charged = async (payer) => START - (await world.chain.balance(payer.address));
 const ofUpstream = (gate, what, name) => gate.metric(`tollbar_upstream_${what}{upstream="${name}"}`);
 const requests = (gate) => Promise.all(NAMES.map((name) => ofUpstream(gate, 'requests_total', name)));
@@ -29,7 +42,7 @@ async function among(names, more, body) {
 	);
 	const gate = await startTollbar({
 		...world,
-		more: { ...sections, 'route chat': { upstream: names.join(', ') }, node: { ...more.node }, timeouts: { ...more.timeouts } },
+		more: { ...sections, ...more.offers, 'route chat': { upstream: names.join(', ') }, node: { ...more.node }, timeouts: { ...more.timeouts } },
 	});
 	try {
 		await body(gate);
@@ -149,26 +162,21 @@ test('busy is not dead: 429 and 503 put nobody out', async () => {
 	});
 });
 
-/* One payer has twenty requests in line; another comes with one. */
+/* One payer has twenty requests in line; another comes with one, which goes second at the latest. */
 test('a payer with many in line delays one with few by one', async () => {
-	await among(['b'], { upstream: { in_flight: 1 } }, async (gate) => {
+	await among(['recorder'], { upstream: { in_flight: 1 } }, async (gate) => {
 		const [greedy, modest] = [await world.chain.payer(), await world.chain.payer()];
 		const payments = await Promise.all(Array.from({ length: 21 }, () => made(greedy)));
 		const own = await made(modest);
-		const order = [];
-		const ask = async (who, payload) => {
-			const answer = await askPaid(gate.chat, payload, slow(150));
-			order.push(who);
-			return answer;
-		};
-		const many = payments.map((payload) => ask('greedy', payload));
-		await until('twenty to be in line', 30000, async () => (await gate.metric('tollbar_queue_requests')) >= 19);
-		const came = order.length;
-		assert.equal((await ask('modest', own)).status, 200);
-		const ahead = order.indexOf('modest') - came;
-		// the one at the model, the one whose turn it was, and one that ended while this one's payment was verified
-		assert.ok(ahead <= 3, `${ahead} of the greedy one's were answered first`);
+		noted.order.length = 0;
+		const many = [askPaid(gate.chat, payments[0], by('first', 1500))];
+		await until('it to be at the model', 30000, () => noted.order.length === 1);
+		many.push(...payments.slice(1).map((payload) => askPaid(gate.chat, payload, by('greedy', 10))));
+		await until('twenty to be in line', 30000, async () => (await gate.metric('tollbar_queue_requests')) === 20);
+		assert.equal(noted.order.length, 1, 'the first is still there');
+		assert.equal((await askPaid(gate.chat, own, by('modest', 10))).status, 200);
 		for (const answer of await Promise.all(many)) assert.equal(answer.status, 200);
+		assert.ok(noted.order.indexOf('modest') <= 2, noted.order.join(' '));
 		assert.equal(await charged(greedy), 21n * AMOUNT);
 	});
 });
@@ -192,13 +200,34 @@ test('a full line has a seat for a payer who has fewer, and who gives it up is n
 	});
 });
 
+test('a high priority goes before a low one, which still has its turn', async () => {
+	const more = { upstream: { in_flight: 1 }, offers: { 'offer permit2': { priority: 'high' }, 'offer eip3009': { priority: 'low' } } };
+	await among(['recorder'], more, async (gate) => {
+		const payer = await world.chain.payer();
+		const pay = (method, cnt) => Promise.all(Array.from({ length: cnt }, () => payment(world.offer(method), payer)));
+		const [low, high] = [await pay('eip3009', 5), await pay('permit2', 12)];
+		const ask = async (who, payload, ms) => assert.equal((await askPaid(gate.chat, payload, by(who, ms))).status, 200);
+		noted.order.length = 0;
+		const first = ask('first', low.pop(), 2000);
+		await until('it to be at the model', 30000, () => noted.order.length === 1);
+		const all = [...low.map((one) => ask('low', one, 10)), ...high.map((one) => ask('high', one, 10)), first];
+		await until('all others to be in line', 30000, async () => (await gate.metric('tollbar_queue_requests')) === 16);
+		assert.equal(noted.order.length, 1, 'the first is still there');
+		await Promise.all(all);
+		const highs = (n) => Array(n).fill('high');
+		assert.deepEqual(noted.order, ['first', ...highs(8), 'low', ...highs(4), 'low', 'low', 'low']);
+	});
+});
+
 await run({
 	before: async () => {
 		world = await startWorld();
 		others = [await startUpstream(), await startUpstream()];
+		noted = await recorder();
 	},
 	after: async () => {
 		for (const one of others ?? []) await one.stop();
+		noted?.stop();
 		await world?.stop();
 	},
 });

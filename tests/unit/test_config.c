@@ -113,10 +113,11 @@ TEST(every_setting_arrives)
 		"[route r]\nmatch = POST /v1/x?y=1\noffers = b,  a\nupstream = u6,u\ndescription = two "
 		"words\nmime_type "
 		"= text/plain\nbind_body = accept\nsession = on\nsession_idle_s = 1\nsession_margin_s = 20\n"
-		"[route free]\nmatch = GET /v1/models\nupstream = u\noffers =\n"
+		"[route free]\nmatch = GET /v1/models\nupstream = u\noffers =\npriority = low\n"
 		"[upstream u]\nurl = http://localhost:8000/\nin_flight = 3\nauthorization = Bearer key\n"
 		"[upstream u6]\nurl = http://[::1]:81\n"
-		"[offer a]\nmethod = upto\nnetwork = eip155:84532\nasset = 0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913\n"
+		"[offer a]\npriority = high\nmethod = upto\nnetwork = eip155:84532\nasset = "
+		"0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913\n"
 		"pay_to = " ADDRESS
 		"\namount = 115792089237316195423570985008687907853269984665640564039457584007913129639935\n"
 		"facilitator = 0x17c5185167401ed00cf5f5b2fc97d9bbfdb7d025\ninput_per_mtok = 0\n"
@@ -246,6 +247,8 @@ TEST(every_setting_arrives)
 	CHECK_EQ(route->upstreams, 3);
 	CHECK(strcmp(route->description, "two words") == 0 && strcmp(route->mime_type, "text/plain") == 0);
 	CHECK_EQ(config.routes[1].offer_cnt, 0);
+	CHECK(route->priority == PRIORITY_NORMAL && config.routes[1].priority == PRIORITY_LOW);
+	CHECK(upto->priority == PRIORITY_HIGH && config.offers[1].priority == PRIORITY_UNSAID);
 }
 
 TEST(ten_mistakes_ten_lines)

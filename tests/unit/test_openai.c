@@ -146,6 +146,40 @@ TEST(requests)
 	}
 }
 
+TEST(tokens_max_of_a_request)
+{
+	static const struct {
+		const char *text;
+		enum reason reason;
+		uint64_t tokens_max;
+	} rows[] = {
+		{"{'model':'m'}", REASON_OK, 0},
+		{"{'max_tokens':7}", REASON_OK, 7},
+		{"{'max_completion_tokens':8}", REASON_OK, 8},
+		{"{'max_tokens':9,'max_completion_tokens':8}", REASON_OK, 9},
+		{"{'max_completion_tokens':8,'max_tokens':9}", REASON_OK, 9},
+		{"{'max_tokens':9007199254740991}", REASON_OK, 9007199254740991},
+		{"{'max_tokens':9007199254740992}", REASON_OK, 0},
+		{"{'max_tokens':null}", REASON_OK, 0},
+		{"{'max_tokens':-1}", REASON_OK, 0},
+		{"{'max_tokens':1.5}", REASON_OK, 0},
+		{"{'max_tokens':'7'}", REASON_OK, 0},
+		{"{'max_tokens':{'max_tokens':[7]}}", REASON_OK, 0},
+		{"{'Max_tokens':7}", REASON_OK, 0}, /* nothing is permitted by it: a look-alike does no harm */
+		{"{'max_tokens':7,'max_tokens':8}", BODY_BAD, 0},
+		{"{'max_tokens':7x}", BODY_BAD, 0},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct openai_request request;
+		struct guard guard;
+		enum reason reason = openai_request(&request, quoted(&guard, rows[i].text));
+		CHECK_ROW(reason == rows[i].reason, rows[i].text);
+		CHECK_ROW(reason != REASON_OK || request.tokens_max == rows[i].tokens_max, rows[i].text);
+		guard_free(&guard);
+	}
+}
+
 TEST(edits_are_the_smallest)
 {
 	static const struct {

@@ -312,6 +312,21 @@ TEST(table_against_a_plain_model)
 	payers_fini(payers);
 }
 
+TEST(priority)
+{
+	struct payers *payers = payers_with("[list]\nmode = off\n[" A "]\npriority = low\n[" B "]\nin_flight = 1\n");
+	const struct address a = address_of(A), b = address_of(B);
+
+	CHECK_EQ(payers_priority(payers, &a), PRIORITY_LOW);
+	CHECK_EQ(payers_priority(payers, &b), PRIORITY_UNSAID);
+	payers_fini(payers);
+	payers = payers_with("[list]\nmode = off\n[default]\npriority = normal\n[" A "]\npriority = high\n[" B
+			     "]\nin_flight = 1\n");
+	CHECK_EQ(payers_priority(payers, &a), PRIORITY_HIGH);
+	CHECK_EQ(payers_priority(payers, &b), PRIORITY_NORMAL);
+	payers_fini(payers);
+}
+
 TEST(mistakes)
 {
 	static const struct {
@@ -319,6 +334,8 @@ TEST(mistakes)
 	} rows[] = {
 		{"", "f:0: [list]: mode is missing: allow, deny or off\n"},
 		{"\n[list]\n", "f:2: [list]: mode is missing: allow, deny or off\n"},
+		{"[list]\nmode = off\n[default]\npriority = highest\n",
+		 "f:4: priority = highest: must be high or normal or low\n"},
 		{"[list]\nmode = maybe\n", "f:2: mode = maybe: must be allow or deny or off\n"},
 		{"[list]\nmode = off\nmode = deny\n", "f:3: mode again in the same section\n"},
 		{"[list]\nmode = off\n[list]\n", "f:3: [list] again; it began at line 1\n"},
