@@ -37,6 +37,7 @@ static const char usage_text[] =
 	"  --max-amount N       pay at most N atomic units of whatever token is asked for (default: whatever it "
 	"costs)\n"
 	"  --header 'NAME: V'   another header; may be repeated\n"
+	"  --cacert FILE        who may vouch for an https node (PEM; default: the system's list)\n"
 	"  --v1                 speak version 1: the challenge in the body, the payment in X-PAYMENT\n"
 	"  --bind               bind the payment to the body: whoever catches it can buy nothing else with it\n"
 	"\n"
@@ -142,7 +143,7 @@ const struct pay_offer *pay_pick(const struct pay_challenge *challenge, const st
 
 static bool ask(const struct pay_wishes *wishes, struct pay_answer *answer)
 {
-	return pay_ask(answer, wishes->url, wishes->headers, wishes->header_cnt,
+	return pay_ask(answer, wishes->url, wishes->ca_file, wishes->headers, wishes->header_cnt,
 		       span_of(wishes->body, wishes->body_bytes));
 }
 
@@ -334,6 +335,9 @@ static bool set_option(struct pay_wishes *wishes, int option, const char *value)
 			return false;
 		wishes->headers[wishes->header_cnt++] = value;
 		return true;
+	case 'c':
+		wishes->ca_file = value;
+		return true;
 	case '1':
 		return wishes->v1 = true;
 	case 'B':
@@ -374,12 +378,25 @@ static bool fits_udp(const struct pay_wishes *wishes)
 static int read_options(struct pay_wishes *wishes, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"key", 1, 0, 'k'},	    {"data", 1, 0, 'd'},	{"stream", 0, 0, 's'},
-		{"method", 1, 0, 'm'},	    {"max-amount", 1, 0, 'x'},	{"header", 1, 0, 'H'},
-		{"v1", 0, 0, '1'},	    {"valid-for", 1, 0, 'v'},	{"bad-signature", 0, 0, 'b'},
-		{"dump-header", 0, 0, 'p'}, {"header-file", 1, 0, 'f'}, {"bind", 0, 0, 'B'},
-		{"udp", 0, 0, 'u'},	    {"terms", 1, 0, 't'},	{"save-terms", 1, 0, 'S'},
-		{"tee", 0, 0, 'T'},	    {"wait", 1, 0, 'w'},	{0, 0, 0, 0},
+		{"key", 1, 0, 'k'},
+		{"data", 1, 0, 'd'},
+		{"stream", 0, 0, 's'},
+		{"method", 1, 0, 'm'},
+		{"max-amount", 1, 0, 'x'},
+		{"header", 1, 0, 'H'},
+		{"cacert", 1, 0, 'c'},
+		{"v1", 0, 0, '1'},
+		{"valid-for", 1, 0, 'v'},
+		{"bad-signature", 0, 0, 'b'},
+		{"dump-header", 0, 0, 'p'},
+		{"header-file", 1, 0, 'f'},
+		{"bind", 0, 0, 'B'},
+		{"udp", 0, 0, 'u'},
+		{"terms", 1, 0, 't'},
+		{"save-terms", 1, 0, 'S'},
+		{"tee", 0, 0, 'T'},
+		{"wait", 1, 0, 'w'},
+		{0, 0, 0, 0},
 	};
 	int option, index = 0;
 

@@ -19,6 +19,7 @@ enum { HEADERS_MAX = 32, KEPT_BYTES_MAX = 65536 };
 struct pay_wishes {
 	const char *key_file, *header_file;
 	const char *terms, *save_terms;	      /* files */
+	const char *ca_file;		      /* PEM, of who may vouch for the node; NULL: the system's list */
 	const char *url;		      /* over UDP it may be HOST:PORT */
 	char *body;			      /* ours */
 	const char *headers[HEADERS_MAX + 3]; /* ours: content type, payment, salt */
@@ -49,8 +50,8 @@ struct pay_answer {
 };
 
 /* False after saying why: no answer, or not all of it.  body.at NULL: GET. */
-bool pay_ask(struct pay_answer *answer, const char *url, const char *const *headers, size_t header_cnt,
-	     struct span body);
+bool pay_ask(struct pay_answer *answer, const char *url, const char *ca_file, const char *const *headers,
+	     size_t header_cnt, struct span body);
 /* Prints what is left to print; the exit status. */
 int pay_conclude(const struct pay_answer *answer);
 

@@ -50,14 +50,15 @@ static bool on_body(void *context, struct span piece)
 	return true;
 }
 
-bool pay_ask(struct pay_answer *answer, const char *url, const char *const *headers, size_t header_cnt,
-	     struct span body)
+bool pay_ask(struct pay_answer *answer, const char *url, const char *ca_file, const char *const *headers,
+	     size_t header_cnt, struct span body)
 {
 	int error;
 
 	memset(answer, 0, sizeof(*answer));
 	answer->call = (struct fetch_call){
 		.url = url,
+		.ca_file = ca_file,
 		.headers = headers,
 		.header_cnt = header_cnt,
 		.body = body,

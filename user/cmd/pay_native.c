@@ -54,7 +54,7 @@ static int ask_terms(struct terms *terms, const struct pay_wishes *wishes)
 {
 	static struct pay_answer answer;
 
-	if (!pay_ask(&answer, wishes->url, wishes->headers, wishes->header_cnt,
+	if (!pay_ask(&answer, wishes->url, wishes->ca_file, wishes->headers, wishes->header_cnt,
 		     span_of(wishes->body, wishes->body_bytes)))
 		return NETWORK;
 	if (answer.call.status != 402) {
@@ -223,7 +223,7 @@ static int print_receipt(char id[HEX_BYTES(NATIVE_ID_BYTES)], const struct nativ
 /* --- the result --- */
 
 /* Waits as long as the answer takes to begin, and prints it as it comes. */
-static int fetch_result(const char *origin, const char *id)
+static int fetch_result(const struct pay_wishes *wishes, const char *origin, const char *id)
 {
 	static struct pay_answer answer;
 	const uint64_t end_ns = clock_ns() + RESULT_S_MAX * (uint64_t)NS_PER_S;
@@ -232,7 +232,7 @@ static int fetch_result(const char *origin, const char *id)
 	snprintf(url, sizeof(url), "%s/v1/requests/%s?wait=%d", origin, id, LONG_POLL_S);
 	do {
 		const uint64_t asked_ns = clock_ns();
-		if (!pay_ask(&answer, url, NULL, 0, span_of(NULL, 0)))
+		if (!pay_ask(&answer, url, wishes->ca_file, NULL, 0, span_of(NULL, 0)))
 			return NETWORK;
 		if (answer.call.status != 202)
 			return pay_conclude(&answer);
@@ -262,5 +262,5 @@ int pay_native(const struct pay_wishes *wishes, const struct signer *signer)
 		status = send_request(&said, &request, &terms, wishes, offer);
 	if (status == SERVED)
 		status = print_receipt(id, &said);
-	return status == SERVED ? fetch_result(origin, id + 2) : status;
+	return status == SERVED ? fetch_result(wishes, origin, id + 2) : status;
 }
