@@ -28,7 +28,7 @@ CFLAGS_BASE += -fsanitize=thread -O1
 override LDFLAGS += -fsanitize=thread
 endif
 ALL_CFLAGS = $(CFLAGS_BASE) $(CFLAGS)
-LIBS := -lbpf -lxdp -luring -lsecp256k1 -llmdb -linih -lcurl -lcrypto -lpthread -lm
+LIBS := -lbpf -lxdp -luring -lsecp256k1 -llmdb -linih -lcurl -lssl -lcrypto -lpthread -lm
 
 SRC := $(sort $(wildcard user/*.c user/*/*.c))
 OBJ := $(SRC:%.c=$(B)/%.o)

@@ -167,7 +167,13 @@
 	/* native requests */                                                                                         \
 	R(160, CALLDATA_BAD, "calldata_bad", 400, 0, 0, 0)                                                            \
 	R(161, RESULTS_FULL, "results_full", 503, 0, 0, 0)                                                            \
-	R(162, RESULT_UNKNOWN, "result_unknown", 404, 0, 0, 0)
+	R(162, RESULT_UNKNOWN, "result_unknown", 404, 0, 0, 0)                                                        \
+	/* the connection, before its first request */                                                                \
+	R(168, TLS_BAD, "tls_bad", 400, 0, 0, 0)                                                                      \
+	R(169, TLS_PLAIN, "tls_plain", 400, 0, 0, 0)                                                                  \
+	R(170, TLS_REFUSED, "tls_refused", 400, 0, 0, 0)                                                              \
+	R(171, PROXY_BAD, "proxy_bad", 400, 0, 0, 0)                                                                  \
+	R(172, PROXY_UNTRUSTED, "proxy_untrusted", 403, 0, 0, 0)
 
 /* clang-format on */
 

@@ -122,7 +122,12 @@ static void on_closed(struct conn *conn)
 	slot->used = false;
 }
 
-static const struct conn_events events = {on_received, on_ended, on_drained, on_connected, on_closed, on_output};
+static const struct conn_events events = {.received = on_received,
+					  .ended = on_ended,
+					  .drained = on_drained,
+					  .connected = on_connected,
+					  .closed = on_closed,
+					  .output = on_output};
 
 static struct slot *new_slot(void)
 {
@@ -138,7 +143,7 @@ static struct slot *new_slot(void)
 
 static struct slot *newest;
 
-static void on_accepted(void *ctx, int fd)
+static void on_accepted(void *ctx, unsigned idx, int fd)
 {
 	struct slot *slot = new_slot();
 

@@ -155,6 +155,9 @@ static void put_requests(struct text *text, const struct stats *stats)
 {
 	put_counter(text, "connections_total", "Client connections accepted.", load(&stats->connections_accepted));
 	put_gauge(text, "connections_open", "Client connections open now.", load(&stats->connections_open));
+	put_counter(text, "tls_sessions_total", "TLS sessions in which something was asked.",
+		    load(&stats->tls_sessions));
+	put_counter(text, "tls_resumed_total", "Of them, those that a ticket resumed.", load(&stats->tls_resumed));
 	put_counter(text, "requests_total", "Requests of which the first byte arrived.", load(&stats->requests));
 	put_family(text, "requests_ended_total", "counter",
 		   "Requests that are over; of left ones the client went before its head was whole.");

@@ -92,8 +92,8 @@ void answer_count(struct request *request, enum reason reason)
 	PROBE4(refused, request->id, (int)reason, request->mark_ns - request->began_ns, reason_word(reason));
 	log_refusal(request, reason);
 	request->end = reason;
-	/* A datagram's source may be anybody's. */
-	if (worker->shared->penalize != NULL && !request->native.is &&
+	/* A datagram's source may be anybody's, and one that a proxy named is not whom the kernel would shut out. */
+	if (worker->shared->penalize != NULL && !request->native.is && !request->proxied &&
 	    standing_note(worker->shared->standing, &request->source, reason, clock_ns()))
 		worker->shared->penalize(worker->shared->kernel_ctx, &request->source, reason);
 }

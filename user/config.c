@@ -15,6 +15,9 @@ static const char *const fail_words[] = {"open", "closed", NULL};
 static const char *const mode_words[] = {"open", "allow", NULL};
 static const char *const syn_words[] = {"off", "auto", "on", NULL};
 static const char *const off_on[] = {"off", "on", NULL};
+static const char *const proxy_words[] = {"off", "v2", NULL};
+static const char *const client_words[] = {"required", "optional", NULL};
+static const char *const version_words[] = {"1.2", "1.3", NULL};
 static const char *const from_words[] = {"auto", "kernel", "daemon", NULL};
 static const char *const bind_words[] = {"off", "accept", "require", NULL};
 static const char *const final_words[] = {"confirmations", "safe", "finalized", NULL};
@@ -31,7 +34,7 @@ static const char *const method_words[] = {"eip3009", "permit2", "upto", NULL};
 #define MINUTES_MS(n) ((n)*60000u)
 
 static const struct setting node_settings[] = {
-	{"listen", config_set_listen, .repeatable = true, .required = true},
+	{"listen", config_set_listen, .repeatable = true},
 	{"admin", config_set_socket, NODE(admin)},
 	{"interface", config_set_interface, NODE(interface)},
 	{"public_url", config_set_base_url, NODE(public_url)},
@@ -54,6 +57,7 @@ static const struct setting node_settings[] = {
 	{"engine", config_set_choice, NODE(engine), .words = engine_words},
 	NUMBER(struct config, signer_cache_bytes, 1 << 20, 1ull << 36),
 	{"trusted_proxy", config_set_proxy, .repeatable = true},
+	{"proxy_protocol", config_set_choice, NODE(proxied), .words = proxy_words},
 	{"log", config_set_choice, NODE(log_level), .words = log_words, .min = LOG_ERROR},
 	{0},
 };
@@ -109,6 +113,18 @@ static const struct setting native_settings[] = {
 	{"cookies_from", config_set_choice, NATIVE(cookies_from), .words = from_words},
 	{"knock", config_set_choice, NATIVE(knock), .words = no_yes},
 	NUMBER(struct config_native, knock_s, 1, 86400),
+	{0},
+};
+
+#define TLS(field) NODE(tls.field)
+static const struct setting tls_settings[] = {
+	{"listen", config_set_tls_listen, .repeatable = true},
+	{"certificate", config_set_text, TLS(certificate)},
+	{"key", config_set_text, TLS(key)},
+	{"client_ca", config_set_text, TLS(client_ca)},
+	{"client", config_set_choice, TLS(client_optional), .words = client_words},
+	{"min", config_set_choice, TLS(only_13), .words = version_words},
+	{"proxy_protocol", config_set_choice, TLS(proxied), .words = proxy_words},
 	{0},
 };
 
@@ -211,6 +227,7 @@ static const struct kind {
 	[SECTION_FACILITATOR] = {"facilitator", facilitator_settings, 0, 0, 0, 0},
 	[SECTION_TIMEOUTS] = {"timeouts", timeout_settings, 0, 0, 0, 0},
 	[SECTION_NATIVE] = {"native", native_settings, 0, 0, 0, 0},
+	[SECTION_TLS] = {"tls", tls_settings, 0, 0, 0, 0},
 	[SECTION_UPSTREAM] = {"upstream", upstream_settings, MANY(upstreams, UPSTREAMS_MAX, upstream_cnt)},
 	[SECTION_OFFER] = {"offer", offer_settings, MANY(offers, OFFERS_MAX, offer_cnt)},
 	[SECTION_CHAIN] = {"chain", chain_settings, MANY(chains, CHAINS_MAX, chain_cnt)},

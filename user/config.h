@@ -135,10 +135,22 @@ struct config_native {				      /* [native]: requests by UDP, see native.h */
 	unsigned knock_s;	/* 300: for how long at most */
 };
 
+struct config_tls {			  /* [tls]: what its listeners show and ask for, see sys/tls.h */
+	char certificate[PATH_BYTES_MAX]; /* PEM, with its chain */
+	char key[PATH_BYTES_MAX];
+	char client_ca[PATH_BYTES_MAX]; /* empty: no certificate is asked of clients */
+	bool client_optional;		/* client = required | optional */
+	bool only_13;			/* min = 1.2 | 1.3 */
+	bool proxied;			/* proxy_protocol = off | v2 */
+};
+
 struct config {
 	/* [node] */
-	struct sockaddr_storage listens[LISTENS_MAX]; /* listen = 0.0.0.0:8402 or [::]:8402; may be repeated */
+	struct sockaddr_storage
+		listens[LISTENS_MAX]; /* listen = 0.0.0.0:8402 or [::]:8402; of [tls], too; may be repeated */
+	bool listen_tls[LISTENS_MAX]; /* it is one of [tls] */
 	size_t listen_cnt;
+	bool proxied;			      /* proxy_protocol = off | v2: its own listeners */
 	struct sockaddr_storage admin;	      /* default 127.0.0.1:9402 */
 	char interface[16];		      /* empty: no BPF at all */
 	char public_url[URL_BYTES_MAX];	      /* prefix of resource.url in offers; default http://<first listen> */
@@ -182,6 +194,7 @@ struct config {
 	} filter;
 
 	struct config_native native;
+	struct config_tls tls;
 
 	/* Facilitator 0 is `facilitator`, number i + 1 is alternates[i]. */
 	struct config_facilitator facilitator;
@@ -200,6 +213,19 @@ struct config {
 	struct model_price prices[PRICES_MAX]; /* [price NAME] */
 	size_t price_cnt;
 };
+
+/* Does the connection at this listener begin with a PROXY header? */
+static inline bool config_proxied(const struct config *config, size_t listen)
+{
+	return config->listen_tls[listen] ? config->tls.proxied : config->proxied;
+}
+static inline bool config_has_tls(const struct config *config)
+{
+	for (size_t i = 0; i < config->listen_cnt; i++)
+		if (config->listen_tls[i])
+			return true;
+	return false;
+}
 
 /* config_load: file → config.  Each mistake is one line "FILE:LINE: what is wrong" on `mistakes` (line 0 for something
  * missing from the whole file).  Returns the number of mistakes, or -errno when the file cannot be read. */

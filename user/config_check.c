@@ -31,6 +31,7 @@ static const struct section *find_single(const struct reader *reader, enum secti
 		[SECTION_FACILITATOR] = {.kind = SECTION_FACILITATOR},
 		[SECTION_TIMEOUTS] = {.kind = SECTION_TIMEOUTS},
 		[SECTION_NATIVE] = {.kind = SECTION_NATIVE},
+		[SECTION_TLS] = {.kind = SECTION_TLS},
 	};
 
 	for (size_t i = 0; i < reader->section_cnt; i++)
@@ -419,7 +420,10 @@ static void check_node(struct reader *reader, const struct section *node)
 {
 	const struct config *config = reader->config;
 
-	check_required(reader, node, "node", "");
+	if (!config_has_key(node, "listen") && !config_has_key(find_single(reader, SECTION_TLS), "listen"))
+		inifile_mistake(reader->ini, node->line, "[node]: listen is missing");
+	if (config->proxied && config->trusted_proxy_cnt == 0 && !config_has_key(node, "trusted_proxy"))
+		mistake_at_key(reader, node, "proxy_protocol", "there is no trusted_proxy to send it");
 	for (size_t i = 0; i < config->listen_cnt; i++)
 		if (memcmp(&config->admin, &config->listens[i], sizeof config->admin) == 0)
 			mistake_at_key(reader, node, "admin", "the same address as a listen");
@@ -428,6 +432,21 @@ static void check_node(struct reader *reader, const struct section *node)
 			       "smaller than body_bytes_max: the largest body could never wait");
 	if (config->route_cnt == 0)
 		inifile_mistake(reader->ini, 0, "no [route NAME]: nothing would be served");
+}
+
+static void check_tls(struct reader *reader, const struct section *tls)
+{
+	const struct config *config = reader->config;
+	const struct section *node = find_single(reader, SECTION_NODE);
+
+	if (!config_has_key(tls, "listen"))
+		return;
+	if (config->tls.certificate[0] == 0 || config->tls.key[0] == 0)
+		mistake_at_key(reader, tls, "listen", "needs certificate and key");
+	if (config->tls.client_ca[0] == 0 && config_has_key(tls, "client"))
+		mistake_at_key(reader, tls, "client", "there is no client_ca to vouch for certificates");
+	if (config->tls.proxied && config->trusted_proxy_cnt == 0 && !config_has_key(node, "trusted_proxy"))
+		mistake_at_key(reader, tls, "proxy_protocol", "there is no trusted_proxy to send it");
 }
 
 unsigned config_burst_least(unsigned per_s)
@@ -463,6 +482,7 @@ static void check_filter(struct reader *reader, const struct section *filter)
 static void default_public_url(struct config *config)
 {
 	const struct sockaddr_storage *listen = &config->listens[0];
+	const char *scheme = config->listen_tls[0] ? "https" : "http";
 	char host[INET6_ADDRSTRLEN] = "";
 
 	if (config->public_url[0] != 0 || config->listen_cnt == 0)
@@ -470,11 +490,13 @@ static void default_public_url(struct config *config)
 	if (listen->ss_family == AF_INET6) {
 		const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)listen;
 		inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof host);
-		snprintf(config->public_url, sizeof config->public_url, "http://[%s]:%u", host, ntohs(v6->sin6_port));
+		snprintf(config->public_url, sizeof config->public_url, "%s://[%s]:%u", scheme, host,
+			 ntohs(v6->sin6_port));
 	} else {
 		const struct sockaddr_in *v4 = (const struct sockaddr_in *)listen;
 		inet_ntop(AF_INET, &v4->sin_addr, host, sizeof host);
-		snprintf(config->public_url, sizeof config->public_url, "http://%s:%u", host, ntohs(v4->sin_port));
+		snprintf(config->public_url, sizeof config->public_url, "%s://%s:%u", scheme, host,
+			 ntohs(v4->sin_port));
 	}
 }
 
@@ -483,6 +505,7 @@ void config_check(struct reader *reader)
 	const struct section *node = find_single(reader, SECTION_NODE);
 
 	check_node(reader, node);
+	check_tls(reader, find_single(reader, SECTION_TLS));
 	check_filter(reader, find_single(reader, SECTION_FILTER));
 	if (check_named(reader))
 		check_paid(reader, node);

@@ -15,6 +15,7 @@ enum section_kind {
 	SECTION_FACILITATOR,
 	SECTION_TIMEOUTS,
 	SECTION_NATIVE,
+	SECTION_TLS,
 	SECTION_UPSTREAM, /* from here on: one per name */
 	SECTION_OFFER,
 	SECTION_CHAIN,
@@ -23,7 +24,7 @@ enum section_kind {
 	SECTION_ALTERNATE, /* [facilitator NAME] */
 	SECTION_KINDS,
 };
-#define SECTION_KEYS_MAX 24
+#define SECTION_KEYS_MAX 28
 #define SECTIONS_MAX \
 	(SECTION_UPSTREAM + UPSTREAMS_MAX + OFFERS_MAX + CHAINS_MAX + ROUTES_MAX + PRICES_MAX + FACILITATORS_MAX)
 
@@ -74,10 +75,10 @@ bool config_has_key(const struct section *section, const char *key);
 /* A mistake in the value being read: "KEY = VALUE: what is wrong". */
 void config_value_mistake(struct reader *reader, const char *value, const char *what);
 
-set_fn config_set_text, config_set_number, config_set_choice, config_set_listen, config_set_native_listen,
-	config_set_proxy, config_set_socket, config_set_base_url, config_set_upstream_url, config_set_address,
-	config_set_amount, config_set_limit, config_set_price, config_set_factories, config_set_usd, config_set_network,
-	config_set_match, config_set_names, config_set_interface;
+set_fn config_set_text, config_set_number, config_set_choice, config_set_listen, config_set_tls_listen,
+	config_set_native_listen, config_set_proxy, config_set_socket, config_set_base_url, config_set_upstream_url,
+	config_set_address, config_set_amount, config_set_limit, config_set_price, config_set_factories, config_set_usd,
+	config_set_network, config_set_match, config_set_names, config_set_interface;
 
 /* config_check: what only the whole file shows: missing, unknown, contradicting.  Fills offers, upstreams, public_url. */
 void config_check(struct reader *reader);

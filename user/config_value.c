@@ -137,25 +137,28 @@ void config_set_socket(struct reader *reader, const struct setting *setting, voi
 		config_value_mistake(reader, value, SOCKET_FORM);
 }
 
-static void add_listen(struct reader *reader, struct sockaddr_storage listens[LISTENS_MAX], size_t *listen_cnt,
+/* true: it was added. */
+static bool add_listen(struct reader *reader, struct sockaddr_storage listens[LISTENS_MAX], size_t *listen_cnt,
 		       const char *value)
 {
 	struct sockaddr_storage address;
 
 	if (!parse_socket(&address, value)) {
 		config_value_mistake(reader, value, SOCKET_FORM);
-		return;
+		return false;
 	}
 	for (size_t i = 0; i < *listen_cnt; i++) {
 		if (memcmp(&listens[i], &address, sizeof address) == 0) {
 			config_value_mistake(reader, value, "listened on already");
-			return;
+			return false;
 		}
 	}
-	if (*listen_cnt == LISTENS_MAX)
+	if (*listen_cnt == LISTENS_MAX) {
 		config_value_mistake(reader, value, "too many");
-	else
-		listens[(*listen_cnt)++] = address;
+		return false;
+	}
+	listens[(*listen_cnt)++] = address;
+	return true;
 }
 
 void config_set_listen(struct reader *reader, const struct setting *setting, void *field, const char *value)
@@ -163,6 +166,14 @@ void config_set_listen(struct reader *reader, const struct setting *setting, voi
 	struct config *config = field;
 
 	add_listen(reader, config->listens, &config->listen_cnt, value);
+}
+
+void config_set_tls_listen(struct reader *reader, const struct setting *setting, void *field, const char *value)
+{
+	struct config *config = field;
+
+	if (add_listen(reader, config->listens, &config->listen_cnt, value))
+		config->listen_tls[config->listen_cnt - 1] = true;
 }
 
 void config_set_native_listen(struct reader *reader, const struct setting *setting, void *field, const char *value)

@@ -16,6 +16,7 @@
 #include "hash.h"
 #include "node_money.h"
 #include "node_native.h"
+#include "node_tls.h"
 #include "node_upstreams.h"
 #include "reason.h"
 #include "results.h"
@@ -189,6 +190,8 @@ void node_tick(struct node *node)
 		filter_native_clock(node->filter, clock_unix_s());
 	if (node->shared.sessions != NULL)
 		sessions_tend(node->shared.sessions, clock_unix_s());
+	if (node->shared.tls != NULL)
+		tls_server_tend(node->shared.tls, now_s);
 	if (node->shared.results != NULL)
 		results_tend(node->shared.results, clock_coarse_ms());
 	queue_tend(node->shared.queue, clock_coarse_ms());
@@ -296,6 +299,8 @@ static int open_shared(struct node *node)
 		pardon_proxies(node);
 	}
 	int error = open_access(node);
+	if (error == 0)
+		error = node_tls_open(&shared->tls, node->config);
 	if (error == 0 && load_payers(node) != 0)
 		error = -EINVAL;
 	return error == 0 && node->filter != NULL ? open_sieve(node) : error;
@@ -311,14 +316,15 @@ static void print_memory(const struct node *node)
 
 	worker_memory(&memory, node->config);
 	log_info("event=memory workers=%u connections=%u slots_mib=%.1f receive_mib=%.1f upstream_mib=%.1f "
-		 "large_mib=%.1f native_mib=%.1f results_mib=%.1f verify_mib=%.1f total_mib=%.1f replies_kib=%zu "
+		 "large_mib=%.1f native_mib=%.1f tls_mib=%.1f results_mib=%.1f verify_mib=%.1f total_mib=%.1f "
+		 "replies_kib=%zu "
 		 "standing_kib=%zu sessions_kib=%zu queue_kib=%zu "
 		 "funds_mib=%.1f settle_data_kib=%zu "
 		 "claims=%zu "
 		 "journal_mib=%.1f engine=%s loop=%s",
 		 node->worker_cnt, node->config->connections, (double)memory.slots / mib, (double)memory.buffers / mib,
 		 (double)memory.upstream / mib, (double)memory.slab / mib, (double)memory.native / mib,
-		 node->shared.results != NULL ? (double)results_bytes(&results) / mib : 0.0,
+		 (double)memory.tls / mib, node->shared.results != NULL ? (double)results_bytes(&results) / mib : 0.0,
 		 (double)memory.verifier / mib, ((double)memory.total * node->worker_cnt + (double)memory.shared) / mib,
 		 reply_bytes(node->shared.reply) / 1024, node->shared.standing != NULL ? standing_bytes() / 1024 : 0,
 		 node->shared.sessions != NULL ? sessions_bytes(node->config->sessions) / 1024 : 0,
@@ -396,6 +402,8 @@ int node_reload(struct node *node)
 		log_info("event=payers_loaded file=%s", node->config->payers_file);
 	if (mistakes == 0 && node->filter != NULL)
 		node_native_payers(node->filter, node->config, node->shared.payers);
+	if (node->shared.tls != NULL)
+		node_tls_reload(node->shared.tls, node->config);
 	if (node->shared.access != NULL)
 		access_reopen(node->shared.access);
 	return mistakes;
@@ -442,6 +450,7 @@ void node_stop(struct node *node)
 	funds_close(node->shared.funds);
 	results_fini(node->shared.results);
 	access_close(node->shared.access);
+	tls_server_close(node->shared.tls);
 	standing_fini(node->shared.standing);
 	reply_fini(node->shared.reply);
 	payers_fini(node->shared.payers);

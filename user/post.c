@@ -284,7 +284,8 @@ static void closed(struct conn *conn)
 	line->post->unused = line;
 }
 
-static const struct conn_events line_events = {received, ended, drained, connected, closed, NULL};
+static const struct conn_events line_events = {
+	.received = received, .ended = ended, .drained = drained, .connected = connected, .closed = closed};
 
 /* --- the request --- */
 

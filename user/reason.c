@@ -97,6 +97,11 @@ static const char *const messages[REASON_CNT] = {
 	[CALLDATA_BAD] = "The request's calldata is not a well-formed inference call that this route can answer.",
 	[RESULTS_FULL] = "The node has no room to keep another result; nothing was charged.",
 	[RESULT_UNKNOWN] = "There is no request of this id, or its result is not kept any more.",
+	[TLS_BAD] = "What came is not well-formed TLS.",
+	[TLS_PLAIN] = "This port speaks TLS: use https.",
+	[TLS_REFUSED] = "No TLS version, cipher, protocol or certificate that both sides accept.",
+	[PROXY_BAD] = "The connection does not begin with a well-formed PROXY protocol header of version 2.",
+	[PROXY_UNTRUSTED] = "This port is for the node's own proxies.",
 	[SETTLE_UNKNOWN] = "Whether the payment was settled is not known yet; do not pay again for this request.",
 };
 

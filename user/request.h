@@ -74,6 +74,9 @@ struct request {
 	uint64_t sent_mark;   /* conn.sent_bytes when the send deadline was set */
 	uint64_t sent_before; /* and when the request began */
 	struct in6_addr source;
+	/* The connection before its first request: worker_accept.h. */
+	bool entering, awaits_proxy, awaits_tls;
+	bool proxied;	    /* source is what a proxy said: nothing for the kernel, which sees the proxy */
 	uint8_t *memory;    /* REQUEST_SLOT_BYTES */
 	unsigned mails_out; /* claim_wait, ticket and reader mails still to come: the slot must stay */
 

@@ -56,6 +56,7 @@ static bool counts(enum reason reason)
 	case HTTP_BAD:
 	case HTTP_AMBIGUOUS:
 	case HTTP_LARGE:
+	case TLS_BAD:
 	case CLIENT_SLOW:
 	case PAYMENT_DUPLICATE:
 	case PAYMENT_LARGE:

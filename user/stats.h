@@ -9,7 +9,8 @@
 
 struct stats {
 	_Atomic uint64_t connections_accepted;
-	_Atomic uint64_t connections_open; /* gauge */
+	_Atomic uint64_t connections_open;	    /* gauge */
+	_Atomic uint64_t tls_sessions, tls_resumed; /* of which the client said something; the latter by a ticket */
 	/* How they ended, before how many began: a sum that is made meanwhile never has more ends than beginnings. */
 	_Atomic uint64_t ended_answered, ended_refused, ended_left; /* left: the client, before its head was whole */
 	_Atomic uint64_t requests;				    /* heads and datagrams that began */

@@ -19,7 +19,6 @@
 #define BUFFER_BYTES 4096
 #define BUFFERS_MIN 256
 #define BUFFERS_MAX 32768
-#define DRAIN_FIRST_MS 1000
 #define SLAB_BUFFERS_MIN 4
 #define REPEATS 8192 /* authorisations remembered: 1 MiB, and a second or more at full speed */
 
@@ -137,8 +136,9 @@ void worker_memory(struct worker_memory *memory, const struct config *config)
 	memory->upstream = forward_bytes(upstream_conn_cnt(config));
 	memory->slab = slab_buffer_cnt(config) * slab_buffer_bytes(config);
 	memory->verifier = verify_bytes(&verify);
-	memory->total =
-		memory->slots + memory->native + memory->buffers + memory->upstream + memory->slab + memory->verifier;
+	memory->tls = entrance_bytes(config);
+	memory->total = memory->slots + memory->native + memory->buffers + memory->upstream + memory->slab +
+			memory->verifier + memory->tls;
 	memory->shared = verify_shared_bytes(&verify);
 }
 
@@ -190,9 +190,9 @@ static size_t discard(struct request *request, struct span bytes)
 static size_t client_received(struct conn *conn, struct span bytes)
 {
 	struct request *request = conn->owner;
-	size_t taken = 0;
+	size_t taken = request->entering ? worker_enter(request, bytes) : 0;
 
-	while (taken < bytes.bytes && !conn->closing && !conn->finish) {
+	while (taken < bytes.bytes && !conn->closing && !conn->finish && !request->entering) {
 		struct span rest = span_of(bytes.at + taken, bytes.bytes - taken);
 		bool wants_body =
 			(request->stage == STAGE_BODY || request->stage == STAGE_VERIFY) && !request->body_done;
@@ -238,16 +238,18 @@ static void client_closed(struct conn *conn)
 	struct worker *worker = request->worker;
 
 	wheel_cancel(&request->timer);
+	worker_leave(request);
 	request->stage = STAGE_CLOSED;
 	stats_add(&worker->stats.connections_open, (uint64_t)-1);
 	worker_free_request(request);
 }
 
-static const struct conn_events client_events = {
+const struct conn_events worker_client_events = {
 	.received = client_received,
 	.ended = client_ended,
 	.drained = client_drained,
 	.closed = client_closed,
+	.insecure = worker_insecure,
 };
 
 void worker_free_request(struct request *request)
@@ -269,72 +271,11 @@ void worker_free_request(struct request *request)
 
 static void on_timer(struct timer *timer)
 {
-	gate_timeout(container_of(timer, struct request, timer));
-}
+	struct request *request = container_of(timer, struct request, timer);
 
-/* --- accepting --- */
-
-static struct in6_addr source_of(int fd)
-{
-	struct sockaddr_storage peer = {0};
-	socklen_t peer_bytes = sizeof peer;
-	struct in6_addr source = IN6ADDR_ANY_INIT;
-
-	if (getpeername(fd, (struct sockaddr *)&peer, &peer_bytes) < 0)
-		return source;
-	if (peer.ss_family == AF_INET6)
-		return ((struct sockaddr_in6 *)&peer)->sin6_addr;
-	if (peer.ss_family == AF_INET) {
-		source.s6_addr[10] = source.s6_addr[11] = 0xff;
-		memcpy(&source.s6_addr[12], &((struct sockaddr_in *)&peer)->sin_addr, 4);
-	}
-	return source;
-}
-
-/* No slot: says so without one, and closes. */
-static void turn_away(struct worker *worker, int fd)
-{
-	char text[2048];
-	struct refusal refusal = {.reason = MEMORY_FULL, .retry_after_s = 1, .close = true};
-	size_t bytes = reply_refusal(text, sizeof text, &refusal);
-
-	stats_add(&worker->stats.refused[MEMORY_FULL], 1);
-	ssize_t sent = send(fd, text, bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
-	(void)sent;
-	close(fd);
-}
-
-/* A connection that says nothing gets a head's time, not a keep-alive's; in a drain as little as a packet may need that is on
- * its way. */
-static void await_first(struct worker *worker, struct request *request)
-{
-	bool draining = atomic_load_explicit(&worker->draining, memory_order_relaxed);
-	unsigned ms = worker->config->timeouts.head_ms;
-
-	wheel_set(&worker->wheel, &request->timer,
-		  clock_coarse_ms() + (draining && ms > DRAIN_FIRST_MS ? DRAIN_FIRST_MS : ms));
-}
-
-static void accepted(void *ctx, int fd)
-{
-	struct worker *worker = ctx;
-	struct request *request = worker->unused;
-
-	stats_add(&worker->stats.connections_accepted, 1);
-	if (request == NULL) {
-		turn_away(worker, fd);
-		return;
-	}
-	worker->unused = request->next;
-	worker->open_cnt++;
-	stats_add(&worker->stats.connections_open, 1);
-	conn_init(&request->conn, worker->ring, &client_events, request,
-		  request->memory + HEAD_BYTES_MAX + REQUEST_BODY_BYTES + REQUEST_BODY_SLACK, REQUEST_OUT_BYTES);
-	request->source = source_of(fd);
-	request->stage = STAGE_HEAD;
-	request->late = worker->drain_begun && !worker->deaf;
-	await_first(worker, request);
-	conn_start(&request->conn, fd);
+	if (request->entering)
+		worker_late(request);
+	gate_timeout(request);
 }
 
 /* --- mail --- */
@@ -409,7 +350,7 @@ static void drain(struct worker *worker)
 		if (!over && ((idle && !first && !wanted) || cutting))
 			gate_client_gone(request);
 		else if (idle && begins)
-			await_first(worker, request);
+			worker_await_first(worker, request);
 	}
 	if (worker->open_cnt == 0 && !wanted && !ring_accepts(worker->ring))
 		ring_stop(worker->ring);
@@ -473,7 +414,7 @@ static int start(struct worker *worker)
 		return -EIO;
 	ring.mailbox = &worker->mailbox;
 	ring.ctx = worker;
-	ring.accepted = accepted;
+	ring.accepted = worker_accepted;
 	ring.mail = take_mail;
 	ring.round = on_round;
 	wheel_init(&worker->wheel, clock_coarse_ms());
@@ -485,6 +426,8 @@ static int start(struct worker *worker)
 		error = ring_init(&worker->ring, &ring);
 	if (error == 0)
 		error = natives_init(worker);
+	if (error == 0)
+		error = entrance_init(worker);
 	if (error < 0)
 		return error;
 	struct forward_config forward = {.config = config,
@@ -504,6 +447,7 @@ static void end(struct worker *worker)
 	if (worker->ring != NULL)
 		ring_fini(worker->ring);
 	natives_fini(worker);
+	entrance_fini(worker);
 	forward_fini(worker->forward);
 	verify_fini(worker->verifier);
 	slab_fini(&worker->slab);

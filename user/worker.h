@@ -19,6 +19,7 @@
 #include "standing.h"
 #include "stats.h"
 #include "verify.h"
+#include "worker_accept.h"
 #include "worker_native.h"
 #include "worker_verify.h"
 
@@ -32,7 +33,8 @@ struct shared { /* one per process */
 	struct results *results; /* NULL where native requests are not taken */
 	struct payers *payers;
 	struct reply *reply;
-	struct access *access; /* NULL without an access log */
+	struct access *access;	/* NULL without an access log */
+	struct tls_server *tls; /* NULL without [tls] */
 	struct standing *standing;
 	/* To the kernel; NULL without a filter.  Any thread. */
 	/* A source's requests failed too often, lastly for this reason. */
@@ -69,6 +71,7 @@ struct worker {
 	struct request *requests, *unused;
 	uint8_t *memory;
 	size_t memory_bytes, open_cnt; /* open_cnt: of both kinds of slots */
+	struct entrance entrance;
 	struct natives natives;
 	struct request *verify_first, **verify_last;
 	size_t verify_cnt;
@@ -88,7 +91,7 @@ int worker_start(struct worker *worker, struct shared *shared, unsigned idx, con
 void worker_wake(struct worker *worker);
 /* Memory one worker takes, printed at start. */
 struct worker_memory {
-	size_t slots, native, buffers, upstream, slab, verifier, total;
+	size_t slots, native, buffers, upstream, slab, verifier, tls, total;
 	size_t shared; /* once per process */
 };
 void worker_memory(struct worker_memory *memory, const struct config *config);

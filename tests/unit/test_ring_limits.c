@@ -10,7 +10,7 @@
 static struct ring *ring;
 static struct mailbox box;
 
-static void nobody(void *ctx, int fd)
+static void nobody(void *ctx, unsigned listener, int fd)
 {
 	close(fd);
 }

@@ -156,7 +156,7 @@ TEST(only_these_reasons_count)
 	static const enum reason counted[] = {HTTP_BAD,	       HTTP_AMBIGUOUS, HTTP_LARGE,    PAYMENT_DUPLICATE,
 					      PAYMENT_LARGE,   PAYMENT_BASE64, PAYMENT_JSON,  PAYMENT_FIELD,
 					      PAYMENT_VERSION, SIGNATURE_FORM, SIGNATURE_BAD, REPLAYED,
-					      CLIENT_SLOW};
+					      CLIENT_SLOW,     TLS_BAD};
 	struct standing *standing = standing_init(limits(1, 10, 60), key);
 	struct in6_addr from = address("2001:db8::1");
 

@@ -17,8 +17,8 @@ static struct config config; /* large, and there is one */
 
 static const char usage_text[] =
 	"usage: tollbar check [--chain] FILE\n\n"
-	"Prints each mistake of the configuration, and of the payer, allow and deny files it "
-	"names, as FILE:LINE: what is\n"
+	"Prints each mistake of the configuration, and of the payer, allow, deny and "
+	"certificate files it names, as FILE:LINE: what is\n"
 	"wrong; or \"FILE: ok\" and a summary.\n"
 	"  --chain  ask the nodes of [chain NAME], too: is it that chain, and are the offers' tokens "
 	"what the file says?\n"
@@ -120,7 +120,7 @@ int cmd_check(int argc, char **argv)
 	const char *path = argv[optind];
 	int result = config_load(&config, path, stdout);
 	/* the other files are looked at even if this one has mistakes: all at once */
-	int mistake_cnt = result >= 0 ? result + check_files(&config, stdout) : check_unreadable(path, result, stdout);
+	int mistake_cnt = result >= 0 ? result + check_files(&config, path, stdout) : check_unreadable(path, result, stdout);
 	for (size_t i = 0; ask_chains && mistake_cnt == 0 && i < config.chain_cnt; i++)
 		mistake_cnt += check_chain(&config, &config.chains[i], say_of_chain, (void *)path);
 	if (mistake_cnt == 0)

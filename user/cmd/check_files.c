@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lists.h"
+#include "node_tls.h"
 #include "payers.h"
 
 int check_unreadable(const char *path, int error, FILE *mistakes)
@@ -41,8 +42,18 @@ static int check_list(const char *path, FILE *mistakes)
 	return result;
 }
 
-int check_files(const struct config *config, FILE *mistakes)
+static int check_tls(const struct config *config, const char *path, FILE *mistakes)
+{
+	char problem[TLS_PROBLEM_BYTES];
+
+	if (node_tls_check(config, problem) == 0)
+		return 0;
+	fprintf(mistakes, "%s:0: [tls]: %s\n", path, problem);
+	return 1;
+}
+
+int check_files(const struct config *config, const char *path, FILE *mistakes)
 {
 	return check_payers(config->payers_file, mistakes) + check_list(config->filter.allow_file, mistakes) +
-	       check_list(config->filter.deny_file, mistakes);
+	       check_list(config->filter.deny_file, mistakes) + check_tls(config, path, mistakes);
 }

@@ -6,8 +6,9 @@
 
 #include "config.h"
 
-/* The files a configuration names, payers, allow and deny: each mistake is a line "FILE:LINE: what is wrong".  Returns how many. */
-int check_files(const struct config *config, FILE *mistakes);
+/* The files a configuration (at path) names: payers, allow, deny, certificate and key.  Each mistake is a line
+ * "FILE:LINE: what is wrong".  Returns how many. */
+int check_files(const struct config *config, const char *path, FILE *mistakes);
 /* A line of that form for a file that cannot be read at all.  Returns 1. */
 int check_unreadable(const char *path, int error, FILE *mistakes);
 

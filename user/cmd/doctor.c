@@ -95,7 +95,7 @@ static void look_at_config(struct doctor *doctor)
 	}
 	int cnt = config_load(&doctor->config, doctor->config_path, mistakes);
 	if (cnt >= 0)
-		cnt += check_files(&doctor->config, mistakes);
+		cnt += check_files(&doctor->config, doctor->config_path, mistakes);
 	if (cnt < 0)
 		doctor_say(doctor, DOCTOR_BAD, "config", "tollbar init writes one; -c FILE names another", "%s: %s",
 			   doctor->config_path, strerror(-cnt));

@@ -29,10 +29,11 @@ static struct config config; /* large, and there is one */
 static const char *config_path;
 static struct notify notify; /* the service manager's ear */
 
-static const char usage_text[] = "usage: tollbar run -c FILE\n\n"
-				 "  -c FILE  configuration (tollbar check FILE tells what is wrong with it)\n\n"
-				 "SIGHUP   read the payer list again, and of [filter] limits and SYN cookies\n"
-				 "SIGTERM  drain: finish what runs and what is owed, then end; twice: end now\n";
+static const char usage_text[] =
+	"usage: tollbar run -c FILE\n\n"
+	"  -c FILE  configuration (tollbar check FILE tells what is wrong with it)\n\n"
+	"SIGHUP   read the payer list and the certificate again, and of [filter] limits and SYN cookies\n"
+	"SIGTERM  drain: finish what runs and what is owed, then end; twice: end now\n";
 
 static int parse_arguments(int argc, char **argv, const char **path)
 {

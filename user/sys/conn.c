@@ -25,12 +25,18 @@ static void pin(struct conn *conn, unsigned id, uint32_t begin, uint32_t end)
 
 static void unpin_all(struct conn *conn)
 {
+	conn->held = false;
 	while (conn->pinned_cnt > 0) {
 		uint16_t id = conn->pinned_first;
 		conn->pinned_first = ring_buffer(conn->ring, id)->next;
 		conn->pinned_cnt--;
 		ring_give_back(conn->ring, id);
 	}
+}
+
+static bool any_pinned(const struct conn *conn)
+{
+	return conn->pinned_cnt > 0 || conn->held;
 }
 
 /* Receives on, unless something speaks against it. */
@@ -79,11 +85,20 @@ static void take_off(struct conn *conn, size_t bytes)
 	}
 }
 
+/* The same sealed; what was sealed before goes first. */
+static struct span first_sealed(struct conn *conn)
+{
+	if (tls_out(conn->tls).bytes == 0)
+		tls_seal(conn->tls, first_out(conn));
+	return tls_out(conn->tls);
+}
+
 static void send_next(struct conn *conn)
 {
-	struct span bytes = first_out(conn);
-
-	if (bytes.bytes == 0 || conn->sending || conn->connecting)
+	if (conn->sending || conn->connecting)
+		return;
+	struct span bytes = conn->tls == NULL ? first_out(conn) : first_sealed(conn);
+	if (bytes.bytes == 0)
 		return;
 	conn->sending = true;
 	ring_send(conn, bytes);
@@ -152,15 +167,19 @@ void conn_settle(struct conn *conn)
 		return;
 	}
 	send_next(conn);
-	if (conn->finish && !conn->lingering && conn_idle_out(conn))
-		start_linger(conn);
+	if (conn->finish && !conn->lingering && conn_idle_out(conn)) {
+		if (conn->tls != NULL && tls_bye(conn->tls))
+			send_next(conn);
+		else
+			start_linger(conn);
+	}
 }
 
 /* --- what has happened --- */
 
 static void tell_end(struct conn *conn)
 {
-	if (!conn->ended || conn->end_told || conn->closing || conn->pinned_cnt > 0)
+	if (!conn->ended || conn->end_told || conn->closing || any_pinned(conn))
 		return;
 	conn->end_told = true;
 	if (conn->lingering)
@@ -179,31 +198,66 @@ static void end(struct conn *conn, int error)
 	tell_end(conn);
 }
 
-/* One call of received().  The owner may call conn_resume from inside it: that is remembered, not nested. */
-static size_t take(struct conn *conn, unsigned id, uint32_t begin, uint32_t bytes_end)
+/* What received() is of a TLS session: its plain text, record by record. */
+static size_t take_sealed(struct conn *conn, struct span bytes)
 {
-	size_t bytes = bytes_end - begin;
+	struct tls *tls = conn->tls;
+	struct span plain;
+	size_t taken;
 
+	tls_feed(tls, bytes);
+	do {
+		if (conn->closing || !tls_peek(tls, &plain))
+			break;
+		taken = conn->events->received(conn, plain);
+		ASSERT(taken <= plain.bytes);
+		tls_take(tls, taken);
+	} while (taken == plain.bytes);
+	conn->held = tls_holds(tls) || tls->blocked;
+	if (tls_out(tls).bytes > 0)
+		ring_mark(conn);
+	return bytes.bytes - tls_unfed(tls);
+}
+
+/* The session ended with its last record, or broke: what was not sent cannot be any more. */
+static void look_at_session(struct conn *conn)
+{
+	if (conn->tls->state == TLS_OVER) {
+		end(conn, 0);
+	} else if (conn->tls->state == TLS_FAILED && !conn->insecure_told) {
+		conn->insecure_told = true;
+		conn->held = false;
+		conn->out_begin = conn->out_end = 0;
+		conn->tail = (struct span){0};
+		conn->events->insecure(conn);
+	}
+}
+
+/* One call of received().  The owner may call conn_resume from inside it: that is remembered, not nested. */
+static size_t take(struct conn *conn, struct span bytes)
+{
 	conn->showing = true;
 	conn->resume_again = false;
-	size_t taken = conn->events->received(conn, span_of(ring_buffer_bytes(conn->ring, id) + begin, bytes));
+	size_t taken = conn->tls == NULL ? conn->events->received(conn, bytes) : take_sealed(conn, bytes);
 	conn->showing = false;
-	ASSERT(taken <= bytes);
+	ASSERT(taken <= bytes.bytes);
 	return taken;
 }
 
 /* Shows one buffer; what is not taken is pinned. */
 static void show(struct conn *conn, unsigned id, uint32_t begin, uint32_t bytes_end)
 {
-	size_t taken = take(conn, id, begin, bytes_end);
+	size_t taken = take(conn, span_of(ring_buffer_bytes(conn->ring, id) + begin, bytes_end - begin));
+	bool over = conn->closing || conn->lingering, whole = taken == bytes_end - begin;
 
-	if (taken < bytes_end - begin && !conn->closing && !conn->lingering) {
+	if (over || whole)
+		ring_give_back(conn->ring, id);
+	else
 		pin(conn, id, begin + (uint32_t)taken, bytes_end);
+	if (!over && any_pinned(conn)) {
 		conn->paused = true;
 		if (conn->resume_again)
 			conn_resume(conn);
-	} else {
-		ring_give_back(conn->ring, id);
 	}
 }
 
@@ -226,6 +280,8 @@ void conn_received(struct conn *conn, const struct arrival *arrival)
 			pin_more(conn, id, (uint32_t)result);
 		else
 			show(conn, id, 0, (uint32_t)result);
+		if (conn->tls != NULL && !conn->closing)
+			look_at_session(conn);
 	} else if (arrival->has_buffer) {
 		ring_give_back(ring, id);
 	}
@@ -251,11 +307,23 @@ static void break_off(struct conn *conn, int error)
 	if (conn->end_error == 0)
 		conn->end_error = error;
 	shutdown(conn->fd, SHUT_RDWR);
-	if (conn->pinned_cnt == 0 && !conn->ended)
+	if (!any_pinned(conn) && !conn->ended)
 		return;
 	unpin_all(conn);
 	conn->ended = true;
 	tell_end(conn);
+}
+
+static void sealed_sent(struct conn *conn, size_t bytes)
+{
+	size_t plain = tls_sent(conn->tls, bytes);
+
+	if (plain > 0)
+		take_off(conn, plain);
+	if (!conn->tls->blocked || tls_out(conn->tls).bytes > 0)
+		return;
+	conn->tls->blocked = false;
+	conn_resume(conn);
 }
 
 void conn_sent(struct conn *conn, int result)
@@ -269,8 +337,11 @@ void conn_sent(struct conn *conn, int result)
 		break_off(conn, result);
 		return;
 	}
-	take_off(conn, (size_t)result);
-	if (conn_idle_out(conn) && !conn->finish)
+	if (conn->tls == NULL)
+		take_off(conn, (size_t)result);
+	else
+		sealed_sent(conn, (size_t)result);
+	if (conn_idle_out(conn) && !conn->finish && !conn->closing)
 		conn->events->drained(conn);
 }
 
@@ -315,6 +386,11 @@ void conn_start(struct conn *conn, int fd)
 	conn->fd = fd;
 	conn->accepted = true;
 	conn_receive(conn);
+}
+
+void conn_secure(struct conn *conn, struct tls *tls)
+{
+	conn->tls = tls;
 }
 
 void conn_start_sink(struct conn *conn)
@@ -375,7 +451,8 @@ void conn_write_tail(struct conn *conn, struct span bytes)
 
 bool conn_idle_out(const struct conn *conn)
 {
-	return conn->out_begin == conn->out_end && conn->tail.bytes == 0;
+	return conn->out_begin == conn->out_end && conn->tail.bytes == 0 &&
+	       (conn->tls == NULL || tls_out(conn->tls).bytes == 0);
 }
 
 bool conn_quiet(const struct conn *conn)
@@ -385,6 +462,25 @@ bool conn_quiet(const struct conn *conn)
 	return !conn->ended && recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
 }
 
+/* Shows the first of the pinned buffers again. */
+static void show_pinned(struct conn *conn)
+{
+	uint16_t id = conn->pinned_first;
+	struct buffer buffer = *ring_buffer(conn->ring, id);
+	size_t taken = take(conn, span_of(ring_buffer_bytes(conn->ring, id) + buffer.begin, buffer.end - buffer.begin));
+
+	if (conn->closing || conn->lingering)
+		return;
+	if (taken < buffer.end - buffer.begin) {
+		ring_buffer(conn->ring, id)->begin += (uint32_t)taken;
+		conn->paused = !conn->resume_again;
+	} else {
+		conn->pinned_first = buffer.next;
+		conn->pinned_cnt--;
+		ring_give_back(conn->ring, id);
+	}
+}
+
 void conn_resume(struct conn *conn)
 {
 	if (conn->showing) {
@@ -392,21 +488,17 @@ void conn_resume(struct conn *conn)
 		return;
 	}
 	conn->paused = false;
-	while (conn->pinned_cnt > 0 && !conn->paused && !conn->closing && !conn->lingering) {
-		uint16_t id = conn->pinned_first;
-		struct buffer buffer = *ring_buffer(conn->ring, id);
-		size_t taken = take(conn, id, buffer.begin, buffer.end);
-
+	while (any_pinned(conn) && !conn->paused && !conn->closing && !conn->lingering) {
+		if (conn->pinned_cnt == 0)
+			take(conn, (struct span){0});
+		else
+			show_pinned(conn);
+		if (conn->tls != NULL && !conn->closing && !conn->lingering)
+			look_at_session(conn);
 		if (conn->closing || conn->lingering)
 			return; /* what was pinned is given back there */
-		if (taken < buffer.end - buffer.begin) {
-			ring_buffer(conn->ring, id)->begin += (uint32_t)taken;
+		if (conn->held)
 			conn->paused = !conn->resume_again;
-		} else {
-			conn->pinned_first = buffer.next;
-			conn->pinned_cnt--;
-			ring_give_back(conn->ring, id);
-		}
 	}
 	tell_end(conn);
 	conn_receive(conn);
@@ -418,10 +510,22 @@ void conn_finish(struct conn *conn)
 	ring_mark(conn);
 }
 
+/* A connection that ends between two answers says so; it waits for nothing. */
+static void say_bye(struct conn *conn)
+{
+	if (conn->sending || !conn_idle_out(conn) || !tls_bye(conn->tls))
+		return;
+	struct span bytes = tls_out(conn->tls);
+	ssize_t sent = send(conn->fd, bytes.at, bytes.bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
+	(void)sent;
+}
+
 void conn_close(struct conn *conn)
 {
 	if (conn->closing || (conn->fd < 0 && !conn->sink))
 		return;
+	if (conn->tls != NULL && conn->fd >= 0 && !conn->lingering)
+		say_bye(conn);
 	conn->closing = true;
 	ring_unstarve(conn);
 	if (conn->pending_ops > 0)

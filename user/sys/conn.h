@@ -9,7 +9,10 @@
  * receive by multishot, which stops only when a second buffer has come; accepted ones receive one buffer at a time, or
  * strangers who send ahead of their answers could pin every buffer there is.
  * Bytes leave through the connection's own output buffer, at most one send at a time, so their order is kept; everything
- * written in one completion round leaves in one send. */
+ * written in one completion round leaves in one send.
+ *
+ * With a TLS session (conn_secure) all this holds for the plain text: what is received is shown decrypted, and what is
+ * written leaves sealed; sent_bytes counts plain text. */
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,6 +20,7 @@
 #include <sys/socket.h>
 
 #include "base/span.h"
+#include "sys/tls.h"
 
 struct ring;
 struct conn;
@@ -36,6 +40,9 @@ struct conn_events {
 	/* A sink's output, at the end of a round: returns how many bytes were taken.  Fewer than given: it is asked again in
 	 * the next round, at the latest after RING_TICK_MS. */
 	size_t (*output)(struct conn *conn, struct span bytes);
+	/* The TLS session failed, as conn->tls says; told once, and nothing is shown or sent of the owner's any more.  It may
+	 * conn_finish, so that the peer gets to know why, or conn_close. */
+	void (*insecure)(struct conn *conn);
 };
 
 /* What ring_epoll.c knows of a connection: what its socket may be ready for, and what was asked for. */
@@ -55,6 +62,7 @@ struct conn {
 	const struct conn_events *events;
 	struct ring *ring;
 	int fd;
+	struct tls *tls; /* NULL: plain */
 	unsigned pending_ops;
 	bool sink;	   /* no socket */
 	bool stalled;	   /* on the ring's list of sinks whose owner had no room */
@@ -64,9 +72,11 @@ struct conn {
 	bool cancelling;   /* a cancel of the receive is under way */
 	bool showing;	   /* inside received() */
 	bool resume_again; /* conn_resume was called from there */
+	bool held;	   /* plain text not taken waits in the TLS session */
 	bool starved;	   /* waits for a free buffer */
 	bool ended;
 	bool end_told;
+	bool insecure_told;
 	bool connecting;
 	bool sending;
 	bool closing;
@@ -88,6 +98,9 @@ struct conn {
 void conn_init(struct conn *conn, struct ring *ring, const struct conn_events *events, void *owner, uint8_t *out,
 	       uint32_t out_bytes_max);
 void conn_start(struct conn *conn, int fd); /* an accepted descriptor: begins receiving, one buffer at a time */
+/* From here on bytes are a TLS session's; what is pinned, too.  Before conn_start, or from inside received(), which then
+ * takes what came before and resumes.  tls is started, and the owner's to end when the conn is closed. */
+void conn_secure(struct conn *conn, struct tls *tls);
 void conn_start_sink(struct conn *conn);    /* only events drained, output and closed come of it */
 /* 0 or -errno; the end is told by connected().  The kernel is given `peer` itself, not a copy: see peers.h. */
 int conn_connect(struct conn *conn, const struct sockaddr_storage *peer, socklen_t peer_bytes);

@@ -204,7 +204,7 @@ static void arm_accept(struct ring *ring, unsigned idx)
 void ring_accepted(struct ring *ring, unsigned idx, int result, bool more)
 {
 	if (result >= 0) /* after the end of accepting, too: nobody else could answer it */
-		ring->config.accepted(ring->config.ctx, result);
+		ring->config.accepted(ring->config.ctx, idx, result);
 	if (more)
 		return;
 	ring->armed_cnt--;

@@ -18,8 +18,9 @@ struct ring_config {
 	unsigned datagram_cnt;	 /* the same for udp.h, RING_DATAGRAM_BYTES each; 0: none */
 	struct mailbox *mailbox; /* its event_fd wakes the loop */
 	void *ctx;
-	void (*accepted)(void *ctx, int fd); /* a new client; the descriptor is the owner's */
-	void (*mail)(void *ctx);	     /* the mailbox may have something */
+	/* A new client at the listener of this number, by the order of ring_accept; the descriptor is the owner's. */
+	void (*accepted)(void *ctx, unsigned listener, int fd);
+	void (*mail)(void *ctx); /* the mailbox may have something */
 	/* Every completion of one round was handled; from ring_run at least every RING_TICK_MS, before output is submitted.
 	 * true: there is more to do, the next round must not sleep. */
 	bool (*round)(void *ctx);

@@ -26,13 +26,13 @@ export function methodOf(offer) {
 }
 
 /* stockFetch: fetch with the stock @x402/fetch client, which pays by `method`.  Spend controls are off because the
- * client refuses assets it does not know. */
-export function stockFetch(account, method) {
+ * client refuses assets it does not know.  by: what it fetches with. */
+export function stockFetch(account, method, by = fetch) {
 	const client = new x402Client((version, accepts) => accepts.find((offer) => methodOf(offer) === method));
 	client.register(NETWORK, new ExactEvmScheme(account));
 	client.register(NETWORK, new UptoEvmScheme(account));
 	client.setSpendControls(false);
-	return wrapFetchWithPayment(fetch, client);
+	return wrapFetchWithPayment(by, client);
 }
 
 /* stockFetchV1: the same client as it was before version 2: it reads the 402's body and answers X-PAYMENT. */
