@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Every figure of the project, one "name value" a line, and all of them in build/bench.json.
 #
-#   scripts/bench.sh [GROUP...]      groups: steps ec funds results xdp ledger proxy sse paid paid-npm paid-nginx native flood; default all
+#   scripts/bench.sh [GROUP...]      groups: steps ec funds results xdp ledger proxy tls sse paid paid-npm paid-nginx native flood; default all
 #
 # Each ratio is the median of per-round ratios measured in one run, the sides taking turns, over the same upstream.  Where
 # CPU time is compared (proxy, sse) the proxy is on cpu 0, and the load and the upstream share cpu 1, if there are two.
@@ -110,7 +110,7 @@ start_nginx() { # → url_of, pid_of
 			scgi_temp_path $work/nginx/scgi;
 			upstream model { server $upstream; keepalive 256; keepalive_requests 1000000000; }
 			server {
-				listen 127.0.0.1:$port;
+				listen 127.0.0.1:$port${nginx_tls:-};
 				keepalive_requests 1000000000;
 				location / {
 					proxy_pass http://model;
@@ -137,6 +137,7 @@ tollbar_conf() { # address port state-directory facilitator-url asset, more line
 		workers = $workers
 		log = error
 		$(cat)
+		${tls_section:-}
 		[facilitator]
 		url = $4
 		in_flight = 64
@@ -267,6 +268,32 @@ group_proxy() {
 	measure nginx # warm up: connections, buffers
 	measure tollbar
 	duel proxy_over_nginx nginx us
+	stop_all
+}
+
+# The same over TLS 1.3, on connections that stay, so that no handshake is in it; then on a connection for each request.  One
+# certificate, ECDSA P-256; no session is resumed.
+group_tls() {
+	local nginx_tls port
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$work/tls.key" -out "$work/tls.pem" -days 2 -subj /CN=bench 2>/dev/null ||
+		give_up "no certificate"
+	start_upstream
+	nginx_tls=" ssl; ssl_certificate $work/tls.pem; ssl_certificate_key $work/tls.key; ssl_protocols TLSv1.2 TLSv1.3"
+	start_nginx
+	port=$(free_port)
+	tls_section=$'[tls]\n'"listen = 127.0.0.1:$port"$'\n'"certificate = $work/tls.pem"$'\n'"key = $work/tls.key" \
+		start_tollbar http://127.0.0.1:9 "$asset"
+	url_of[tollbar]=https://127.0.0.1:$port url_of[nginx]=${url_of[nginx]/http:/https:}
+	measure() {
+		cost_of completed "${pid_of[$1]}" --connections 64 --seconds "${BENCH_SECONDS:-1.5}" --data "$body" --header "$header" "${url_of[$1]}/v1/completions"
+	}
+	measure nginx
+	measure tollbar
+	duel tls_over_nginx nginx us
+	measure() {
+		cost_of completed "${pid_of[$1]}" --connections 32 --seconds "${BENCH_SECONDS:-1.5}" --header "Connection: close" --data "$body" "${url_of[$1]}/v1/completions"
+	}
+	duel tls_connection_over_nginx nginx us
 	stop_all
 }
 
@@ -418,7 +445,7 @@ group_xdp() {
 }
 
 groups=("$@")
-((${#groups[@]})) || groups=(steps ec funds results xdp ledger proxy sse paid paid-npm paid-nginx native flood)
+((${#groups[@]})) || groups=(steps ec funds results xdp ledger proxy tls sse paid paid-npm paid-nginx native flood)
 for group in "${groups[@]}"; do
 	declare -F "group_$group" >/dev/null || give_up "no group '$group'"
 	"group_$group"

@@ -2,7 +2,7 @@
 /* load: HTTP load over keep-alive connections, one thread, closed loop: a connection sends its next request when the
  * answer to the last is complete.
  *
- *   load [OPTIONS] URL                   http://A.B.C.D:PORT/PATH
+ *   load [OPTIONS] URL                   http://A.B.C.D:PORT/PATH, or https
  *     --connections C   default 1
  *     --requests N      stop after N; or
  *     --seconds T       stop after T seconds, finishing what is open; default 5
@@ -35,6 +35,7 @@
 #include <unistd.h>
 
 #include "load_payments.h"
+#include "load_tls.h"
 
 enum { CONNECTIONS_MAX = 8192, HEADERS_MAX = 16, LATENCIES_MAX = 1 << 24 };
 
@@ -42,6 +43,7 @@ enum part { PART_HEAD, PART_LENGTH, PART_SIZE_LINE, PART_CHUNK, PART_CHUNK_END, 
 
 struct conn {
 	int fd;
+	SSL *tls; /* NULL: plain */
 	enum part part;
 	bool open, fresh, close_after, newline;
 	unsigned status;
@@ -56,6 +58,7 @@ static struct {
 	char host[64], path[512];
 	const char *body, *headers[HEADERS_MAX];
 	size_t body_bytes, header_cnt;
+	bool tls;
 	unsigned connections, expect;
 	uint64_t requests, stop_ns;
 } want = {.connections = 1, .expect = 200};
@@ -105,6 +108,8 @@ static bool may_start(void)
 
 static void conn_close(struct conn *conn)
 {
+	SSL_free(conn->tls);
+	conn->tls = NULL;
 	close(conn->fd);
 	conn->fd = -1;
 	conn->open = false;
@@ -119,6 +124,8 @@ static void conn_open(struct conn *conn)
 	if (conn->fd < 0 || connect(conn->fd, (struct sockaddr *)&want.address, sizeof(want.address)) != 0)
 		fail("connect");
 	setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (want.tls)
+		conn->tls = load_tls_open(conn->fd);
 	fcntl(conn->fd, F_SETFL, O_NONBLOCK);
 	if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, conn->fd, &event) != 0)
 		fail("epoll_ctl");
@@ -142,7 +149,10 @@ static void start_request(struct conn *conn)
 	conn->sent_ns = now_ns;
 	result.started++;
 	open_cnt++;
-	ssize_t sent = sendmsg(conn->fd, &message, MSG_NOSIGNAL);
+	ssize_t sent = conn->tls != NULL ? load_tls_send(conn->tls, parts, message.msg_iovlen)
+					 : sendmsg(conn->fd, &message, MSG_NOSIGNAL);
+	if (conn->tls != NULL && sent < 0)
+		fail("TLS write");
 	if (sent >= 0 && (size_t)sent != bytes) {
 		/* more than a socket buffer holds: the rest may wait, this is not what is being measured */
 		fcntl(conn->fd, F_SETFL, 0);
@@ -290,7 +300,8 @@ static void conn_event(struct conn *conn, bool closed)
 	static char in[IN_BYTES];
 
 	while (conn->fd >= 0) {
-		ssize_t got = recv(conn->fd, in, sizeof(in), 0);
+		ssize_t got = conn->tls != NULL ? load_tls_recv(conn->tls, in, sizeof(in))
+						: recv(conn->fd, in, sizeof(in), 0);
 		if (got < 0 && errno == EAGAIN)
 			return;
 		if (got <= 0) {
@@ -312,7 +323,7 @@ static void conn_event(struct conn *conn, bool closed)
 				fail("bytes after the answer");
 			finish_request(conn);
 		}
-		if (got < (ssize_t)sizeof(in) && !closed)
+		if (conn->tls == NULL && got < (ssize_t)sizeof(in) && !closed)
 			return;
 	}
 }
@@ -386,7 +397,9 @@ static void read_url(const char *url)
 	unsigned port;
 
 	want.address.sin_family = AF_INET;
-	if (sscanf(url, "http://%47[0-9.]:%u%511s", address, &port, want.path) != 3 ||
+	want.tls = strncmp(url, "https:", 6) == 0;
+	if (sscanf(url, want.tls ? "https://%47[0-9.]:%u%511s" : "http://%47[0-9.]:%u%511s", address, &port,
+		   want.path) != 3 ||
 	    inet_pton(AF_INET, address, &want.address.sin_addr) != 1)
 		usage();
 	want.address.sin_port = htons((uint16_t)port);
