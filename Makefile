@@ -46,7 +46,7 @@ TOOLS := $(patsubst tests/tools/%.c,$(B)/tests/tools/%,$(filter-out %.bpf.c,$(so
 FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 BENCH := $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(sort $(wildcard tests/bench/*.c)))
 
-.PHONY: all help deps demo test test-unit test-fuzz test-mutations test-compilers test-memcheck test-bpf test-vm test-e2e test-crash test-deb fuzz bench lint man deb format clean
+.PHONY: all help deps demo test test-unit test-fuzz test-mutations test-compilers test-memcheck test-bpf test-vm test-e2e test-crash test-deb soak fuzz bench lint man deb format clean
 all: $(B)/tollbar build/gate.bpf.o ## build the daemon and the BPF object
 
 help: ## list the targets
@@ -165,7 +165,7 @@ test: ## every test; the last line is the sum
 	$(Q)$(SUBMAKE) all unit tools bpf-tests fuzzers
 	$(Q)$(SUBMAKE) SAN=asan unit
 	$(Q)FUZZ_SECONDS=1 COMPILERS=clang-O3 MUTATIONS="low-s lanes point-bad portable-x-plus-n" \
-		scripts/run-tests -j $$(($(JOBS) + 1)) $(VM_TEST) tests/e2e/run.mjs $(UNIT) $(SANITIZED) tests/crash/kills.mjs tests/e2e/epoll.sh $(FUZZERS) \
+		scripts/run-tests -j $$(($(JOBS) + 1)) $(VM_TEST) tests/e2e/run.mjs tests/e2e/soak.mjs $(UNIT) $(SANITIZED) tests/crash/kills.mjs tests/e2e/epoll.sh $(FUZZERS) \
 		scripts/check-floors scripts/mutate-ec scripts/test-compilers scripts/memcheck -j 2 $(LIVE_TEST) -j 1 $(BPF_TEST) $(LIVE_ALONE)
 
 test-unit: ## unit tests and include floors: quick, no root, no network (SAN=asan or SAN=tsan: under that sanitizer)
@@ -207,6 +207,11 @@ test-crash: ## die at every point of a claim's life, COUNT (500) times under loa
 	$(Q)scripts/install-deps build test
 	$(Q)$(SUBMAKE) all tools
 	$(Q)TEST_SECONDS_MAX=$(if $(COUNT),$$((300 + $(COUNT) * 2)),900) COUNT=$(COUNT) scripts/run-tests tests/crash/kills.mjs
+
+soak: ## mixed traffic for SECONDS (600), through the filter as root: nothing grows, and all is accounted for (`make test`: 120)
+	$(Q)scripts/install-deps build test
+	$(Q)$(SUBMAKE) all tools
+	$(Q)TEST_SECONDS_MAX=$$(($(or $(SECONDS),600) + 600)) SOAK_SECONDS=$(or $(SECONDS),600) SOAK_RATE=100 scripts/run-tests tests/e2e/soak.mjs
 
 test-deb: deb ## the Debian package: installed, upgraded under load, purged, on an overlay of this machine (root)
 	$(Q)$(SUBMAKE) tools

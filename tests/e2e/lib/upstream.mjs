@@ -7,7 +7,7 @@ import { until } from './wait.mjs';
 
 export const UPSTREAM_USAGE = { prompt: 1000, completion: 500 };
 
-/* startUpstream: → { url, port, stats(), stop(), start() }; stop and start again keep the port. */
+/* startUpstream: → { url, port, stats(), stop(), start(), signal(name) }; stop and start again keep the port. */
 export async function startUpstream({ args = [], within = [] } = {}) {
 	const folder = scratch('upstream');
 	const portFile = join(folder.path, 'port');
@@ -28,6 +28,7 @@ export async function startUpstream({ args = [], within = [] } = {}) {
 			});
 		},
 		stop: () => process_.stop('SIGKILL'),
+		signal: (name) => process_.child.kill(name),
 		stats: async () => (await fetch(`${self.url}/stats`)).json(),
 	};
 	await self.start();
