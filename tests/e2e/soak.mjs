@@ -76,7 +76,7 @@ async function startGate() {
 	mkdirSync(state, { mode: 0o700 });
 	/* Tables are made for the most there may be and touched as they are used; small ones have been used whole in a minute, so that
 	 * what grows after that is not one of them. */
-	const small = { connections: 64, claims: 4096, sessions: 64, signer_cache_bytes: '1M', body_bytes_max: '64K', response_bytes_max: '64K', queue_bytes: '1M', queue_requests: 64 };
+	const small = { connections: 64, claims: 4096 * Math.ceil(RATE / 30), sessions: 64, signer_cache_bytes: '1M', body_bytes_max: '64K', response_bytes_max: '64K', queue_bytes: '1M', queue_requests: 64 };
 	const more = {
 		node: { ...small, workers: 2, ledger_bytes: '512M', log: 'info', access_log: access, ...(NAME ? { interface: 'node0' } : {}) },
 		filter: { penalty_failures: 0 } /* all come from one address here */,
