@@ -28,7 +28,7 @@ struct slot {
 	uint64_t echoed; /* of them written back */
 	size_t take_max; /* of one received() */
 	bool echo, greedy_resume;
-	unsigned ended_cnt, closed_cnt, connected_cnt, drained_cnt;
+	unsigned ended_cnt, closed_cnt, connected_cnt, drained_cnt, insecure_cnt;
 	uint64_t put; /* a sink: bytes that came out */
 	size_t room;  /* of its owner */
 	int end_error, connect_error;
@@ -113,11 +113,19 @@ static void on_connected(struct conn *conn, int error)
 	slot->connect_error = error;
 }
 
+static void on_insecure(struct conn *conn)
+{
+	struct slot *slot = conn->owner;
+
+	slot->insecure_cnt++;
+	conn_finish(conn);
+}
+
 static void on_closed(struct conn *conn)
 {
 	struct slot *slot = conn->owner;
 
-	CHECK(conn->fd == -1 && conn->pending_ops == 0 && conn->pinned_cnt == 0);
+	CHECK(conn->fd == -1 && conn->pending_ops == 0 && conn->pinned_cnt == 0 && !conn->held);
 	slot->closed_cnt++;
 	slot->used = false;
 }
@@ -127,7 +135,8 @@ static const struct conn_events events = {.received = on_received,
 					  .drained = on_drained,
 					  .connected = on_connected,
 					  .closed = on_closed,
-					  .output = on_output};
+					  .output = on_output,
+					  .insecure = on_insecure};
 
 static struct slot *new_slot(void)
 {
@@ -256,7 +265,7 @@ struct peer {
 	int error;
 };
 
-static void peer_send(struct peer *peer, size_t bytes)
+static inline void peer_send(struct peer *peer, size_t bytes)
 {
 	uint8_t buffer[65536];
 
@@ -268,7 +277,7 @@ static void peer_send(struct peer *peer, size_t bytes)
 		peer->sent += (uint64_t)sent;
 }
 
-static void peer_read(struct peer *peer, size_t bytes)
+static inline void peer_read(struct peer *peer, size_t bytes)
 {
 	uint8_t buffer[65536];
 	ssize_t got = recv(peer->fd, buffer, bytes < sizeof buffer ? bytes : sizeof buffer, 0);

@@ -281,6 +281,39 @@ function askBehindProxy(to, apart) {
 	});
 }
 
+test('half-open sessions keep to half of the places; a drain ends the others in order', async () => {
+	const tlsPort = await freePort();
+	const more = {
+		node: { workers: 1, connections: 4 },
+		tls: { listen: `127.0.0.1:${tlsPort}`, certificate, key },
+		timeouts: { head_ms: 20000 },
+	};
+	await withGate(more, async (gate) => {
+		const half = () => {
+			const socket = connectPlain(tlsPort, '127.0.0.1', () => socket.write(Buffer.from('1603010200', 'hex')));
+			return socket.on('error', () => {});
+		};
+		const held = [half(), half()];
+		await until('two of them', 10000, async () => (await gate.metric('tollbar_connections_open')) === 2);
+		const third = half();
+		await new Promise((done) => third.on('close', done));
+		assert.equal(await gate.refused('memory_full'), 1);
+		assert.equal((await fetch(`${gate.url}/v1/models`)).status, 200, 'plain connections have room');
+		held[0].destroy();
+		await until('room for another session', 10000, async () => (await gate.metric('tollbar_connections_open')) < 3);
+		const said = [];
+		const socket = connect({ port: tlsPort, host: '127.0.0.1', ...trusting(first) });
+		for (const event of ['data', 'end', 'error', 'close']) socket.on(event, () => said.push(event));
+		socket.write(MODELS.replace('Connection: close\r\n', ''));
+		await until('an answer', 10000, () => said.includes('data'));
+		held[1].destroy();
+		const { code } = await gate.stop();
+		assert.equal(code, 0);
+		await until('the close', 10000, () => said.includes('close'));
+		assert.deepEqual([...new Set(said)], ['data', 'end', 'close']);
+	});
+});
+
 test('client certificates: required, or optional and then good', async () => {
 	const [required, optional] = [await freePort(), await freePort()];
 	const args = (pair) => ['-cert', pair.cert, '-key', pair.key];

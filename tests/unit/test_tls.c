@@ -3,11 +3,10 @@
 #include "sys/tls.c"
 
 #include <malloc.h>
-#include <openssl/pem.h>
-#include <openssl/x509v3.h>
 #include <unistd.h>
 
 #include "check.h"
+#include "tls_pair.h"
 
 static char folder[] = "/tmp/tollbar-tls-XXXXXX";
 static char cert_a[128], key_a[128], cert_b[128], key_b[128], chain[128], garbage[128], locked[128], missing[128];
@@ -24,38 +23,11 @@ static bool counted; /* the library works for the server's side */
 
 /* --- certificates --- */
 
-static X509 *make_certificate(EVP_PKEY *key, const char *name)
-{
-	X509 *x509 = X509_new();
-
-	X509_set_version(x509, 2);
-	ASN1_INTEGER_set(X509_get_serialNumber(x509), 1);
-	X509_gmtime_adj(X509_getm_notBefore(x509), -3600);
-	X509_gmtime_adj(X509_getm_notAfter(x509), 86400);
-	X509_set_pubkey(x509, key);
-	X509_NAME_add_entry_by_txt(X509_get_subject_name(x509), "CN", MBSTRING_ASC, (const uint8_t *)name, -1, -1, 0);
-	X509_set_issuer_name(x509, X509_get_subject_name(x509));
-	CHECK_NEED(X509_sign(x509, key, EVP_sha256()) > 0);
-	return x509;
-}
-
-/* copies: of the certificate, in one file. */
 static void write_pair(const char *name, char cert_path[128], char key_path[128], unsigned copies, const char *password)
 {
-	EVP_PKEY *key = EVP_EC_gen("P-256");
-	X509 *x509 = make_certificate(key, name);
-
 	snprintf(cert_path, 128, "%s/%s.pem", folder, name);
 	snprintf(key_path, 128, "%s/%s.key", folder, name);
-	FILE *file = fopen(cert_path, "w");
-	while (copies-- > 0)
-		PEM_write_X509(file, x509);
-	fclose(file);
-	file = fopen(key_path, "w");
-	PEM_write_PrivateKey(file, key, password != NULL ? EVP_aes_128_cbc() : NULL, NULL, 0, NULL, (void *)password);
-	fclose(file);
-	X509_free(x509);
-	EVP_PKEY_free(key);
+	tls_pair_write(cert_path, key_path, name, copies, password);
 }
 
 static struct tls_files files_a(void)

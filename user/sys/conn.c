@@ -304,6 +304,8 @@ static void break_off(struct conn *conn, int error)
 {
 	conn->out_begin = conn->out_end = 0;
 	conn->tail = (struct span){0};
+	if (conn->tls != NULL)
+		tls_sent(conn->tls, tls_out(conn->tls).bytes);
 	if (conn->end_error == 0)
 		conn->end_error = error;
 	shutdown(conn->fd, SHUT_RDWR);

@@ -98,7 +98,7 @@ struct conn {
 void conn_init(struct conn *conn, struct ring *ring, const struct conn_events *events, void *owner, uint8_t *out,
 	       uint32_t out_bytes_max);
 void conn_start(struct conn *conn, int fd); /* an accepted descriptor: begins receiving, one buffer at a time */
-/* From here on bytes are a TLS session's; what is pinned, too.  Before conn_start, or from inside received(), which then
+/* From here on bytes are a TLS session's; what is pinned, too.  Before the first byte, or from inside received(), which then
  * takes what came before and resumes.  tls is started, and the owner's to end when the conn is closed. */
 void conn_secure(struct conn *conn, struct tls *tls);
 void conn_start_sink(struct conn *conn);    /* only events drained, output and closed come of it */
