@@ -37,10 +37,10 @@ int entrance_init(struct worker *worker)
 	entrance->memory_bytes = entrance_memory(worker->config);
 	if (entrance->memory_bytes == 0)
 		return 0;
-	entrance->sessions = calloc(worker->config->connections, sizeof *entrance->sessions);
+	entrance->tls = calloc(worker->config->connections, sizeof *entrance->tls);
 	entrance->memory = mmap(NULL, entrance->memory_bytes, PROT_READ | PROT_WRITE,
 				MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	return entrance->sessions == NULL || entrance->memory == MAP_FAILED ? -ENOMEM : 0;
+	return entrance->tls == NULL || entrance->memory == MAP_FAILED ? -ENOMEM : 0;
 }
 
 void entrance_fini(struct worker *worker)
@@ -49,7 +49,7 @@ void entrance_fini(struct worker *worker)
 
 	if (entrance->memory != NULL && entrance->memory != MAP_FAILED)
 		munmap(entrance->memory, entrance->memory_bytes);
-	free(entrance->sessions);
+	free(entrance->tls);
 }
 
 /* --- a place --- */
@@ -107,7 +107,7 @@ static void secure(struct request *request)
 	struct worker *worker = request->worker;
 	struct entrance *entrance = &worker->entrance;
 	size_t idx = (size_t)(request - worker->requests), all = worker->config->connections;
-	struct tls *tls = &entrance->sessions[idx];
+	struct tls *tls = &entrance->tls[idx];
 
 	request->awaits_tls = false;
 	if (entrance->securing_cnt >= (all + 1) / 2 ||

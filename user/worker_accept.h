@@ -11,9 +11,9 @@
 
 struct worker;
 
-struct entrance {	      /* a worker's; empty without TLS listeners */
-	struct tls *sessions; /* as the requests, whose connections they are */
-	uint8_t *memory;      /* TLS_OUT_BYTES of each, and what was decrypted last */
+struct entrance {	 /* a worker's; empty without TLS listeners */
+	struct tls *tls; /* as the requests, whose connections they are */
+	uint8_t *memory; /* TLS_OUT_BYTES of each, and what was decrypted last */
 	size_t memory_bytes;
 	unsigned securing_cnt;
 };

@@ -66,8 +66,10 @@ TEST(mistakes_of_all_files_at_once)
 	const char *payers = file_of("payers.conf", "[list]\nmode = maybe\n");
 	const char *deny = file_of("deny.txt", "10.0.0.0/8\n10.0.0.0/40\n");
 
-	snprintf(text, sizeof text, "[node]\nlisten = nowhere\npayers = %s\n[filter]\nallow = %s/none\ndeny = %s\n",
-		 payers, directory, deny);
+	snprintf(text, sizeof text,
+		 "[node]\nlisten = nowhere\npayers = %s\n[filter]\nallow = %s/none\ndeny = %s\n"
+		 "[tls]\nlisten = 127.0.0.1:8443\ncertificate = %s/none\nkey = %s/none\n",
+		 payers, directory, deny, directory, directory);
 	const char *path = file_of("bad.conf", text);
 	CHECK_EQ(run(path), 1);
 	snprintf(want, sizeof want, "%s:2: listen = nowhere", path);
@@ -77,6 +79,8 @@ TEST(mistakes_of_all_files_at_once)
 	snprintf(want, sizeof want, "%s:2: mode = maybe", payers);
 	CHECK(strstr(output, want) != NULL);
 	snprintf(want, sizeof want, "%s/none:0: cannot be read: ", directory);
+	CHECK(strstr(output, want) != NULL);
+	snprintf(want, sizeof want, "%s:0: [tls]: certificate %s/none: No such file", path, directory);
 	CHECK(strstr(output, want) != NULL);
 	snprintf(want, sizeof want, "%s:2: ", deny);
 	CHECK(strstr(output, want) != NULL);
