@@ -54,6 +54,7 @@ void entrance_fini(struct worker *worker)
 
 /* --- a place --- */
 
+/* All zero: the peer is gone already. */
 static struct in6_addr source_of(int fd)
 {
 	struct sockaddr_storage peer = {0};
@@ -260,7 +261,9 @@ void worker_accepted(void *ctx, unsigned listener, int fd)
 	begin(worker, request, listener, fd);
 	worker_await_first(worker, request);
 	conn_start(&request->conn, fd);
-	if (request->awaits_proxy && !may_speak(config, &request->source))
+	if (request->awaits_proxy && IN6_IS_ADDR_UNSPECIFIED(&request->source))
+		gate_client_gone(request); /* a proxy's look whether somebody listens ends so */
+	else if (request->awaits_proxy && !may_speak(config, &request->source))
 		refuse(request, PROXY_UNTRUSTED);
 	else if (request->awaits_tls && !request->awaits_proxy)
 		secure(request);

@@ -254,6 +254,16 @@ test('PROXY protocol: whom it is for, in pieces too; without a header nothing', 
 		for (const apart of [false, true]) assert.match(await askBehindProxy(tlsPort, apart), /^HTTP\/1\.1 200/);
 		assert.equal(await tell(tlsPort, Buffer.from(MODELS)), '', 'TLS begins behind the header');
 		assert.equal(await gate.refused('proxy_bad'), 3);
+		const before = await gate.metric('tollbar_connections_total');
+		gate.signal('SIGSTOP'); // HAProxy's look whether somebody listens: a connection, reset before it is accepted
+		for (let i = 0; i < 3; i++)
+			await new Promise((done) => {
+				const look = connectPlain(plainPort, '127.0.0.1', () => look.resetAndDestroy());
+				look.on('close', done).on('error', () => {});
+			});
+		gate.signal('SIGCONT');
+		await until('their end', 10000, async () => (await gate.metric('tollbar_connections_total')) >= before + 3 && (await gate.metric('tollbar_connections_open')) === 0);
+		assert.equal(await gate.refused('proxy_untrusted'), 0);
 	});
 	more.node.trusted_proxy = '127.0.0.2';
 	await withGate(more, async (gate, plainPort) => {
