@@ -139,6 +139,9 @@ static const struct setting timeout_settings[] = {
 static const struct setting upstream_settings[] = {
 	{"url", config_set_upstream_url, UPSTREAM(url), .required = true},
 	{"in_flight", config_set_number, UPSTREAM(in_flight), .min = 1, .max = 1 << 16},
+	{"check", config_set_check, UPSTREAM(check)},
+	NUMBER(struct config_upstream, check_ms, 100, MINUTES_MS(60)),
+	NUMBER(struct config_upstream, check_timeout_ms, 10, MINUTES_MS(1)),
 	{"authorization", config_set_text, UPSTREAM(authorization), .secret = true},
 	{0},
 };
@@ -292,8 +295,11 @@ static void set_defaults(struct config *config)
 	memcpy(&config->admin, &admin, sizeof admin);
 	for (size_t i = 0; i < FACILITATORS_MAX - 1; i++)
 		config->alternates[i] = config->facilitator;
-	for (size_t i = 0; i < UPSTREAMS_MAX; i++)
+	for (size_t i = 0; i < UPSTREAMS_MAX; i++) {
 		config->upstreams[i].in_flight = 64;
+		config->upstreams[i].check_ms = 5000;
+		config->upstreams[i].check_timeout_ms = 2000;
+	}
 	for (size_t i = 0; i < OFFERS_MAX; i++)
 		config->offers[i].max_timeout_s = 60;
 	for (size_t i = 0; i < CHAINS_MAX; i++) {

@@ -21,6 +21,9 @@ struct config_upstream { /* [upstream NAME] */
 	struct sockaddr_storage address; /* resolved at load; a name that does not resolve is a mistake */
 	socklen_t address_bytes;
 	unsigned in_flight;		   /* requests at one time; default 64 */
+	char check[PATH_BYTES_MAX];	   /* path asked to see how it is; empty: only requests show it */
+	unsigned check_ms;		   /* 5000: from one check to the next */
+	unsigned check_timeout_ms;	   /* 2000: for its answer's head */
 	char authorization[URL_BYTES_MAX]; /* sent instead of the client's; empty = client's is passed on */
 };
 

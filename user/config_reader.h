@@ -78,7 +78,7 @@ void config_value_mistake(struct reader *reader, const char *value, const char *
 set_fn config_set_text, config_set_number, config_set_choice, config_set_listen, config_set_tls_listen,
 	config_set_native_listen, config_set_proxy, config_set_socket, config_set_base_url, config_set_upstream_url,
 	config_set_address, config_set_amount, config_set_limit, config_set_price, config_set_factories, config_set_usd,
-	config_set_network, config_set_match, config_set_names, config_set_interface;
+	config_set_network, config_set_match, config_set_check, config_set_names, config_set_interface;
 
 /* config_check: what only the whole file shows: missing, unknown, contradicting.  Fills offers, upstreams, public_url. */
 void config_check(struct reader *reader);

@@ -374,6 +374,17 @@ void config_set_network(struct reader *reader, const struct setting *setting, vo
 		memcpy(field, &chain_id, sizeof chain_id);
 }
 
+/* A request's target, in origin form. */
+static bool target_good(const char *path, size_t room)
+{
+	size_t bytes = strlen(path);
+	bool good = *path == '/' && bytes < room;
+
+	for (size_t i = 0; good && i < bytes; i++)
+		good = path[i] > 0x20 && path[i] < 0x7f && path[i] != '#';
+	return good;
+}
+
 void config_set_match(struct reader *reader, const struct setting *setting, void *field, const char *value)
 {
 	struct config_route *route = reader->current->target;
@@ -382,16 +393,21 @@ void config_set_match(struct reader *reader, const struct setting *setting, void
 	size_t path_bytes = strlen(path);
 
 	bool good = method_bytes > 0 && method_bytes < sizeof route->method && path > value + method_bytes;
-	good = good && *path == '/' && path_bytes < sizeof route->path;
-	for (size_t i = 0; good && i < path_bytes; i++)
-		good = path[i] > 0x20 && path[i] < 0x7f && path[i] != '#';
-	if (!good) {
+	if (!good || !target_good(path, sizeof route->path)) {
 		config_value_mistake(reader, value, "must be METHOD /PATH, as POST /v1/chat/completions");
 		return;
 	}
 	memcpy(route->method, value, method_bytes);
 	route->method[method_bytes] = 0;
 	memcpy(route->path, path, path_bytes + 1);
+}
+
+void config_set_check(struct reader *reader, const struct setting *setting, void *field, const char *value)
+{
+	if (*value == 0 || target_good(value, setting->bytes))
+		memcpy(field, value, strlen(value) + 1);
+	else
+		config_value_mistake(reader, value, "must be a path, as /health");
 }
 
 void config_set_names(struct reader *reader, const struct setting *setting, void *field, const char *value)

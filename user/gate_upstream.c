@@ -3,7 +3,6 @@
 #include "gate_upstream.h"
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "worker.h"
 
 _Static_assert(PRIORITY_LOW - PRIORITY_HIGH + 1 == FAIR_BANDS, "a band for each priority");
@@ -75,14 +74,10 @@ enum reason gate_line_up(struct request *request, bool *granted)
 static void note(struct request *request, enum health_sign sign)
 {
 	const struct queue_ticket *ticket = &request->ticket;
-	struct worker *worker = request->worker;
-	enum health_state state;
 
-	if (sign == SIGN_NONE || !queue_note(worker->shared->queue, ticket->upstream_idx, sign, false, ticket->began_ms,
-					     clock_coarse_ms(), &state))
-		return;
-	log_warn("event=upstream upstream=%s state=%s", worker->config->upstreams[ticket->upstream_idx].name,
-		 health_words[state]);
+	if (sign != SIGN_NONE)
+		queue_note(request->worker->shared->queue, ticket->upstream_idx, sign, false, ticket->began_ms,
+			   clock_coarse_ms());
 }
 
 void gate_upstream_began(struct request *request)

@@ -12,6 +12,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "checks.h"
 #include "funds_look.h"
 #include "hash.h"
 #include "node_money.h"
@@ -35,6 +36,7 @@ struct node {
 	struct filter *filter;
 	struct shared shared;
 	struct node_money money;
+	struct checks *checks;
 	struct worker *workers;
 	unsigned worker_cnt, started_cnt;
 	uint64_t start_ns;
@@ -382,6 +384,8 @@ int node_start(struct node **out, struct config *config, struct filter *filter)
 		error = funds_open(&node->shared.funds, config);
 	if (error == 0 && any_paid(config))
 		error = node_money_open(&node->money, config, &node->shared);
+	if (error == 0)
+		error = checks_start(&node->checks, config, node->shared.queue);
 	if (error == 0) {
 		print_memory(node);
 		error = start_workers(node);
@@ -445,6 +449,7 @@ static void join_workers(struct node *node)
 void node_stop(struct node *node)
 {
 	join_workers(node);
+	checks_stop(node->checks);
 	node_money_close(&node->money);
 	sessions_fini(node->shared.sessions);
 	funds_close(node->shared.funds);

@@ -19,8 +19,11 @@ struct queue_config node_queue_config(const struct config *config, const uint8_t
 				     .upstream_cnt = config->upstream_cnt};
 
 	memcpy(queue.hash_key, hash_key, sizeof queue.hash_key);
-	for (size_t i = 0; i < config->upstream_cnt; i++)
+	for (size_t i = 0; i < config->upstream_cnt; i++) {
+		queue.names[i] = config->upstreams[i].name;
 		queue.in_flight_max[i] = config->upstreams[i].in_flight;
+		queue.checked[i] = config->upstreams[i].check[0] != 0;
+	}
 	for (size_t i = 0; i < config->route_cnt; i++)
 		add_set(&queue, config->routes[i].upstreams);
 	return queue;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/log.h"
 
 _Static_assert(ROUTES_MAX <= FAIR_LINES_MAX, "each route may have a set of its own");
 _Static_assert(UPSTREAMS_MAX <= 32, "a set is 32 bits");
@@ -419,8 +420,8 @@ bool queue_leave(struct queue *queue, struct queue_ticket *ticket)
 
 /* --- how the upstreams are --- */
 
-bool queue_note(struct queue *queue, unsigned upstream_idx, enum health_sign sign, bool checking, uint64_t began_ms,
-		uint64_t now_ms, enum health_state *state)
+void queue_note(struct queue *queue, unsigned upstream_idx, enum health_sign sign, bool checking, uint64_t began_ms,
+		uint64_t now_ms)
 {
 	struct outbox outbox = {.last = &outbox.first};
 	struct upstream *upstream = &queue->upstreams[upstream_idx];
@@ -428,17 +429,20 @@ bool queue_note(struct queue *queue, unsigned upstream_idx, enum health_sign sig
 
 	pthread_mutex_lock(&queue->lock);
 	see_time(queue, now_ms);
+	bool was_up = upstream->health.state == HEALTH_UP;
 	upstream->counts.failures += sign >= SIGN_ERROR;
-	if (checking || !queue->config.checked[upstream_idx] || upstream->health.state == HEALTH_UP)
+	if (checking || !queue->config.checked[upstream_idx] || was_up)
 		changed = health_note(&upstream->health, sign, began_ms, queue->now_ms);
-	upstream->counts.outages += changed && upstream->health.state == HEALTH_OUT;
-	*state = upstream->health.state;
+	upstream->counts.outages += changed && was_up;
+	const struct health health = upstream->health;
 	/* Where one is out others may be the last resort, so all of them are looked at. */
 	for (unsigned idx = 0; changed && idx < queue->config.upstream_cnt; idx++)
 		serve(queue, idx, &outbox);
 	pthread_mutex_unlock(&queue->lock);
 	send_all(&outbox);
-	return changed;
+	if (changed)
+		log_warn("event=upstream upstream=%s state=%s last_resort=%d", queue->config.names[upstream_idx],
+			 health_words[health.state], health.state != HEALTH_UP && health.answers);
 }
 
 void queue_tend(struct queue *queue, uint64_t now_ms)

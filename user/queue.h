@@ -54,6 +54,7 @@ struct queue_config {
 	size_t requests_max, bytes_max;
 	size_t upstream_cnt;
 	unsigned in_flight_max[UPSTREAMS_MAX];
+	const char *names[UPSTREAMS_MAX]; /* for the log; not copied */
 	bool checked[UPSTREAMS_MAX]; /* somebody else finds out how it is, and says so by queue_note with checking */
 	uint32_t sets[ROUTES_MAX];   /* each once */
 	size_t set_cnt;
@@ -101,9 +102,9 @@ void queue_pop(struct queue *queue, struct queue_ticket *ticket);
 bool queue_leave(struct queue *queue, struct queue_ticket *ticket);
 
 /* queue_note: what became of something that went to this upstream at began_ms.  checking: a check's finding, which alone
- * brings a checked upstream back.  Returns whether it changed how the upstream is: *state. */
-bool queue_note(struct queue *queue, unsigned upstream_idx, enum health_sign sign, bool checking, uint64_t began_ms,
-		uint64_t now_ms, enum health_state *state);
+ * brings a checked upstream back.  What it changes of how the upstream is, the log says. */
+void queue_note(struct queue *queue, unsigned upstream_idx, enum health_sign sign, bool checking, uint64_t began_ms,
+		uint64_t now_ms);
 /* Once a second or so: upstreams whose time out is over get somebody who waits. */
 void queue_tend(struct queue *queue, uint64_t now_ms);
 void queue_stats(struct queue *queue, struct queue_stats *stats);

@@ -57,12 +57,12 @@ void fair_fini(struct fair *fair)
 
 size_t fair_bytes(size_t items_max)
 {
-	return items_max * sizeof(struct fair_flow) + bucket_cnt_of(items_max) * sizeof(struct fair_flow *);
+	return items_max * sizeof(struct fair_flow) + bucket_cnt_of(items_max) * sizeof(struct fair_bucket);
 }
 
 /* --- flows --- */
 
-static struct fair_flow **bucket_of(const struct fair *fair, const struct fair_key *key)
+static struct fair_bucket *bucket_of(const struct fair *fair, const struct fair_key *key)
 {
 	return &fair->buckets[siphash(fair->hash_key, key, sizeof *key) & (fair->bucket_cnt - 1)];
 }
@@ -79,14 +79,15 @@ static struct fair_ring *ring_of(struct fair *fair, const struct fair_flow *flow
 
 static struct fair_flow *open_flow(struct fair *fair, unsigned line, unsigned band, const struct fair_key *key)
 {
-	struct fair_flow **bucket = bucket_of(fair, key), *flow = fair->unused;
 	struct fair_ring *ring = &fair->rings[line][band];
+	struct fair_bucket *bucket = bucket_of(fair, key);
+	struct fair_flow *flow = fair->unused;
 
 	ASSERT(flow != NULL); /* there are as many as there may be items */
 	fair->unused = flow->next_bucket;
 	*flow = (struct fair_flow){.key = *key, .credit = FAIR_QUANTUM, .line = (uint8_t)line, .band = (uint8_t)band};
-	flow->next_bucket = *bucket;
-	*bucket = flow;
+	flow->next_bucket = bucket->first;
+	bucket->first = flow;
 	if (ring->first == NULL) {
 		ring->first = flow->next = flow->prev = flow;
 	} else { /* before the first is behind the last */
@@ -100,7 +101,7 @@ static struct fair_flow *open_flow(struct fair *fair, unsigned line, unsigned ba
 
 static void close_flow(struct fair *fair, struct fair_flow *flow)
 {
-	struct fair_flow **at = bucket_of(fair, &flow->key);
+	struct fair_flow **at = &bucket_of(fair, &flow->key)->first;
 	struct fair_ring *ring = ring_of(fair, flow);
 
 	while (*at != flow)
@@ -117,7 +118,7 @@ static void close_flow(struct fair *fair, struct fair_flow *flow)
 
 static struct fair_flow *find_flow(const struct fair *fair, unsigned line, unsigned band, const struct fair_key *key)
 {
-	struct fair_flow *flow = *bucket_of(fair, key);
+	struct fair_flow *flow = bucket_of(fair, key)->first;
 
 	while (flow != NULL && !(flow->line == line && flow->band == band && is_of(flow, key)))
 		flow = flow->next_bucket;
@@ -250,7 +251,7 @@ uint32_t fair_waiting(const struct fair *fair, const struct fair_key *key)
 {
 	uint32_t cnt = 0;
 
-	for (const struct fair_flow *flow = *bucket_of(fair, key); flow != NULL; flow = flow->next_bucket)
+	for (const struct fair_flow *flow = bucket_of(fair, key)->first; flow != NULL; flow = flow->next_bucket)
 		if (is_of(flow, key))
 			cnt += flow->cnt;
 	return cnt;

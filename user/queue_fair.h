@@ -43,8 +43,10 @@ struct fair {
 	int64_t earned[FAIR_BANDS]; /* by a band that waits while others are served */
 	unsigned turns[FAIR_BANDS]; /* the line that was served last */
 	struct fair_flow *flows, *unused;
-	struct fair_flow **buckets; /* by payer: all flows of one are in one bucket */
-	size_t bucket_cnt;	    /* a power of two */
+	struct fair_bucket { /* by payer: all flows of one are in one bucket */
+		struct fair_flow *first;
+	} * buckets;
+	size_t bucket_cnt; /* a power of two */
 	size_t items_max;
 	uint8_t hash_key[16];
 };

@@ -23,9 +23,9 @@ static void put_out(struct health *health, bool answers, uint64_t now_ms)
 	change(health, HEALTH_OUT, now_ms);
 }
 
-static bool bad(struct health *health, bool answers, uint64_t now_ms)
+static bool bad(struct health *health, unsigned fails, bool answers, uint64_t now_ms)
 {
-	health->fails++;
+	health->fails += fails;
 	if (health->state == HEALTH_UP && health->fails < HEALTH_FAILS)
 		return false;
 	/* Out as the last resort, and asked for want of another: it has its backoff, but may turn out to be dead. */
@@ -52,7 +52,7 @@ bool health_note(struct health *health, enum health_sign sign, uint64_t began_ms
 {
 	bool silent = sign == SIGN_SILENT && health->heard_ms < began_ms;
 
-	if (sign == SIGN_GOOD || sign == SIGN_BUSY || sign == SIGN_ERROR)
+	if (sign == SIGN_GOOD || sign == SIGN_BUSY || sign == SIGN_ERROR || sign == SIGN_NOT_READY)
 		health->heard_ms = now_ms;
 	if (health->state != HEALTH_UP && began_ms < health->since_ms)
 		return false;
@@ -61,11 +61,13 @@ bool health_note(struct health *health, enum health_sign sign, uint64_t began_ms
 	case SIGN_BUSY:
 		return good(health, now_ms);
 	case SIGN_ERROR:
-		return bad(health, true, now_ms);
+		return bad(health, 1, true, now_ms);
+	case SIGN_NOT_READY:
+		return bad(health, HEALTH_FAILS, true, now_ms);
 	case SIGN_SILENT:
-		return silent && bad(health, false, now_ms);
+		return silent && bad(health, 1, false, now_ms);
 	case SIGN_DEAD:
-		return bad(health, false, now_ms);
+		return bad(health, 1, false, now_ms);
 	case SIGN_NONE:
 		break;
 	}

@@ -9,7 +9,8 @@
  *                                     └──────────── bad: twice the backoff ──────────────┘
  *
  * Busy is not dead: a server that says it has too much to do (429, 503) answers, and one that keeps a request waiting is at
- * fault only when it answered nobody else since.  Nor is what answers with errors dead: it stays the last resort. */
+ * fault only when it answered nobody else since.  Nor is what answers with errors dead: it stays the last resort.  What a check
+ * says counts at once: somebody who knows wrote it. */
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -22,12 +23,13 @@ enum health_state { HEALTH_UP, HEALTH_OUT, HEALTH_TRIED };
 extern const char *const health_words[]; /* of states: up, out, tried */
 
 enum health_sign {
-	SIGN_NONE,   /* the client left, or the trouble was ours */
-	SIGN_GOOD,   /* an answer */
-	SIGN_BUSY,   /* an answer that says: later */
-	SIGN_ERROR,  /* an answer that says: it is my fault; or one that is no HTTP */
-	SIGN_SILENT, /* no answer, or not the rest of it, in time */
-	SIGN_DEAD,   /* no connection, or it broke off */
+	SIGN_NONE,	/* the client left, or the trouble was ours */
+	SIGN_GOOD,	/* an answer */
+	SIGN_BUSY,	/* an answer that says: later */
+	SIGN_ERROR,	/* an answer that says: it is my fault; or one that is no HTTP */
+	SIGN_NOT_READY, /* a check's answer that says: not now */
+	SIGN_SILENT,	/* no answer, or not the rest of it, in time */
+	SIGN_DEAD,	/* no connection, or it broke off */
 };
 
 struct health { /* zero: up */

@@ -17,15 +17,20 @@ let world, others, noted;
 const servers = () => ({ model: world.upstream, b: others[0], c: others[1], recorder: noted });
 const made = (payer) => payment(world.offer('eip3009'), payer);
 const slow = (ms) => ({ headers: { 'x-delay-ms': String(ms) } });
-/* A model server that notes in what order it is asked, by the header x-who. */
+/* A model server that notes in what order it is asked, by the header x-who; /health says its `health`, 0: nothing. */
 async function recorder() {
-	const order = [];
+	const self = { order: [], health: 200, checks: 0 };
 	const server = createServer((request, response) => {
-		order.push(request.headers['x-who']);
+		if (request.url === '/health') {
+			self.checks++;
+			if (self.health !== 0) response.writeHead(self.health).end();
+			return;
+		}
+		self.order.push(request.headers['x-who']);
 		setTimeout(() => response.end('{}'), Number(request.headers['x-delay-ms']));
 	});
 	await new Promise((done) => server.listen(0, '127.0.0.1', done));
-	return { url: `http://127.0.0.1:${server.address().port}`, order, stop: () => server.close() };
+	return Object.assign(self, { url: `http://127.0.0.1:${server.address().port}`, stop: () => server.close() });
 }
 const by = (who, ms) => ({ headers: { 'x-who': who, 'x-delay-ms': String(ms) } });
 
@@ -159,6 +164,43 @@ test('busy is not dead: 429 and 503 put nobody out', async () => {
 			assert.equal((await askPaid(gate.chat, await made(payer), { headers: { 'x-fault': fault } })).status, Number(fault));
 		assert.equal(await ofUpstream(gate, 'up', 'b'), 1);
 		assert.equal(await ofUpstream(gate, 'up', 'c'), 1);
+	});
+});
+
+/* What a check says: a server that drains gets no more requests, and none of its is lost; nor does one that hangs, but being
+ * late with the check's answer while it answers requests is no hanging. */
+test('by its check a server is put out, and comes back, without a request being lost', async () => {
+	const check = { check: '/health', check_ms: 100, check_timeout_ms: 300 };
+	await among(['b', 'recorder'], { upstream: check }, async (gate) => {
+		const isSpared = async (clients) => {
+			await clients.more(8); // those that were with it already
+			noted.order.length = 0;
+			await clients.more(20);
+			assert.equal(noted.order.length, 0, 'nobody is sent there');
+		};
+		const clients = await load(gate, 4);
+		await until('it to be asked', 30000, () => noted.order.length > 0);
+		noted.health = 503;
+		await isUp(gate, 'recorder', false);
+		await isSpared(clients);
+		noted.health = 200;
+		await isUp(gate, 'recorder', true);
+
+		noted.health = 0;
+		noted.checks = 0;
+		await until('six checks without an answer', 30000, () => noted.checks >= 6);
+		assert.equal(await ofUpstream(gate, 'up', 'recorder'), 1, 'it is only late');
+		await clients.stop();
+		await isUp(gate, 'recorder', false);
+		const later = await load(gate, 4);
+		await isSpared(later);
+		noted.health = 200;
+		await isUp(gate, 'recorder', true);
+		await until('it to be asked', 30000, () => noted.order.length > 0);
+		await later.stop();
+		assert.equal(clients.failed().length + later.failed().length, 0);
+		assert.equal(await ofUpstream(gate, 'outages_total', 'recorder'), 2);
+		assert.equal(await ofUpstream(gate, 'outages_total', 'b'), 0);
 	});
 });
 

@@ -17,10 +17,12 @@ static struct queue *make(size_t requests_max, size_t bytes_max, unsigned in_fli
 		.bytes_max = bytes_max,
 		.upstream_cnt = 2,
 		.in_flight_max = {in_flight, in_flight},
+		.names = {"a", "b"},
 		.sets = {ONLY(0), ONLY(1), BOTH},
 		.set_cnt = 3,
 	};
 
+	log_level = LOG_ERROR;
 	return queue_init(&config);
 }
 

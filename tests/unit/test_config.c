@@ -114,7 +114,8 @@ TEST(every_setting_arrives)
 		"words\nmime_type "
 		"= text/plain\nbind_body = accept\nsession = on\nsession_idle_s = 1\nsession_margin_s = 20\n"
 		"[route free]\nmatch = GET /v1/models\nupstream = u\noffers =\npriority = low\n"
-		"[upstream u]\nurl = http://localhost:8000/\nin_flight = 3\nauthorization = Bearer key\n"
+		"[upstream u]\nurl = http://localhost:8000/\nin_flight = 3\nauthorization = Bearer key\ncheck = /h?x\n"
+		"check_ms = 200\ncheck_timeout_ms = 20\n"
 		"[upstream u6]\nurl = http://[::1]:81\n"
 		"[offer a]\npriority = high\nmethod = upto\nnetwork = eip155:84532\nasset = "
 		"0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913\n"
@@ -207,6 +208,9 @@ TEST(every_setting_arrives)
 	CHECK(strcmp(config.upstreams[0].authorization, "Bearer key") == 0);
 	CHECK_EQ(((struct sockaddr_in *)&config.upstreams[0].address)->sin_port, htons(8000));
 	CHECK_EQ(config.upstreams[0].address_bytes, sizeof(struct sockaddr_in));
+	CHECK(strcmp(config.upstreams[0].check, "/h?x") == 0 && config.upstreams[0].check_ms == 200);
+	CHECK(config.upstreams[0].check_timeout_ms == 20 && config.upstreams[1].check_timeout_ms == 2000);
+	CHECK(config.upstreams[1].check[0] == 0 && config.upstreams[1].check_ms == 5000);
 	CHECK_EQ(config.upstreams[1].address.ss_family, AF_INET6);
 	CHECK(strcmp(config.upstreams[1].host_header, "[::1]:81") == 0);
 	CHECK_EQ(config.offer_cnt, 2);
@@ -312,6 +316,9 @@ static const struct {
 	{WHOLE "junk hush\n", "f:21: neither [section] nor name = value: junk ...\n"},
 	{"x = y\n" WHOLE, "f:1: x: a setting before the first [section]\n"},
 	{WHOLE "[route s]\n", "f:21: [route s]: match is missing\nf:21: [route s]: upstream is missing\n"},
+	{WHOLE "[upstream v]\nurl = http://127.0.0.1:1\ncheck = health\ncheck_ms = 1\n",
+	 "f:23: check = health: must be a path, as /health\nf:24: check_ms = 1: must be a number from 100 to "
+	 "3600000\n"},
 	{WHOLE "[route s]\nupstream = u, w,u,\nmatch = GET /\n",
 	 "f:22: upstream: there is no [upstream w]\nf:22: upstream: u again\nf:22: upstream: there is no [upstream "
 	 "]\n"},

@@ -151,10 +151,11 @@ TEST(an_upstream_without_places_serves_nobody)
 
 static enum health_state note(struct queue *queue, unsigned idx, enum health_sign sign, uint64_t now_ms)
 {
-	enum health_state state;
+	struct queue_stats stats;
 
-	queue_note(queue, idx, sign, false, now_ms, now_ms, &state);
-	return state;
+	queue_note(queue, idx, sign, false, now_ms, now_ms);
+	queue_stats(queue, &stats);
+	return stats.upstreams[idx].state;
 }
 
 static void put_out(struct queue *queue, unsigned idx, enum health_sign sign)
@@ -174,6 +175,7 @@ TEST(the_least_busy_is_asked_by_its_places)
 				      .bytes_max = 100,
 				      .upstream_cnt = 2,
 				      .in_flight_max = {8, 2},
+				      .names = {"wide", "narrow"},
 				      .sets = {BOTH},
 				      .set_cnt = 1};
 	struct queue *queue = queue_init(&config);
@@ -291,21 +293,24 @@ TEST(a_check_alone_brings_back_what_is_checked)
 				      .bytes_max = 100,
 				      .upstream_cnt = 1,
 				      .in_flight_max = {2},
+				      .names = {"checked"},
 				      .checked = {true},
 				      .sets = {ONLY(0)},
 				      .set_cnt = 1};
 	struct queue *queue = queue_init(&config);
 	struct queue_ticket ticket = made(NULL, 0, 1);
-	enum health_state state;
+	const uint64_t later_ms = NOW + 100 * HEALTH_BACKOFF_MS;
 
 	CHECK_NEED(queue != NULL);
 	put_out(queue, 0, SIGN_DEAD);
-	queue_tend(queue, NOW + 100 * HEALTH_BACKOFF_MS);
+	queue_tend(queue, later_ms);
 	CHECK_EQ(push(queue, &ticket), UPSTREAM_DOWN);
-	CHECK_EQ(note(queue, 0, SIGN_GOOD, NOW + 100 * HEALTH_BACKOFF_MS), HEALTH_OUT);
-	CHECK(queue_note(queue, 0, SIGN_GOOD, true, NOW + 100 * HEALTH_BACKOFF_MS, NOW + 100 * HEALTH_BACKOFF_MS,
-			 &state));
-	CHECK_EQ(state, HEALTH_UP);
+	CHECK_EQ(note(queue, 0, SIGN_GOOD, later_ms), HEALTH_OUT);
+	queue_note(queue, 0, SIGN_GOOD, true, later_ms, later_ms);
+	CHECK(push(queue, &ticket) == REASON_OK && ticket.granted);
+	queue_pop(queue, &ticket);
+	queue_note(queue, 0, SIGN_NOT_READY, true, later_ms, later_ms); /* at once, and the last resort */
+	CHECK_EQ(note(queue, 0, SIGN_GOOD, later_ms + 1), HEALTH_OUT);
 	CHECK(push(queue, &ticket) == REASON_OK && ticket.granted);
 	queue_fini(queue);
 }

@@ -30,6 +30,8 @@ TEST(three_bad_signs_in_a_row)
 		{"the last one says what it is", {SIGN_DEAD, SIGN_DEAD, SIGN_ERROR}, 3, HEALTH_OUT, true},
 		{"errors, then dead", {SIGN_ERROR, SIGN_ERROR, SIGN_ERROR, SIGN_DEAD}, 4, HEALTH_OUT, false},
 		{"errors, then an answer", {SIGN_ERROR, SIGN_ERROR, SIGN_ERROR, SIGN_GOOD}, 4, HEALTH_UP, false},
+		{"what a check says counts at once", {SIGN_NOT_READY}, 1, HEALTH_OUT, true},
+		{"and once", {SIGN_NOT_READY, SIGN_NOT_READY, SIGN_GOOD, SIGN_DEAD}, 4, HEALTH_UP, false},
 		{"silence", {SIGN_SILENT, SIGN_SILENT, SIGN_SILENT}, 3, HEALTH_OUT, false},
 	};
 

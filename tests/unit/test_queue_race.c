@@ -76,12 +76,11 @@ static void end(struct worker *worker, size_t idx)
 						 SIGN_ERROR, SIGN_SILENT, SIGN_NONE, SIGN_DEAD};
 	struct queue_ticket *ticket = &worker->tickets[idx];
 	uint64_t now_ms = NOW + 100 * (uint64_t)atomic_fetch_add(&clock_steps, 1);
-	enum health_state state;
 	bool granted;
 
 	if (atomic_load(&faults))
-		queue_note(worker->queue, ticket->upstream_idx, signs[draw(worker, 8)], false, ticket->began_ms, now_ms,
-			   &state);
+		queue_note(worker->queue, ticket->upstream_idx, signs[draw(worker, 8)], false, ticket->began_ms,
+			   now_ms);
 	if (!atomic_load(&faults) || draw(worker, 3) != 0) {
 		let_go(worker, ticket);
 		return;

@@ -77,6 +77,7 @@ static bool start(const struct results_config *results)
 				     .bytes_max = 1 << 20,
 				     .upstream_cnt = 1,
 				     .in_flight_max = {4},
+				     .names = {"model"},
 				     .sets = {1},
 				     .set_cnt = 1};
 	struct shared *shared = &node.shared;
