@@ -4,17 +4,17 @@
 import { createServer } from 'node:http';
 import { assert, run, test } from './lib/check.mjs';
 import { payment } from './lib/payment.mjs';
-import { AMOUNT, startTollbar } from './lib/tollbar.mjs';
-import { startUpstream } from './lib/upstream.mjs';
+import { AMOUNT, freePort, PRICE, startTollbar } from './lib/tollbar.mjs';
+import { startUpstream, UPSTREAM_USAGE } from './lib/upstream.mjs';
 import { until } from './lib/wait.mjs';
-import { askPaid, startWorld } from './lib/world.mjs';
+import { askPaid, BODY_STREAM, startWorld } from './lib/world.mjs';
 
 const START = 1_000_000_000n;
 const IN_FLIGHT = 3;
 const NAMES = ['model', 'b', 'c'];
-let world, others, noted;
+let world, others, noted, nobody;
 
-const servers = () => ({ model: world.upstream, b: others[0], c: others[1], recorder: noted });
+const servers = () => ({ model: world.upstream, b: others[0], c: others[1], recorder: noted, nobody });
 const made = (payer) => payment(world.offer('eip3009'), payer);
 const slow = (ms) => ({ headers: { 'x-delay-ms': String(ms) } });
 /* A model server that notes in what order it is asked, by the header x-who; /health says its `health`, 0: nothing. */
@@ -113,6 +113,25 @@ test('a server dies under load and comes back: only what it was at work on fails
 		for (const payer of clients.payers) sum += await charged(payer);
 		assert.equal(sum, BigInt(clients.answers.length) * AMOUNT, 'each paid once for each answer');
 		for (const name of NAMES) assert.equal(await ofUpstream(gate, 'in_flight', name), 0);
+	});
+});
+
+test('what goes to another server is the same request: asked for usage once, charged for what it used', async () => {
+	await among(['nobody', 'b'], {}, async (gate) => {
+		const payer = await world.chain.payer();
+		const times = 4;
+		for (let i = 0; i < times; i++) {
+			const answer = await askPaid(gate.chat, await payment(world.offer('upto'), payer), { body: BODY_STREAM });
+			assert.equal(answer.status, 200, answer.text);
+			assert.match(answer.text, /data: \[DONE\]/);
+			const { last } = await servers().b.stats();
+			assert.deepEqual(JSON.parse(last.body), { ...JSON.parse(BODY_STREAM), stream_options: { include_usage: true } });
+			assert.equal(last.body.match(/include_usage/g).length, 1);
+		}
+		assert.ok((await ofUpstream(gate, 'moved_total', 'nobody')) >= 1);
+		const { prompt, completion } = UPSTREAM_USAGE;
+		const cost = (BigInt(prompt) * PRICE.input + BigInt(completion) * PRICE.output) / 1_000_000n;
+		await until('all to be settled', 30000, async () => (await charged(payer)) === BigInt(times) * cost);
 	});
 });
 
@@ -266,6 +285,7 @@ await run({
 		world = await startWorld();
 		others = [await startUpstream(), await startUpstream()];
 		noted = await recorder();
+		nobody = { url: `http://127.0.0.1:${await freePort()}` };
 	},
 	after: async () => {
 		for (const one of others ?? []) await one.stop();
