@@ -300,10 +300,9 @@ static bool seat_fits(const struct queue *queue, size_t bytes, size_t freed_requ
 /* The newest of who has most in line, if this payer has less even with one more, and its seat is enough. */
 static struct queue_ticket *who_yields(struct queue *queue, const struct queue_ticket *ticket)
 {
-	uint32_t most;
-	struct fair_item *item = fair_greediest(&queue->fair, &most);
+	struct fair_item *item = fair_greediest(&queue->fair);
 
-	if (item == NULL || most <= fair_waiting(&queue->fair, &ticket->payer) + 1)
+	if (item == NULL || queue->fair.most <= fair_waiting(&queue->fair, &ticket->payer) + 1)
 		return NULL;
 	struct queue_ticket *greedy = ticket_of(item);
 	return seat_fits(queue, ticket->bytes, 1, greedy->bytes) ? greedy : NULL;

@@ -12,7 +12,8 @@
 struct fair_flow {		       /* what one payer has in one line and band; there while he has something there */
 	struct fair_flow *next, *prev; /* ring */
 	struct fair_flow *next_bucket; /* or of the unused */
-	struct fair_item *first, *last; /* the oldest first */
+	struct fair_flow *next_same, *prev_same; /* of those that have as many items */
+	struct fair_item *first, *last;		 /* the oldest first */
 	struct fair_key key;
 	uint32_t cnt;
 	uint32_t credit; /* what it may cost when its turn comes */
@@ -31,12 +32,12 @@ static size_t bucket_cnt_of(size_t items_max)
 int fair_init(struct fair *fair, size_t items_max, const uint8_t hash_key[16])
 {
 	memset(fair, 0, sizeof *fair);
-	fair->items_max = items_max;
 	fair->bucket_cnt = bucket_cnt_of(items_max);
 	memcpy(fair->hash_key, hash_key, sizeof fair->hash_key);
 	fair->flows = calloc(items_max, sizeof *fair->flows);
 	fair->buckets = calloc(fair->bucket_cnt, sizeof *fair->buckets);
-	if (fair->flows == NULL || fair->buckets == NULL) {
+	fair->by_cnt = calloc(items_max + 1, sizeof *fair->by_cnt);
+	if (fair->flows == NULL || fair->buckets == NULL || fair->by_cnt == NULL) {
 		fair_fini(fair);
 		return -ENOMEM;
 	}
@@ -51,18 +52,20 @@ void fair_fini(struct fair *fair)
 {
 	free(fair->flows);
 	free(fair->buckets);
+	free(fair->by_cnt);
 	fair->flows = NULL;
-	fair->buckets = NULL;
+	fair->buckets = fair->by_cnt = NULL;
 }
 
 size_t fair_bytes(size_t items_max)
 {
-	return items_max * sizeof(struct fair_flow) + bucket_cnt_of(items_max) * sizeof(struct fair_bucket);
+	return items_max * sizeof(struct fair_flow) +
+	       (bucket_cnt_of(items_max) + items_max + 1) * sizeof(struct fair_list);
 }
 
 /* --- flows --- */
 
-static struct fair_bucket *bucket_of(const struct fair *fair, const struct fair_key *key)
+static struct fair_list *bucket_of(const struct fair *fair, const struct fair_key *key)
 {
 	return &fair->buckets[siphash(fair->hash_key, key, sizeof *key) & (fair->bucket_cnt - 1)];
 }
@@ -80,7 +83,7 @@ static struct fair_ring *ring_of(struct fair *fair, const struct fair_flow *flow
 static struct fair_flow *open_flow(struct fair *fair, unsigned line, unsigned band, const struct fair_key *key)
 {
 	struct fair_ring *ring = &fair->rings[line][band];
-	struct fair_bucket *bucket = bucket_of(fair, key);
+	struct fair_list *bucket = bucket_of(fair, key);
 	struct fair_flow *flow = fair->unused;
 
 	ASSERT(flow != NULL); /* there are as many as there may be items */
@@ -125,6 +128,33 @@ static struct fair_flow *find_flow(const struct fair *fair, unsigned line, unsig
 	return flow;
 }
 
+/* A flow has so many items from now on: one more than before, or one fewer. */
+static void count(struct fair *fair, struct fair_flow *flow, uint32_t cnt)
+{
+	struct fair_list *to = &fair->by_cnt[cnt];
+
+	if (flow->cnt > 0) {
+		if (flow->next_same != NULL)
+			flow->next_same->prev_same = flow->prev_same;
+		if (flow->prev_same != NULL)
+			flow->prev_same->next_same = flow->next_same;
+		else
+			fair->by_cnt[flow->cnt].first = flow->next_same;
+	}
+	flow->cnt = cnt;
+	if (cnt > 0) {
+		flow->prev_same = NULL;
+		flow->next_same = to->first;
+		if (to->first != NULL)
+			to->first->prev_same = flow;
+		to->first = flow;
+	}
+	if (cnt > fair->most)
+		fair->most = cnt;
+	else if (fair->by_cnt[fair->most].first == NULL)
+		fair->most--;
+}
+
 /* --- items --- */
 
 uint64_t fair_push(struct fair *fair, unsigned line, unsigned band, const struct fair_key *key, struct fair_item *item,
@@ -144,7 +174,7 @@ uint64_t fair_push(struct fair *fair, unsigned line, unsigned band, const struct
 	else
 		flow->first = item;
 	flow->last = item;
-	flow->cnt++;
+	count(fair, flow, flow->cnt + 1);
 	return (uint64_t)flow->cnt * fair->rings[line][band].flows;
 }
 
@@ -161,7 +191,8 @@ void fair_remove(struct fair *fair, struct fair_item *item)
 	else
 		flow->last = item->prev;
 	item->flow = NULL;
-	if (--flow->cnt == 0)
+	count(fair, flow, flow->cnt - 1);
+	if (flow->cnt == 0)
 		close_flow(fair, flow);
 }
 
@@ -257,13 +288,7 @@ uint32_t fair_waiting(const struct fair *fair, const struct fair_key *key)
 	return cnt;
 }
 
-struct fair_item *fair_greediest(struct fair *fair, uint32_t *waiting)
+struct fair_item *fair_greediest(const struct fair *fair)
 {
-	struct fair_flow *most = NULL;
-
-	for (size_t i = 0; i < fair->items_max; i++)
-		if (fair->flows[i].cnt > 0 && (most == NULL || fair->flows[i].cnt > most->cnt))
-			most = &fair->flows[i];
-	*waiting = most != NULL ? most->cnt : 0;
-	return most != NULL ? most->last : NULL;
+	return fair->most > 0 ? fair->by_cnt[fair->most].first->last : NULL;
 }

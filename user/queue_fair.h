@@ -38,16 +38,19 @@ struct fair_ring { /* flows of one line and band that wait, the next one first *
 	uint32_t flows;
 };
 
+struct fair_list {
+	struct fair_flow *first;
+};
+
 struct fair {
 	struct fair_ring rings[FAIR_LINES_MAX][FAIR_BANDS];
 	int64_t earned[FAIR_BANDS]; /* by a band that waits while others are served */
 	unsigned turns[FAIR_BANDS]; /* the line that was served last */
 	struct fair_flow *flows, *unused;
-	struct fair_bucket { /* by payer: all flows of one are in one bucket */
-		struct fair_flow *first;
-	} * buckets;
-	size_t bucket_cnt; /* a power of two */
-	size_t items_max;
+	struct fair_list *buckets; /* by payer: all flows of one are in one bucket */
+	size_t bucket_cnt;	   /* a power of two */
+	struct fair_list *by_cnt;  /* [cnt]: flows that have so many items; cnt up to items_max */
+	uint32_t most;		   /* the last of them that is not empty; 0: nobody waits */
 	uint8_t hash_key[16];
 };
 
@@ -66,8 +69,7 @@ void fair_remove(struct fair *fair, struct fair_item *item);
 
 /* How many items of this payer wait, wherever. */
 uint32_t fair_waiting(const struct fair *fair, const struct fair_key *key);
-/* The newest item of the flow that has the most of them; *waiting is how many.  NULL when nobody waits.  Looks at every flow:
- * for when there is no room. */
-struct fair_item *fair_greediest(struct fair *fair, uint32_t *waiting);
+/* The newest item of a flow that has the most of them, fair->most.  NULL when nobody waits. */
+struct fair_item *fair_greediest(const struct fair *fair);
 
 #endif
