@@ -42,6 +42,7 @@ static ssize_t faulty_pwritev2(int fd, const struct iovec *io, int cnt, off_t of
 #include <sys/resource.h>
 
 #include "check.h"
+#include "store_fixture.h"
 
 /* LMDB's own: this definition wins over the C library's. */
 ssize_t pwrite(int fd, const void *at, size_t bytes, off_t offset)
@@ -63,66 +64,6 @@ ssize_t pwrite(int fd, const void *at, size_t bytes, off_t offset)
 
 static char root[64], live[96], copy[96];
 static int stderr_copy;
-
-struct image {
-	struct {
-		uint8_t *at;
-		size_t bytes;
-	} log, table;
-};
-
-static void read_file(const char *directory, const char *name, uint8_t **at, size_t *bytes)
-{
-	char path[160];
-
-	snprintf(path, sizeof path, "%s/%s", directory, name);
-	FILE *file = fopen(path, "r");
-	CHECK_NEED(file != NULL && fseek(file, 0, SEEK_END) == 0);
-	*bytes = (size_t)ftell(file);
-	rewind(file);
-	*at = malloc(*bytes);
-	CHECK_NEED(*at != NULL && fread(*at, 1, *bytes, file) == *bytes);
-	fclose(file);
-}
-
-static void write_file(const char *directory, const char *name, const uint8_t *at, size_t bytes)
-{
-	char path[160];
-
-	snprintf(path, sizeof path, "%s/%s", directory, name);
-	FILE *file = fopen(path, "w");
-	CHECK_NEED(file != NULL && fwrite(at, 1, bytes, file) == bytes);
-	CHECK_EQ(fclose(file), 0);
-}
-
-static bool exists(const char *directory, const char *name)
-{
-	char path[160];
-
-	snprintf(path, sizeof path, "%s/%s", directory, name);
-	return access(path, F_OK) == 0;
-}
-
-static void remove_files(const char *directory)
-{
-	static const char *const names[] = {"data.mdb", "data.new", "lock", "wal", "wal.new", "wal.damaged"};
-	char path[160];
-
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-		snprintf(path, sizeof path, "%s/%s", directory, names[i]);
-		unlink(path);
-	}
-	rmdir(directory);
-}
-
-static struct image take_of(const char *directory)
-{
-	struct image image;
-
-	read_file(directory, "wal", &image.log.at, &image.log.bytes);
-	read_file(directory, "data.mdb", &image.table.at, &image.table.bytes);
-	return image;
-}
 
 static struct image take(void)
 {
