@@ -212,6 +212,10 @@ static void put_ledger(struct text *text, const struct ledger_stats *ledger)
 	put_gauge(text, "claims_unknown_expired",
 		  "Claims on disk whose deadline passed without an answer: somebody must look.",
 		  ledger->unknown_expired);
+	put_counter(text, "claims_reverted_total",
+		    "Settled ones that the chain took back; what can be is settled again.", ledger->reverted);
+	put_counter(text, "claims_unchecked_total",
+		    "Settled ones not looked up on the chain, for want of room or of an answer.", ledger->unchecked);
 	put_family(text, "unsettled", "gauge", "Taken or owed and not settled yet, in atomic units of the asset.");
 	for (size_t i = 0; i < ledger->asset_cnt; i++) {
 		char asset[HEX_BYTES(sizeof(struct address)) + 1], amount[U256_DECIMAL_BYTES];
@@ -548,6 +552,8 @@ static void write_ledger(struct json_writer *json, const struct admin_view *view
 	write_count(json, ",\"refused\":", ledger->refused);
 	write_count(json, ",\"unknown\":", ledger->unknown);
 	write_count(json, ",\"released\":", ledger->released);
+	write_count(json, ",\"reverted\":", ledger->reverted);
+	write_count(json, ",\"unchecked\":", ledger->unchecked);
 	write_count(json, ",\"commits\":", ledger->commits);
 	write_count(json, ",\"commit_errors\":", ledger->commit_errors);
 	write_count(json, ",\"records\":", ledger->records);

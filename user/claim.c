@@ -10,7 +10,7 @@
  *   forwarded              owed, with the amount recorded last
  *   owed                   asked
  *   settling, unknown      unknown, in doubt: asked again with the identical body
- *   settled, refused,      final
+ *   settled, refused,      final; settled ones are looked up on their chain, where that is asked (claim_check.c)
  *   expired */
 #include "claim.h"
 
@@ -29,7 +29,7 @@ static int ledger_init(struct ledger *ledger)
 
 	ledger->work_last = &ledger->work;
 	ledger->batch_max = BATCH_MAX;
-	ledger->owed = ledger->again = ledger->late = CLAIM_NONE;
+	ledger->owed = ledger->again = ledger->late = ledger->check = CLAIM_NONE;
 	ledger->asking = true;
 	ledger->changed.event_fd = ledger->outcomes.event_fd = -1;
 	pthread_mutex_init(&ledger->ask_lock, NULL);
@@ -111,6 +111,8 @@ void ledger_stats(struct ledger *ledger, struct ledger_stats *stats)
 		.unknown = atomic_load(&ledger->counts.unknown),
 		.released = atomic_load(&ledger->counts.released),
 		.unknown_expired = atomic_load(&ledger->counts.unknown_expired),
+		.reverted = atomic_load(&ledger->counts.reverted),
+		.unchecked = atomic_load(&ledger->counts.unchecked),
 		.corrupt = atomic_load(&ledger->counts.corrupt),
 		.store_down = atomic_load(&ledger->store_down),
 		.journal_full = atomic_load(&ledger->journal_full),

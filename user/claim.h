@@ -52,6 +52,9 @@ struct ledger_config {
 	/* Whether the chain can be asked what became of a settlement of this offer; submit then sees to it when one is in
 	 * doubt.  NULL: no chain is. */
 	bool (*looks)(void *submit_ctx, const struct offer *offer);
+	/* How long after it was settled a claim of this offer is looked up on its chain; submit then sees to it (settled_s).  0:
+	 * it is not.  NULL: none is. */
+	uint64_t (*check_after_s)(void *submit_ctx, const struct offer *offer);
 	void *submit_ctx;
 	/* At start, once per record that is still on disk: lets the caller rebuild per-payer spend.  May be NULL. */
 	void (*recovered)(void *recovered_ctx, const struct payment *payment, const struct offer *offer,
@@ -61,6 +64,9 @@ struct ledger_config {
 	 * unknown; when that is on disk, or CLAIM_MARGIN_S after the deadline, when nothing can move any more whatever becomes of
 	 * the claim.  On the ledger's thread, or in claim_owe for a claim that never became durable.  May be NULL. */
 	void (*ended)(void *ended_ctx, const struct claim_debt *debt);
+	/* A debt that had ended as settled is owed again: the chain has no such payment.  It ends again.  May be NULL. */
+	void (*reopened)(void *ended_ctx, const struct payment *payment, const struct offer *offer,
+			 const struct word *amount_due);
 	void *ended_ctx;
 };
 
@@ -69,6 +75,8 @@ struct ledger_stats {			    /* monotonic counts but for the gauges */
 	uint64_t commits, commit_errors, records;
 	uint64_t settled, refused, unknown, released;
 	uint64_t unknown_expired; /* gauge: expired ones on disk: an operator must look (tollbar ledger) */
+	uint64_t reverted;	  /* settled ones that the chain took back: settled again, or an operator must look */
+	uint64_t unchecked;	  /* settled ones not looked up for want of room, or of an answer within an hour */
 	uint64_t corrupt;	  /* records not trusted, places where commits were lost: an operator must look */
 	bool store_down;	  /* the last commit failed */
 	bool journal_full;	  /* no room for new claims until old records may go */

@@ -12,6 +12,8 @@
  * Where the claim's chain can be asked, a settlement in doubt is looked up there before the facilitator is asked again
  * (funds_look.h), also past the deadline, for LOOK_S: what the chain's final blocks show ends the claim.
  *
+ * A settled claim is looked up on its chain, too, when nobody else wants a slot (claim_check.c).
+ *
  * `settling` is on disk before the facilitator can have heard of it, the outcome before anybody is told. */
 #include "claim_ledger.h"
 
@@ -70,6 +72,10 @@ static void begin(struct ledger *ledger, struct claim *claim)
 	slot->claim = claim;
 	slot->lent = slot->answered = false;
 	claim->slot = slot;
+	if (claim->checks > 0) {
+		ledger->checking_cnt++;
+		return;
+	}
 	claim->attempts++;
 	claim_set_state(ledger, claim, CLAIM_SETTLING);
 }
@@ -114,7 +120,7 @@ static struct claim *next_waiting(struct ledger *ledger)
 	const struct claim *owed = table_line_first(table, ledger->owed),
 			   *again = table_line_first(table, ledger->again);
 	if (owed == NULL && again == NULL)
-		return table_line_pop(table, &ledger->late);
+		return table_line_pop(table, ledger->late != CLAIM_NONE ? &ledger->late : &ledger->check);
 	bool take_again = owed == NULL || (again != NULL && ledger->again_next);
 	if (owed != NULL && again != NULL) {
 		bool again_sooner = again->deadline_s < owed->deadline_s;
@@ -128,7 +134,8 @@ static struct claim *next_waiting(struct ledger *ledger)
 
 bool ask_ready(struct ledger *ledger)
 {
-	bool wait = ledger->owed != CLAIM_NONE || ledger->again != CLAIM_NONE || ledger->late != CLAIM_NONE;
+	bool wait = ledger->owed != CLAIM_NONE || ledger->again != CLAIM_NONE || ledger->late != CLAIM_NONE ||
+		    check_ready(ledger);
 
 	return wait && ledger->slot_free != NULL && may_ask(ledger);
 }
@@ -158,6 +165,7 @@ void ask_fill(struct ledger *ledger, struct claim *claim, const struct record *r
 		.was_pending = claim->pending,
 		.was_named = record->has_transaction,
 		.named = record->transaction,
+		.settled_s = record->state == CLAIM_SETTLED ? record->changed_s : 0,
 	};
 	memcpy(settlement->job, record->job, sizeof settlement->job);
 }
@@ -287,6 +295,10 @@ void ask_answered(struct ledger *ledger, struct slot *slot)
 	slot->lent = false;
 	slot->answered = true;
 	settlement->word[sizeof settlement->word - 1] = 0;
+	if (slot->claim->checks > 0) {
+		check_answered(ledger, slot->claim);
+		return;
+	}
 	slot->claim->has_job = settlement->job[0] != 0;
 	claim_set_state(ledger, slot->claim, judge(slot->claim, settlement));
 	slot->claim->pending = settlement->outcome == CLAIM_UNKNOWN &&
@@ -327,9 +339,14 @@ void ask_done(struct ledger *ledger, struct claim *claim, enum claim_state outco
 		tell_settled(claim, outcome == CLAIM_EXPIRED ? CLAIM_UNKNOWN : outcome);
 	if (outcome != CLAIM_UNKNOWN)
 		ledger_ended(ledger, claim, &claim->amount_due, outcome);
+	const struct settlement *settlement = claim->slot != NULL ? &claim->slot->settlement : NULL;
+	bool check = outcome == CLAIM_SETTLED && settlement != NULL && !settlement->by_chain &&
+		     check_wanted(ledger, claim, &settlement->offer);
 	ask_give(ledger, claim);
 	if (outcome == CLAIM_UNKNOWN)
 		ask_later(ledger, claim, clock_unix_s());
+	else if (check)
+		check_later(ledger, claim);
 	else
 		ask_keep(ledger, claim, clock_unix_s());
 }
@@ -362,6 +379,11 @@ static void wheel_arm(struct ledger *ledger, struct claim *claim, uint64_t from_
 	if (claim->due_tick <= ledger->wheel.tick)
 		claim->due_tick = ledger->wheel.tick + 1;
 	wheel_link(ledger, claim);
+}
+
+void ask_arm(struct ledger *ledger, struct claim *claim, uint64_t delay_ms)
+{
+	wheel_arm(ledger, claim, tick_now(ledger), delay_ms);
 }
 
 void ask_keep(struct ledger *ledger, struct claim *claim, uint64_t now_s)
@@ -429,6 +451,8 @@ static void due(struct ledger *ledger, struct claim *claim, uint64_t now_s)
 		expire(ledger, claim);
 	} else if (claim->state == CLAIM_UNKNOWN) {
 		ask_again(ledger, claim);
+	} else if (claim->checks > 0) {
+		table_line_push(&ledger->table, &ledger->check, claim);
 	} else if (now_s <= claim->deadline_s + CLAIM_MARGIN_S) {
 		ask_keep(ledger, claim, now_s); /* the clock was set back, or the wheel turned late */
 	} else {

@@ -28,7 +28,7 @@ int journal_probe(struct ledger *ledger)
 
 /* --- write --- */
 
-static int read_record(struct ledger *ledger, const struct claim *claim, struct record *record)
+int journal_read(struct ledger *ledger, const struct claim *claim, struct record *record)
 {
 	struct span stored;
 	int err = store_get(ledger->store, claim->id, &stored);
@@ -69,7 +69,7 @@ int journal_write(struct ledger *ledger, struct claim *claim, struct record *rec
 		claim->id = ledger->next_id++;
 		new_record(ledger, claim, record, now_s);
 	} else {
-		int err = read_record(ledger, claim, record);
+		int err = journal_read(ledger, claim, record);
 		if (err != 0)
 			return err;
 	}
@@ -198,10 +198,9 @@ struct found {
 	uint64_t hash;
 };
 
-static struct claim *rebuild(struct ledger *ledger, const struct found *found)
+static struct claim *rebuild(struct ledger *ledger, const struct record *record, uint64_t hash)
 {
-	const struct record *record = &found->record;
-	struct claim *claim = table_claim(&ledger->table, &record->key, found->hash, NULL);
+	struct claim *claim = table_claim(&ledger->table, &record->key, hash, NULL);
 
 	if (claim == NULL)
 		return NULL;
@@ -221,6 +220,11 @@ static struct claim *rebuild(struct ledger *ledger, const struct found *found)
 	return claim;
 }
 
+struct claim *journal_rebuild(struct ledger *ledger, const struct record *record)
+{
+	return rebuild(ledger, record, table_hash(&ledger->table, &record->key));
+}
+
 /* Puts one record's claim where it goes on from. */
 static int recover(struct ledger *ledger, struct found *found, uint64_t now_s)
 {
@@ -237,7 +241,7 @@ static int recover(struct ledger *ledger, struct found *found, uint64_t now_s)
 	if (record_final(record->state) && !changed &&
 	    (record->state == CLAIM_RELEASED || record->deadline_s + CLAIM_MARGIN_S < now_s))
 		return 0;
-	struct claim *claim = rebuild(ledger, found);
+	struct claim *claim = rebuild(ledger, record, found->hash);
 	if (claim == NULL) {
 		log_error("event=ledger_small claims_max=%zu", ledger->config.claims_max);
 		return -ENOBUFS;
@@ -248,6 +252,8 @@ static int recover(struct ledger *ledger, struct found *found, uint64_t now_s)
 		ask_wait(ledger, claim);
 	else if (changed)
 		ledger_work(ledger, claim);
+	else if (record->state == CLAIM_SETTLED && check_wanted(ledger, claim, &record->offer))
+		check_later(ledger, claim);
 	else
 		ask_keep(ledger, claim, now_s);
 	return 0;
@@ -316,6 +322,8 @@ int journal_open(struct ledger *ledger)
 	err = check_header(ledger);
 	if (err == 0)
 		err = recover_all(ledger);
+	if (err == 0)
+		err = check_recover(ledger, clock_unix_s());
 	if (err == 0)
 		err = journal_room(ledger);
 	if (err != 0) {

@@ -205,6 +205,8 @@ static int write_one(struct ledger *ledger, struct claim *claim, uint64_t now_s)
 		drop_fresh(ledger, item);
 		return 0;
 	}
+	if (claim->checks > 0 && claim->slot != NULL)
+		return check_submit(ledger, claim);
 	if (item->fresh && costs(item->state, &amount_due)) {
 		put_back(ledger, item);
 		*item = (struct batch_item){.claim = claim, .state = CLAIM_TAKEN, .fresh = true, .more = true};

@@ -6,6 +6,7 @@
  *   claim.c          what requests call: takes, changes, hands the claim to the ledger thread
  *   claim_ledger.c   the ledger thread: what changed → one transaction → who waits
  *   claim_ask.c      owed → settling → settled, refused or unknown; when to ask again; when an entry may go
+ *   claim_check.c    settled: is it still, once its block is final?
  *   claim_journal.c  records: written, rebuilt from at start, trimmed
  *   claim_record.c   a record's bytes
  *   claim_table.c    the entries
@@ -31,6 +32,9 @@
 
 /* First wait before an unknown settlement is asked again.  A constant but for tests, which shorten it before open. */
 extern unsigned ledger_backoff_ms;
+
+/* Of its pauses between checks (claim_check.c).  The same. */
+extern unsigned check_second_ms;
 
 /* One settlement that may be lent to the settlement thread. */
 struct slot {
@@ -73,7 +77,7 @@ struct ledger { /* NOLINT(clang-analyzer-optin.performance.Padding): shard locks
 	struct {
 		_Atomic uint64_t unsettled; /* owed, settling or unknown */
 		_Atomic uint64_t by_state[CLAIM_STATE_CNT], commits, commit_errors, records;
-		_Atomic uint64_t settled, refused, unknown, released, unknown_expired, corrupt;
+		_Atomic uint64_t settled, refused, unknown, released, unknown_expired, corrupt, reverted, unchecked;
 	} counts;
 
 	/* The ledger thread's own. */
@@ -82,9 +86,10 @@ struct ledger { /* NOLINT(clang-analyzer-optin.performance.Padding): shard locks
 	size_t batch_cnt, batch_max;
 	uint64_t next_id;
 	struct slot *slots, *slot_free;
-	/* Lines for a slot (table_line_push): never asked; to be asked again; past their deadline. */
-	uint32_t owed, again, late;
-	bool again_next; /* whose turn it is when both wait */
+	/* Lines for a slot (table_line_push): never asked; to be asked again; past their deadline; settled, to be looked up. */
+	uint32_t owed, again, late, check;
+	size_t check_cnt, checking_cnt; /* claims with `checks`; of them with a slot */
+	bool again_next;		/* whose turn it is when both wait */
 	struct wheel wheel;
 	int store_error;
 	uint64_t store_retry_ns;
@@ -186,9 +191,23 @@ void ask_again(struct ledger *ledger, struct claim *claim);
 void ask_later(struct ledger *ledger, struct claim *claim, uint64_t now_s);
 /* Keeps the entry until its payment has expired for certain. */
 void ask_keep(struct ledger *ledger, struct claim *claim, uint64_t now_s);
+/* In the wheel, for so long from now on. */
+void ask_arm(struct ledger *ledger, struct claim *claim, uint64_t delay_ms);
 /* Everything in the wheel that is due. */
 void ask_timers(struct ledger *ledger);
 unsigned ask_tick_ms(void);
+
+/* claim_check.c */
+/* Settled by a facilitator's word: is it to be looked up?  True: the caller says when, by check_later. */
+bool check_wanted(struct ledger *ledger, struct claim *claim, const struct offer *offer);
+void check_later(struct ledger *ledger, struct claim *claim);
+/* Somebody waits to be looked up, and may be. */
+bool check_ready(const struct ledger *ledger);
+/* In a transaction, with a slot: the question goes out.  -errno of the store. */
+int check_submit(struct ledger *ledger, struct claim *claim);
+void check_answered(struct ledger *ledger, struct claim *claim);
+/* In a transaction, at the start, behind all others: settled claims of which nothing but this is wanted. */
+int check_recover(struct ledger *ledger, uint64_t now_s);
 
 /* claim_journal.c */
 struct trimmed {
@@ -199,6 +218,10 @@ int journal_open(struct ledger *ledger);
  * record on disk is no longer good. */
 int journal_write(struct ledger *ledger, struct claim *claim, struct record *record, enum claim_state state,
 		  const struct word *amount_due, uint64_t now_s);
+/* In a transaction: its record.  -EBADMSG: there is none that is good. */
+int journal_read(struct ledger *ledger, const struct claim *claim, struct record *record);
+/* A claim as its record has it, in the table.  NULL: no room. */
+struct claim *journal_rebuild(struct ledger *ledger, const struct record *record);
 /* In a transaction: writes something small, to learn whether the store works. */
 int journal_probe(struct ledger *ledger);
 /* In a transaction: deletes a bounded number of records whose time is over, and adds them up. */

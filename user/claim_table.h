@@ -32,24 +32,26 @@ struct claim {
 	struct claim_wait *settled; /* (lock) same */
 	struct claim_wait *drawn;   /* (lock) who waits for the next commit of it: a list by their next */
 	uint64_t deadline_s;
-	uint64_t id;	     /* (ledger) journal key, 0 until it is on disk */
-	uint64_t due_tick;   /* (ledger) while it waits in the wheel */
-	struct slot *slot;   /* (ledger) settlement that is prepared, lent or come back */
-	uint32_t staged;     /* (ledger) its payment in the pool, CLAIM_NONE once it is on disk */
-	uint32_t attempts;   /* (ledger) */
-	uint32_t chain_next; /* (lock) */
-	uint32_t list_next;  /* (ledger) wheel or line; free list */
-	uint32_t line_child; /* (ledger) line */
-	int error;	     /* (lock) -errno of the commit that should have made it durable; it is released */
-	uint8_t state;	     /* (lock) enum claim_state, 0 when free */
-	uint8_t asset;	     /* whose sums it is counted in: claim_exposure.h */
-	bool queued;	     /* (lock) */
-	bool linked;	     /* (lock) in its chain: the key is taken */
-	bool in_doubt;	     /* (ledger) an attempt to settle may have gone through without our knowing */
-	bool has_job;	     /* (ledger) the facilitator works on it, and can be asked how far it is */
-	bool looks;	     /* (ledger) its chain can be asked what became of it */
-	bool pending;	     /* (ledger) its last answer said that the outcome will be known soon */
-	bool ended;	     /* (ledger) its debt is over: config.ended was told */
+	uint64_t id;		/* (ledger) journal key, 0 until it is on disk */
+	uint64_t due_tick;	/* (ledger) while it waits in the wheel */
+	struct slot *slot;	/* (ledger) settlement that is prepared, lent or come back */
+	uint32_t staged;	/* (ledger) its payment in the pool, CLAIM_NONE once it is on disk */
+	uint32_t attempts;	/* (ledger) */
+	uint32_t chain_next;	/* (lock) */
+	uint32_t list_next;	/* (ledger) wheel or line; free list */
+	uint32_t line_child;	/* (ledger) line */
+	int error;		/* (lock) -errno of the commit that should have made it durable; it is released */
+	uint8_t state;		/* (lock) enum claim_state, 0 when free */
+	uint8_t checks;		/* (ledger) settled, and to be looked up: questions so far, and 1; 0: not */
+	uint16_t check_after_s; /* (ledger) first pause before one of them */
+	uint8_t asset;		/* whose sums it is counted in: claim_exposure.h */
+	bool queued;		/* (lock) */
+	bool linked;		/* (lock) in its chain: the key is taken */
+	bool in_doubt;		/* (ledger) an attempt to settle may have gone through without our knowing */
+	bool has_job;		/* (ledger) the facilitator works on it, and can be asked how far it is */
+	bool looks;		/* (ledger) its chain can be asked what became of it */
+	bool pending;		/* (ledger) its last answer said that the outcome will be known soon */
+	bool ended;		/* (ledger) its debt is over: config.ended was told */
 };
 
 struct staged {

@@ -193,6 +193,7 @@ static const struct setting chain_settings[] = {
 	{"exposure", config_set_price, CHAIN(exposure)},
 	{"final", config_set_choice, CHAIN(final), .words = final_words},
 	NUMBER(struct config_chain, confirmations, 0, 100),
+	NUMBER(struct config_chain, recheck_s, 0, 3600),
 	{"contracts", config_set_choice, CHAIN(contracts), .words = no_yes},
 	{"erc6492_factories", config_set_factories, CHAIN(factories)},
 	{0},
@@ -311,6 +312,7 @@ static void set_defaults(struct config *config)
 		chain->timeout_ms = 2000;
 		chain->in_flight = 4;
 		chain->confirmations = 12;
+		chain->recheck_s = 60;
 		chain->batch = 32;
 	}
 	for (size_t i = 0; i < ROUTES_MAX; i++) {

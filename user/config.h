@@ -87,6 +87,7 @@ struct config_chain { /* [chain NAME]: what is looked up of payers there, and wh
 	unsigned __int128 exposure;   /* most one payer may owe while the node is down (cached); default 0: refused */
 	uint8_t final;		      /* enum config_final: which block will not be replaced any more */
 	unsigned confirmations;	      /* 12: with FINAL_CONFIRMATIONS, the one with so many behind it */
+	unsigned recheck_s;	      /* 60: settled, and looked up again so much later; 0: never */
 	bool contracts;		      /* contracts = yes | no: accounts with code may pay (ERC-1271, EIP-7702) */
 	/* erc6492_factories: whose accounts may pay before they exist; with contracts only */
 	struct address factories[FACTORIES_MAX];

@@ -27,13 +27,14 @@
 #define PACE_BLOCKS 1000
 #define WINDOW_SLACK_S (DEADLINE_SLACK_S + 60)
 #define WINDOW_SLACK_BLOCKS 50
+/* The final block is so much later than a settlement's answer, which came after the settlement's block: for clocks that differ. */
+#define SETTLED_SLACK_S 12
 #define WINDOW_S_MAX (UINT64_C(365) * 86400)
 
-const char *const look_words[LOOK_END_CNT] = {[LOOK_UNCLEAR] = "chain_unclear",
-					      [LOOK_PAID] = "chain_paid",
-					      [LOOK_CANCELLED] = "chain_nonce_cancelled",
-					      [LOOK_ELSEWHERE] = "chain_nonce_used_elsewhere",
-					      [LOOK_LAPSED] = "chain_never_paid"};
+const char *const look_words[LOOK_END_CNT] = {
+	[LOOK_UNCLEAR] = "chain_unclear",	    [LOOK_PAID] = "chain_paid",
+	[LOOK_CANCELLED] = "chain_nonce_cancelled", [LOOK_ELSEWHERE] = "chain_nonce_used_elsewhere",
+	[LOOK_LAPSED] = "chain_never_paid",	    [LOOK_GONE] = "chain_reorganised"};
 
 /* The block that everything is read at. */
 struct moment {
@@ -176,6 +177,16 @@ static uint64_t blocks_since(const struct moment *moment, uint64_t time_s)
 
 /* --- nonces --- */
 
+/* Settled, and not paid at a block that is later.  While the chain has the transaction it named it may only be one that goes
+ * into another block. */
+static bool is_gone(const struct subject *subject, const struct moment *moment, const struct rpc_result *results)
+{
+	uint64_t settled_s = subject->settlement->settled_s;
+	bool there = subject->query.transaction != NULL && results[1].outcome == RPC_OBJECT;
+
+	return settled_s != 0 && moment->time_s > settled_s + SETTLED_SLACK_S && !there;
+}
+
 static void judge_nonce(struct subject *subject, const struct moment *moment, const struct rpc_result *results)
 {
 	const struct outcome_query *query = &subject->query;
@@ -186,6 +197,8 @@ static void judge_nonce(struct subject *subject, const struct moment *moment, co
 	} else if (!subject->used) {
 		if (moment->time_s > subject->deadline_s)
 			subject->end = LOOK_LAPSED;
+		else if (is_gone(subject, moment, results))
+			subject->end = LOOK_GONE;
 	} else if (query->transaction != NULL && results[1].outcome == RPC_OBJECT &&
 		   outcome_receipt_pays(results[1].object, query, &block) && block <= moment->number) {
 		subject->end = LOOK_PAID;
@@ -350,7 +363,8 @@ static void give_back(struct looker *looker, const struct subject *subject)
 	static const enum claim_state outcomes[LOOK_END_CNT] = {[LOOK_PAID] = CLAIM_SETTLED,
 								[LOOK_CANCELLED] = CLAIM_REFUSED,
 								[LOOK_ELSEWHERE] = CLAIM_REFUSED,
-								[LOOK_LAPSED] = CLAIM_EXPIRED};
+								[LOOK_LAPSED] = CLAIM_EXPIRED,
+								[LOOK_GONE] = CLAIM_UNKNOWN};
 	const struct funds_look_config *config = &looker->look->config;
 	struct settlement *settlement = subject->settlement;
 
@@ -360,8 +374,9 @@ static void give_back(struct looker *looker, const struct subject *subject)
 		config->unclear(config->ctx, settlement);
 		return;
 	}
-	log_info("event=claim_resolved claim=%llu chain=%s found=%s", (unsigned long long)settlement->claim_id,
-		 looker->chain->name, look_words[subject->end]);
+	if (settlement->settled_s == 0 || subject->end != LOOK_PAID)
+		log_info("event=claim_resolved claim=%llu chain=%s found=%s", (unsigned long long)settlement->claim_id,
+			 looker->chain->name, look_words[subject->end]);
 	settlement->outcome = outcomes[subject->end];
 	settlement->by_chain = true;
 	settlement->not_sent = settlement->pending = false;
@@ -505,6 +520,13 @@ static struct looker *looker_of(const struct funds_look *look, const struct offe
 bool funds_look_serves(const struct funds_look *look, const struct offer *offer)
 {
 	return looker_of(look, offer) != NULL;
+}
+
+uint64_t funds_look_again_s(const struct funds_look *look, const struct offer *offer)
+{
+	const struct looker *looker = looker_of(look, offer);
+
+	return looker != NULL ? looker->chain->recheck_s : 0;
 }
 
 bool funds_look_put(struct funds_look *look, struct settlement *settlement)

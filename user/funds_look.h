@@ -10,6 +10,7 @@
  *   nonce not used there, and its time is past the deadline   nothing was paid, and nobody can settle it any more: EXPIRED
  *   nonce used, and the payment is found (funds_outcome.h)    SETTLED, with the transaction
  *   nonce used, by its owner to cancel, or for something else REFUSED: nothing was paid
+ *   settled before, but not used there               UNKNOWN, by_chain: the block it was in is not of this chain any more
  *   anything else, and a node that does not answer            unclear: who asked goes on as if nobody had looked
  */
 #include "config.h"
@@ -27,7 +28,7 @@ struct funds_look_config {
 	void *ctx;
 };
 
-enum look_end { LOOK_UNCLEAR, LOOK_PAID, LOOK_CANCELLED, LOOK_ELSEWHERE, LOOK_LAPSED, LOOK_END_CNT };
+enum look_end { LOOK_UNCLEAR, LOOK_PAID, LOOK_CANCELLED, LOOK_ELSEWHERE, LOOK_LAPSED, LOOK_GONE, LOOK_END_CNT };
 extern const char *const look_words[LOOK_END_CNT]; /* in the log, the ledger and the metrics */
 
 /* 0 or -errno; *out is NULL when there is no chain to ask. */
@@ -38,6 +39,8 @@ void funds_look_stop(struct funds_look *look);
 void funds_look_free(struct funds_look *look);
 /* Is this offer's chain asked? */
 bool funds_look_serves(const struct funds_look *look, const struct offer *offer);
+/* How long after they were settled its settlements are looked up once more; 0: never. */
+uint64_t funds_look_again_s(const struct funds_look *look, const struct offer *offer);
 /* Lends a settlement whose offer's chain is asked.  False: enough of them wait already, and it was not taken. */
 bool funds_look_put(struct funds_look *look, struct settlement *settlement) __attribute__((warn_unused_result));
 

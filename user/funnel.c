@@ -209,6 +209,9 @@ static void put_money(struct text *text, struct span status)
 	if (json_find_u64(claims, "unknown_expired") > 0)
 		text_put(text, "  look: %" PRIu64 " settlements are past their deadline without an answer\n",
 			 json_find_u64(claims, "unknown_expired"));
+	if (json_find_u64(ledger, "reverted") > 0)
+		text_put(text, "  look: %" PRIu64 " settlements were taken back by their chain\n",
+			 json_find_u64(ledger, "reverted"));
 	if (json_find_u64(ledger, "corrupt") > 0)
 		text_put(text, "  look: %" PRIu64 " journal records were not trusted\n",
 			 json_find_u64(ledger, "corrupt"));

@@ -38,18 +38,24 @@ static void settlement_unclear(void *ctx, struct settlement *settlement)
 {
 	const struct node_money *money = ctx;
 
-	settlers_submit(money->settlers, settlement);
+	if (settlement->settled_s == 0) {
+		settlers_submit(money->settlers, settlement);
+		return;
+	}
+	settlement->outcome = CLAIM_UNKNOWN; /* no facilitator is asked about what it settled */
+	settlement->by_chain = false;
+	ledger_settled(money->shared->ledger, settlement);
 }
 
 /* Who is in doubt asks the chain first.  What the facilitator is at it knows sooner than the chain's final blocks. */
 static void submit(void *ctx, struct settlement *settlement)
 {
 	struct node_money *money = ctx;
-	bool look =
-		settlement->in_doubt && !settlement->was_pending && funds_look_serves(money->look, &settlement->offer);
+	bool asks = settlement->settled_s != 0 || (settlement->in_doubt && !settlement->was_pending);
+	bool look = asks && funds_look_serves(money->look, &settlement->offer);
 
 	if (!look || !funds_look_put(money->look, settlement))
-		settlers_submit(money->settlers, settlement);
+		settlement_unclear(money, settlement);
 }
 
 static uint64_t pick(void *ctx, const struct offer *offer, bool *up)
@@ -64,6 +70,21 @@ static bool looks(void *ctx, const struct offer *offer)
 	const struct node_money *money = ctx;
 
 	return funds_look_serves(money->look, offer);
+}
+
+static uint64_t check_after_s(void *ctx, const struct offer *offer)
+{
+	const struct node_money *money = ctx;
+
+	return funds_look_again_s(money->look, offer);
+}
+
+static void reopened(void *ctx, const struct payment *payment, const struct offer *offer, const struct word *amount_due)
+{
+	const struct node_money *money = ctx;
+
+	if (money->shared->funds != NULL)
+		funds_recover(money->shared->funds, payment, offer, amount_due);
 }
 
 static void recovered(void *ctx, const struct payment *payment, const struct offer *offer, enum claim_state state,
@@ -102,10 +123,12 @@ int node_money_open(struct node_money *money, const struct config *config, struc
 				       .submit = submit,
 				       .pick = pick,
 				       .looks = looks,
+				       .check_after_s = check_after_s,
 				       .submit_ctx = money,
 				       .recovered = recovered,
 				       .recovered_ctx = money,
 				       .ended = ended,
+				       .reopened = reopened,
 				       .ended_ctx = money};
 	error = ledger_open(&money->shared->ledger, &ledger);
 	if (error < 0)

@@ -41,12 +41,15 @@ struct settlement {
 	bool was_pending;	/* its last answer said so: see pending */
 	bool was_named;		/* an earlier answer named a transaction */
 	struct word named;
+	uint64_t settled_s; /* it was settled then, and is looked up to see whether it still is; 0: it is not settled */
 	char job[SETTLE_JOB_BYTES_MAX]; /* in and out: what the facilitator made of it; empty: to be asked by POST */
 	/* out: set by settle, or by who looked at the chain */
-	enum claim_state outcome; /* CLAIM_SETTLED, CLAIM_REFUSED or CLAIM_UNKNOWN; by_chain also CLAIM_EXPIRED */
-	bool by_chain;		  /* read from its final blocks: there is no doubt about it */
-	bool not_sent;		  /* with CLAIM_UNKNOWN: for certain the facilitator never saw this attempt */
-	bool pending;		  /* with CLAIM_UNKNOWN: it is at it, and will know soon */
+	/* CLAIM_SETTLED, CLAIM_REFUSED or CLAIM_UNKNOWN; by_chain also CLAIM_EXPIRED, and CLAIM_UNKNOWN of what was settled and
+	 * is not any more. */
+	enum claim_state outcome;
+	bool by_chain; /* read from its final blocks: there is no doubt about it */
+	bool not_sent; /* with CLAIM_UNKNOWN: for certain the facilitator never saw this attempt */
+	bool pending;  /* with CLAIM_UNKNOWN: it is at it, and will know soon */
 	bool has_transaction;
 	struct word transaction;	  /* hash of the settling transaction */
 	char word[SETTLE_WORD_BYTES_MAX]; /* facilitator's errorReason, or ours when it gave none */

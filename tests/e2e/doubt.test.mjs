@@ -15,6 +15,7 @@ import { sleep, until } from './lib/wait.mjs';
 import { askPaid, startWorld } from './lib/world.mjs';
 
 const CONFIRMATIONS = 3;
+const RECHECK_S = 16; /* more than clocks may differ */
 const RESOLVE_MS = 45_000; /* asking again is spaced out */
 const USED =
 	(BigInt(UPSTREAM_USAGE.prompt) * PRICE.input + BigInt(UPSTREAM_USAGE.completion) * PRICE.output) / 1_000_000n;
@@ -204,6 +205,56 @@ test('settled, and reorganised away: tollbar ledger says so', async () => {
 	assert.deepEqual([claim.state, claim.chain], ['settled', 'open']);
 });
 
+/* Blocks come, as they would, until it is so. */
+const asBlocksCome = (what, holds) =>
+	until(what, 90_000, async () => {
+		await mine(1);
+		await sleep(700);
+		return holds();
+	});
+const isReverted = ({ id }, found) => world.gate.log().includes(`event=claim_reverted claim=${id} found=${found}\n`);
+
+/* Sold for the facilitator's word; then the chain takes its own back. */
+async function settledAndTakenBack(options) {
+	const sale = await fresh('eip3009', options);
+	const answer = await askPaid(chat(), sale.made);
+	assert.equal(answer.status, 200, answer.text);
+	assert.equal(await charged(sale.payer), AMOUNT);
+	await world.chain.rpc('anvil_reorg', [1, []]);
+	assert.equal(await charged(sale.payer), 0n, 'the transfer never was');
+	return sale;
+}
+
+for (const restart of [false, true])
+	test(`settled, and reorganised away: settled again, once${restart ? ', after a restart, too' : ''}`, async () => {
+		const sale = await settledAndTakenBack();
+		if (restart) {
+			await world.gate.stop('SIGKILL');
+			await world.gate.start();
+		}
+		await asBlocksCome('it to be settled again', async () => (await charged(sale.payer)) === AMOUNT);
+		const claim = await comesTo(sale, 'settled');
+		assert.ok(isReverted(claim, 'chain_reorganised'), 'said');
+		assert.ok((await world.gate.metric('tollbar_claims_reverted_total')) > 0);
+		const settles = settlesOf(sale);
+		assert.equal(settles.length, 2);
+		assert.equal(JSON.stringify(settles[0].body), JSON.stringify(settles[1].body), 'the identical body');
+		assert.equal(claim.transaction, settles[1].answer.transaction);
+		assert.equal(claimOf(sale, '--rpc', world.chain.url).chain, 'paid');
+	});
+
+test('settled, reorganised away, and its time is over: expired, and counted', async () => {
+	const sale = await settledAndTakenBack({ overrides: { validBefore: String(now() + 14) } });
+	await under(faults.reset(), async () => {
+		await asBlocksCome('it to expire', () => claimOf(sale).state === 'expired');
+	});
+	const claim = claimOf(sale);
+	assert.equal(claim.word, 'chain_never_paid');
+	/* by the time it is looked at its deadline may be near, or past */
+	assert.ok(isReverted(claim, 'chain_never_paid') || isReverted(claim, 'chain_reorganised'), 'said');
+	assert.equal(await charged(sale.payer), 0n);
+});
+
 run({
 	before: async () => {
 		world = await startWorld({
@@ -216,6 +267,7 @@ run({
 						timeout_ms: 1000,
 						lag_s: 1,
 						confirmations: CONFIRMATIONS,
+						recheck_s: RECHECK_S,
 					},
 				};
 			},

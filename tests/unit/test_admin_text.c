@@ -43,6 +43,8 @@ static void fill_money(void)
 	view.ledger.records = 3107;
 	view.ledger.corrupt = 3108;
 	view.ledger.unknown_expired = 3109;
+	view.ledger.reverted = 3110;
+	view.ledger.unchecked = 3111;
 	view.ledger.asset_cnt = 1;
 	view.ledger.assets[0].chain_id = 8453;
 	memset(view.ledger.assets[0].asset.at, 0xab, 20);
@@ -219,6 +221,8 @@ TEST(metrics_hold_every_number_of_a_view)
 		"tollbar_ledger_records_total 3107",
 		"tollbar_ledger_corrupt_total 3108",
 		"tollbar_claims_unknown_expired 3109",
+		"tollbar_claims_reverted_total 3110",
+		"tollbar_claims_unchecked_total 3111",
 		"tollbar_unsettled{network=\"eip155:8453\",asset=\"0xabababababababababababababababababababab\"} "
 		"115792089237316195423570985008687907853269984665640564039457584007913129639935",
 		"tollbar_ledger_up 1",
@@ -443,6 +447,8 @@ TEST(status_holds_every_number_of_a_view)
 		{"ledger.commit_errors", 3106},
 		{"ledger.records", 3107},
 		{"ledger.corrupt", 3108},
+		{"ledger.reverted", 3110},
+		{"ledger.unchecked", 3111},
 		{"ledger.up", 1},
 		{"facilitator.asked", 3201},
 		{"facilitator.settled", 3202},
@@ -526,6 +532,7 @@ TEST(funds_are_shown_where_a_chain_is_asked)
 		"tollbar_chain_found_total{found=\"chain_unclear\"} 7301\n",
 		"tollbar_chain_found_total{found=\"chain_nonce_cancelled\"} 7303\n",
 		"tollbar_chain_found_total{found=\"chain_never_paid\"} 7305\n",
+		"tollbar_chain_found_total{found=\"chain_reorganised\"} 7306\n",
 	};
 
 	fill_view();

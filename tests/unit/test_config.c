@@ -130,8 +130,8 @@ TEST(every_setting_arrives)
 		"[chain c]\nnetwork = eip155:10\nrpc = https://n.example/v2/key/\nauthorization = Bearer n\nca_file "
 		"= /c\n"
 		"funds = cached\nmax_age_s = 2\nlag_s = 3\nsuspect_s = 4\ntimeout_ms = 500\nin_flight = 6\nbatch = "
-		"7\nexposure = 8\nfinal = safe\nconfirmations = 9\ncontracts = yes\nerc6492_factories = " ADDRESS
-		" ,0x17c5185167401ed00cf5f5b2fc97d9bbfdb7d025\n"
+		"7\nexposure = 8\nfinal = safe\nconfirmations = 9\nrecheck_s = 11\ncontracts = yes\nerc6492_factories "
+		"= " ADDRESS " ,0x17c5185167401ed00cf5f5b2fc97d9bbfdb7d025\n"
 		"[chain d]\nnetwork = eip155:1\nrpc = http://localhost:1\nfunds = strict\n"
 		"[timeouts]\nhead_ms = 1\nbody_ms = 2\nidle_ms = 3\nsend_ms = 4\nqueue_ms = 5\nconnect_ms = "
 		"6\nfirst_byte_ms = 7\n"
@@ -236,7 +236,7 @@ TEST(every_setting_arrives)
 	const struct config_chain *chain = &config.chains[0];
 	CHECK(chain->chain_id == 10 && strcmp(chain->rpc, "https://n.example/v2/key") == 0);
 	CHECK(strcmp(chain->authorization, "Bearer n") == 0 && strcmp(chain->ca_file, "/c") == 0);
-	CHECK(chain->final == FINAL_SAFE && chain->confirmations == 9);
+	CHECK(chain->final == FINAL_SAFE && chain->confirmations == 9 && chain->recheck_s == 11);
 	CHECK(chain->factory_cnt == 2 && chain->factories[1].at[0] == 0x17 && chain->factories[1].at[19] == 0x25);
 	CHECK(chain->funds == FUNDS_CACHED && chain->max_age_s == 2 && chain->lag_s == 3 && chain->suspect_s == 4);
 	CHECK(chain->timeout_ms == 500 && chain->in_flight == 6 && chain->batch == 7);

@@ -233,6 +233,49 @@ static bool stays_unclear(enum method method)
 	return unclear && memcmp(&settlement, &before, sizeof before) == 0;
 }
 
+/* What a settlement is said to be that was settled so long before the final block. */
+static bool settled_before(int64_t seconds, enum claim_state outcome, const char *word)
+{
+	uint64_t final_s = chain.latest_s - 2 * 12;
+	struct settlement settlement;
+
+	fill(&settlement, METHOD_EIP3009);
+	settlement.settled_s = final_s - (uint64_t)seconds;
+	settlement.in_doubt = false;
+	settlement.was_named = true;
+	settlement.named.at[31] = 0x77;
+	bool decided = is_decided(&settlement);
+	return outcome == 0 ? !decided
+			    : decided && settlement.by_chain && settlement.outcome == outcome &&
+				      strcmp(settlement.word, word) == 0;
+}
+
+/* Settled, as its facilitator said: is it there at a final block that is later than that? */
+TEST(a_settled_one_is_looked_up)
+{
+	begin_chain();
+	chain.latest_s = deadline_s - 10;
+	CHECK(settled_before(SETTLED_SLACK_S + 1, CLAIM_UNKNOWN, "chain_reorganised"));
+	CHECK(settled_before(SETTLED_SLACK_S, 0, "")); /* the final block may be the one before it */
+	CHECK(settled_before(-20, 0, ""));
+	chain.receipt_block = 4989; /* taken back, and in a block again that is not final */
+	CHECK(settled_before(SETTLED_SLACK_S + 1, 0, ""));
+	chain.receipt_block = 4988;
+	chain.used = true;
+	CHECK(settled_before(SETTLED_SLACK_S + 1, CLAIM_SETTLED, ""));
+	chain.used = false;
+	chain.receipt_block = 0;
+	chain.latest_s = deadline_s + 100;
+	CHECK(settled_before(60, CLAIM_EXPIRED, "chain_never_paid"));
+	struct settlement settlement;
+	fill(&settlement, METHOD_EIP3009);
+	config.chains[0].recheck_s = 7;
+	CHECK_EQ(funds_look_again_s(look, &settlement.offer), 7);
+	settlement.offer.chain_id = 8;
+	CHECK_EQ(funds_look_again_s(look, &settlement.offer), 0);
+	end_chain();
+}
+
 TEST(a_nonce_not_used)
 {
 	begin_chain();
