@@ -7,23 +7,23 @@
 
 /* --- question --- */
 
-/* Of a part that goes out alone: a factory's call and the account's then are one transaction of Multicall3, of which
- * nothing stays.  An account that exists already judges all the same, whatever its factory says to that. */
-static void add_signature(struct batch *batch, struct batch_part *part, bool multicall3, struct batch_scratch *scratch)
+/* Of a part that goes out alone: a factory's call and the account's then are one transaction, of Multicall3 or of a program,
+ * of which nothing stays.  An account that exists already judges all the same, whatever its factory says to that. */
+static void add_signature(struct batch *batch, struct batch_part *part, struct batch_scratch *scratch)
 {
 	uint8_t whole[SIGNATURE_BYTES_MAX];
 	struct span signature = wrapped_whole(whole, part->payment);
 	struct wrapped wrapped;
 	bool is_wrapped = wrapped_open(&wrapped, signature) == WRAPPED_GOOD;
 
-	part->makes_account = is_wrapped && multicall3;
+	part->makes_account = is_wrapped;
 	if (part->makes_account)
 		abi_raw(&scratch->calls[batch->call_cnt++], &wrapped.factory, wrapped.calldata);
 	abi_is_valid_signature(&scratch->calls[batch->call_cnt++], &part->key.owner, part->digest,
 			       is_wrapped ? wrapped.signature : signature);
 }
 
-static void add_part(struct batch *batch, struct batch_part *part, bool multicall3, struct batch_scratch *scratch)
+static void add_part(struct batch *batch, struct batch_part *part, struct batch_scratch *scratch)
 {
 	struct abi_call *calls = scratch->calls;
 
@@ -37,7 +37,15 @@ static void add_part(struct batch *batch, struct batch_part *part, bool multical
 	else if (part->wants & WANT_NONCE)
 		abi_nonce_bitmap(&calls[batch->call_cnt++], &part->key.owner, &part->payment->nonce);
 	if (part->wants & WANT_SIGNATURE)
-		add_signature(batch, part, multicall3, scratch);
+		add_signature(batch, part, scratch);
+}
+
+static bool makes_account(const struct batch *batch)
+{
+	for (size_t i = 0; i < batch->part_cnt; i++)
+		if (batch->parts[i].makes_account)
+			return true;
+	return false;
 }
 
 size_t batch_question(char *out, size_t out_bytes, struct batch *batch, bool multicall3, struct batch_scratch *scratch)
@@ -47,13 +55,20 @@ size_t batch_question(char *out, size_t out_bytes, struct batch *batch, bool mul
 	ASSERT(batch->part_cnt <= BATCH_PARTS_MAX);
 	batch->call_cnt = 0;
 	for (size_t i = 0; i < batch->part_cnt; i++)
-		add_part(batch, &batch->parts[i], multicall3, scratch);
+		add_part(batch, &batch->parts[i], scratch);
 	batch->aggregated = multicall3 && batch->call_cnt > 1;
+	batch->programmed = !multicall3 && makes_account(batch);
 	rpc_begin(&rpc, out, out_bytes);
 	if (batch->aggregated) {
 		_Static_assert(sizeof scratch->bytes >= ABI_AGGREGATE_BYTES(BATCH_CALLS_MAX), "all calls fit");
 		size_t bytes = abi_aggregate(scratch->bytes, scratch->calls, batch->call_cnt);
 		rpc_call(&rpc, &contract_multicall3, span_of(scratch->bytes, bytes));
+	} else if (batch->programmed) {
+		_Static_assert(sizeof scratch->bytes >= WRAPPED_PROGRAM_BYTES_MAX, "a program fits");
+		ASSERT(batch->call_cnt == 2);
+		size_t bytes = wrapped_program(scratch->bytes, &scratch->calls[0], &scratch->calls[1]);
+		batch->call_cnt = 1; /* with the account's answer */
+		rpc_create(&rpc, span_of(scratch->bytes, bytes));
 	} else {
 		for (size_t i = 0; i < batch->call_cnt; i++)
 			rpc_call(&rpc, &scratch->calls[i].to, span_of(scratch->calls[i].data, scratch->calls[i].bytes));
@@ -152,7 +167,7 @@ bool batch_answer(struct batch *batch, struct span body, struct batch_scratch *s
 		if (part->wants & WANT_NONCE)
 			part->good = take_nonce(part, &gave[call++]) && part->good;
 		if (part->wants & WANT_SIGNATURE) {
-			call += part->makes_account;
+			call += part->makes_account && !batch->programmed;
 			part->signature_holds = gave[call].success && abi_signature_holds(gave[call].bytes);
 			part->good = gave[call++].answered && part->good;
 		}

@@ -39,7 +39,8 @@ struct batch {
 	struct batch_part parts[BATCH_PARTS_MAX];
 	size_t part_cnt;
 	size_t call_cnt, rpc_cnt; /* contract calls; JSON-RPC calls */
-	bool aggregated;
+	bool aggregated;	  /* one call of Multicall3 makes them all */
+	bool programmed;	  /* one program does (wrapped_program) */
 };
 
 /* Memory that is needed while a question is made or an answer read. */
@@ -50,8 +51,8 @@ struct batch_scratch {
 	uint8_t bytes[BATCH_CALLS_MAX * 4096];
 };
 
-/* The body of a batch whose parts are filled in; 0 when it does not fit.  A wrapped signature (funds_wrapped.h) is judged after
- * its factory was called, which takes Multicall3; without it, only by an account that exists. */
+/* The body of a batch whose parts are filled in; 0 when it does not fit.  A wrapped signature (funds_wrapped.h) is
+ * judged after its factory was called; it is wanted alone. */
 size_t batch_question(char *out, size_t out_bytes, struct batch *batch, bool multicall3, struct batch_scratch *scratch);
 /* Fills in what the parts want.  False: the answer is none, and no part is good. */
 bool batch_answer(struct batch *batch, struct span body, struct batch_scratch *scratch)

@@ -65,6 +65,16 @@ void rpc_call_at(struct rpc_batch *batch, const struct address *to, struct span 
 	json_write(&batch->json, "]}");
 }
 
+void rpc_create(struct rpc_batch *batch, struct span code)
+{
+	open_call(batch, "eth_call");
+	json_write(&batch->json, "{\"data\":");
+	write_hex(&batch->json, code);
+	json_write(&batch->json, "},");
+	write_block(batch, "latest");
+	json_write(&batch->json, "]}");
+}
+
 void rpc_code(struct rpc_batch *batch, const struct address *account)
 {
 	open_call(batch, "eth_getCode");

@@ -19,6 +19,8 @@ struct rpc_batch {
 void rpc_begin(struct rpc_batch *batch, char *out, size_t out_bytes);
 /* Each at the newest block the node knows. */
 void rpc_call(struct rpc_batch *batch, const struct address *to, struct span data);
+/* Runs code as if it created a contract, and gives what that returns. */
+void rpc_create(struct rpc_batch *batch, struct span code);
 /* At a block: its number as rpc_quantity writes it, or latest, safe, finalized. */
 void rpc_call_at(struct rpc_batch *batch, const struct address *to, struct span data, const char *block);
 void rpc_code(struct rpc_batch *batch, const struct address *account);

@@ -226,10 +226,14 @@ for (const method of METHODS)
 	});
 
 /* An account that does not exist yet, and owns tokens: made by a factory when its first payment is settled. */
-test('an account that does not exist yet (ERC-6492)', async () => {
+const notYetThere = (multicall3) => async () => {
 	const { chain } = world;
 	const { abi } = chain.contracts.Factory;
+	const code = chain.contracts.Multicall3.deployedCode;
+	if (!multicall3) await chain.rpc('anvil_setCode', [MULTICALL3, '0x']);
 	const known = through(await another({ contracts: 'yes', erc6492_factories: `${MULTICALL3}, ${chain.factory}` }));
+	await chain.rpc('anvil_setCode', [MULTICALL3, code]); /* the facilitator's */
+	assert.match(known.gate.log(), multicall3 ? /multicall3=yes/ : /multicall3=no/);
 	const none = through(await another({ contracts: 'yes' }));
 	try {
 		const make = async (factory = chain.factory) => {
@@ -270,7 +274,9 @@ test('an account that does not exist yet (ERC-6492)', async () => {
 		await known.gate.stop();
 		await none.gate.stop();
 	}
-});
+};
+test('an account that does not exist yet (ERC-6492)', notYetThere(true));
+test('the same on a chain without Multicall3', notYetThere(false));
 
 const delegate = async (payer, contract) =>
 	world.chain.rpc('anvil_setCode', [payer.address, `0xef0100${(await world.chain.deploy(contract, [])).slice(2)}`]);

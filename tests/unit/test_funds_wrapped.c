@@ -137,4 +137,28 @@ TEST(the_whole_of_a_payments_signature)
 	CHECK_EQ(wrapped_whole(out, &payment).bytes, 65);
 }
 
+/* What it does is shown on a chain (tests/e2e/funds.test.mjs); here that every size fits, and stands where the code says. */
+TEST(a_program_carries_both_calls)
+{
+	static struct abi_call factory, account;
+	uint8_t out[WRAPPED_PROGRAM_BYTES_MAX];
+
+	memset(factory.to.at, 0xfa, sizeof factory.to);
+	memset(account.to.at, 0xac, sizeof account.to);
+	memset(factory.data, 1, sizeof factory.data);
+	memset(account.data, 2, sizeof account.data);
+	for (factory.bytes = 0; factory.bytes <= ABI_CALL_BYTES_MAX; factory.bytes += 53) {
+		for (account.bytes = 4; account.bytes <= ABI_CALL_BYTES_MAX; account.bytes += 132) {
+			size_t bytes = wrapped_program(out, &factory, &account);
+			size_t code = (size_t)out[4] << 8 | out[5];
+			CHECK_EQ(bytes, code + factory.bytes + account.bytes);
+			CHECK_EQ((size_t)out[1] << 8 | out[2], factory.bytes + account.bytes);
+			CHECK_EQ((size_t)out[14] << 8 | out[15], factory.bytes);
+			CHECK(out[code - 1] == OP_RETURN);
+			CHECK_BYTES(out + code, factory.data, factory.bytes);
+			CHECK_BYTES(out + code + factory.bytes, account.data, account.bytes);
+		}
+	}
+}
+
 CHECK_MAIN
