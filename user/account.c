@@ -109,7 +109,7 @@ static void put_times(struct json_writer *json, const struct request_times *time
 		put_number(json, ",\"first_token_ns\":", times->first_token_ns);
 	json_write(json, ",\"steps_ns\":{");
 	for (unsigned step = 0; step < STEP_CNT; step++) {
-		if (!(times->steps_done & 1u << step))
+		if (!request_times_did(times, step))
 			continue;
 		put_string(json, comma, span_str(step_words[step]));
 		put_number(json, ":", times->steps_ns[step]);
@@ -185,5 +185,4 @@ void account_request(struct request *request)
 	times_add(&request->worker->times[set], &request->times);
 	if (request->worker->shared->access != NULL)
 		log_request(request);
-	request->times = (struct request_times){0};
 }

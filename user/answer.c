@@ -24,11 +24,8 @@
 void answer_step(struct request *request, enum step step)
 {
 	uint64_t now_ns = clock_ns();
-	uint64_t took_ns = now_ns - request->mark_ns;
 
-	request_times_step(&request->times, step, took_ns);
-	if (step_waits_for_client(step))
-		request->waited_ns += took_ns;
+	request_times_step(&request->times, step, now_ns - request->mark_ns);
 	request->mark_ns = now_ns;
 }
 
@@ -36,9 +33,8 @@ void answer_first_out(struct request *request)
 {
 	struct stats *stats = &request->worker->stats;
 
-	if (request->first_out_done)
+	if (request_times_did(&request->times, STEP_FIRST_OUT))
 		return;
-	request->first_out_done = true;
 	STEP_END(request, FIRST_OUT, first_out);
 	if (request->paid && request->exchange.status / 100 == 2) {
 		stats_add(&stats->served, 1);
@@ -230,7 +226,7 @@ void answer_next(struct request *request)
 	if (request->stage != STAGE_SEND || request->mails_out > 0 || !conn_idle_out(&request->conn) ||
 	    request->conn.finish)
 		return;
-	if (request->first_out_done)
+	if (request_times_did(&request->times, STEP_FIRST_OUT))
 		STEP_END(request, LAST_OUT, last_out);
 	if (atomic_load_explicit(&request->worker->draining, memory_order_relaxed)) {
 		conn_finish(&request->conn);

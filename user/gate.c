@@ -307,7 +307,7 @@ static void on_written(struct exchange *exchange)
 	if (!request->paid)
 		return;
 	request->times.has_overhead = true;
-	request->times.overhead_ns = request->mark_ns - request->began_ns - request->waited_ns;
+	request->times.overhead_ns = request->mark_ns - request->began_ns - request_times_waited_ns(&request->times);
 }
 
 static void on_first_byte(struct exchange *exchange)

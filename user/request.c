@@ -41,8 +41,9 @@ void request_reset(struct request *request)
 		.head_at = exchange->head_at, .event_at = exchange->event_at, .held_inline = exchange->held_inline};
 	request->stage = STAGE_HEAD;
 	request->head_bytes = 0;
-	request->began_ns = request->waited_ns = request->progress_ns = 0;
-	request->first_out_done = request->has_head = false;
+	request->times = (struct request_times){0};
+	request->began_ns = request->progress_ns = 0;
+	request->has_head = false;
 	request->end = REASON_OK;
 	request->route = NULL;
 	request->close = false;

@@ -84,8 +84,6 @@ struct request {
 	uint64_t id;	    /* of this request, for probes */
 	uint64_t began_ns;  /* first byte of the head */
 	uint64_t mark_ns;   /* end of the last step */
-	uint64_t waited_ns; /* of the time since began_ns, what was the client's own (HEAD and BODY) */
-	bool first_out_done;
 	struct request_times times;
 
 	enum reason end; /* why there is no good answer */

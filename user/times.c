@@ -18,10 +18,25 @@ void request_times_step(struct request_times *times, enum step step, uint64_t ns
 	times->steps_done |= 1u << step;
 }
 
+bool request_times_did(const struct request_times *times, enum step step)
+{
+	return times->steps_done & 1u << step;
+}
+
+uint64_t request_times_waited_ns(const struct request_times *times)
+{
+	uint64_t waited_ns = 0;
+
+	for (unsigned step = 0; step < STEP_CNT; step++)
+		if (step_waits_for_client(step))
+			waited_ns += times->steps_ns[step];
+	return waited_ns;
+}
+
 void times_add(struct times *times, const struct request_times *request)
 {
 	for (unsigned step = 0; step < STEP_CNT; step++)
-		if (request->steps_done & 1u << step)
+		if (request_times_did(request, step))
 			histogram_add(&times->steps[step], request->steps_ns[step]);
 	if (request->has_overhead)
 		histogram_add(&times->overhead, request->overhead_ns);

@@ -48,6 +48,10 @@ struct request_times {
 };
 
 void request_times_step(struct request_times *times, enum step step, uint64_t ns);
+/* Did it come to the end of this step? */
+bool request_times_did(const struct request_times *times, enum step step);
+/* Of its time so far, the client's own. */
+uint64_t request_times_waited_ns(const struct request_times *times);
 
 /* Of many: what a worker counts of one route. */
 struct times {

@@ -281,12 +281,15 @@ TEST(the_next_request_finds_nothing_of_the_last)
 	begin(BODY_MAX, 1);
 	for (unsigned i = 0; i < 3; i++) {
 		CHECK_EQ(feed(SPAN(first), 3, &used), REASON_OK);
-		request.close = request.paid = request.is_durable = request.first_out_done = true;
-		request.began_ns = request.discard_left = 1;
+		request.close = request.paid = request.is_durable = true;
+		request.began_ns = i % 2; /* an answer to nothing leaves nothing either */
+		request.discard_left = 1;
+		request_times_step(&request.times, STEP_FIRST_OUT, 1);
 		request.charged.at[31] = 9;
 		request.exchange.usage = (struct openai_usage){true, 1, 2};
 		request_reset(&request);
-		CHECK(!request.close && !request.paid && !request.is_durable && !request.first_out_done);
+		CHECK(!request.close && !request.paid && !request.is_durable);
+		CHECK(!request_times_did(&request.times, STEP_FIRST_OUT));
 		CHECK(request.stage == STAGE_HEAD && request.began_ns == 0 && request.discard_left == 0);
 		CHECK(request.charged.at[31] == 0 && !request.exchange.usage.known &&
 		      request.exchange.upstream == NULL);

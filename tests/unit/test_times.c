@@ -30,6 +30,21 @@ TEST(a_request_counts_each_step_once)
 	CHECK_EQ(times.first_token.count, 0);
 }
 
+TEST(what_a_request_did_and_waited_for)
+{
+	struct request_times request = {0};
+
+	for (enum step step = 0; step < STEP_CNT; step++)
+		CHECK(!request_times_did(&request, step));
+	CHECK_EQ(request_times_waited_ns(&request), 0);
+	for (enum step step = 0; step < STEP_CNT; step++)
+		request_times_step(&request, step, UINT64_C(1) << step);
+	request_times_step(&request, STEP_BODY, 5); /* the rest of it */
+	for (enum step step = 0; step < STEP_CNT; step++)
+		CHECK(request_times_did(&request, step));
+	CHECK_EQ(request_times_waited_ns(&request), (1u << STEP_HEAD) + (1u << STEP_BODY) + 5);
+}
+
 TEST(the_clients_own_time)
 {
 	for (unsigned step = 0; step < STEP_CNT; step++)
