@@ -46,7 +46,7 @@ TOOLS := $(patsubst tests/tools/%.c,$(B)/tests/tools/%,$(filter-out %.bpf.c,$(so
 FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 BENCH := $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(sort $(wildcard tests/bench/*.c)))
 
-.PHONY: all help deps demo test test-unit test-fuzz test-mutations test-compilers test-memcheck test-bpf test-vm test-e2e test-crash test-deb soak fuzz bench lint man deb format clean
+.PHONY: all help deps demo test test-unit test-fuzz test-mutations test-compilers test-memcheck test-bpf test-vm test-e2e test-crash test-deb soak fuzz bench lint screenshots man deb format clean
 all: $(B)/tollbar build/gate.bpf.o ## build the daemon and the BPF object
 
 help: ## list the targets
@@ -85,8 +85,12 @@ $(B)/user/sys/filter_object.o: user/sys/filter_object.S build/gate.bpf.o
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CET) -c $< -o $@
 FILTER_OBJECT := $(if $(wildcard user/sys/filter_object.S),$(B)/user/sys/filter_object.o)
+# and so does the status page
+$(B)/user/page_template.o: user/page_template.S user/page.html
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CET) -c $< -o $@
 
-$(B)/libtollbar.a: $(LIB_OBJ) $(FILTER_OBJECT)
+$(B)/libtollbar.a: $(LIB_OBJ) $(FILTER_OBJECT) $(B)/user/page_template.o
 	@echo "  AR    $@"
 	$(Q)rm -f $@ && ar rcs $@ $^
 
@@ -231,6 +235,11 @@ lint: ## format, clang-tidy, cppcheck, include floors, house rules, how program 
 	$(Q)scripts/install-deps build test lint
 	$(Q)$(SUBMAKE) all
 	$(Q)scripts/lint.sh
+
+screenshots: ## the status page in docs/, as a browser shows it now
+	$(Q)scripts/install-deps build test
+	$(Q)$(SUBMAKE) all tools
+	$(Q)node scripts/screenshots.mjs
 
 man: ## the manual pages, into build/man
 	$(Q)$(SUBMAKE) $(B)/tollbar

@@ -8,12 +8,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/hex.h"
 #include "base/text.h"
+#include "page.h"
 #include "parse.h"
 #include "reason.h"
 #include "sys/activation.h"
@@ -22,7 +25,8 @@
 #define BACKLOG_CNT 128
 #define CLIENT_NS (2 * UINT64_C(1000000000)) /* from accept to the end */
 #define ACCEPT_PAUSE_NS UINT64_C(100000000)  /* after an accept failed for want of descriptors or memory */
-#define HEAD_TEXT_BYTES_MAX 512
+#define HEAD_TEXT_BYTES_MAX 1024
+#define PAGE_HEAD_BYTES_MAX 512 /* of it, the status page's own lines */
 
 enum client_state {
 	CLIENT_FREE,
@@ -49,6 +53,9 @@ struct admin {
 	struct admin_view view;
 	struct admin_overhead overhead;
 	char body[ADMIN_TEXT_BYTES_MAX];
+	char status_json[ADMIN_TEXT_BYTES_MAX],
+		overhead_json[ADMIN_TEXT_BYTES_MAX]; /* what the status page is made of */
+	char page_head[PAGE_HEAD_BYTES_MAX];
 };
 
 /* --- answers --- */
@@ -101,17 +108,67 @@ static const char *why(const struct admin_view *view)
 	return view->not_ready != NULL ? view->not_ready : "not_ready";
 }
 
-static struct answer answer_overhead(struct admin *admin, struct span query)
+/* Looks at the overhead that the query asks for.  False: the answer says why not. */
+static bool take_overhead(struct admin *admin, struct span query, struct answer *answer)
 {
 	struct admin_overhead *view = &admin->overhead;
 
 	memset(view, 0, sizeof *view);
 	if (!admin_overhead_read(view, query))
-		return plain(admin, 400, "of /overhead can be asked: route=NAME, since=SECONDS");
-	if (!admin->config.look_overhead(admin->config.look_ctx, view))
-		return plain(admin, 404, "there is no such route");
-	size_t bytes = admin_overhead_text(admin->body, sizeof admin->body, view);
+		*answer = plain(admin, 400, "can be asked for: route=NAME, since=SECONDS");
+	else if (!admin->config.look_overhead(admin->config.look_ctx, view))
+		*answer = plain(admin, 404, "there is no such route");
+	else
+		return true;
+	return false;
+}
+
+static struct answer answer_overhead(struct admin *admin, struct span query)
+{
+	struct answer answer;
+
+	if (!take_overhead(admin, query, &answer))
+		return answer;
+	size_t bytes = admin_overhead_text(admin->body, sizeof admin->body, &admin->overhead);
 	return (struct answer){200, "application/json", "", bytes};
+}
+
+/* Nothing is loaded but the page itself, and only the script in it runs. */
+static const char *page_head(struct admin *admin, const char *nonce)
+{
+	struct text text;
+
+	text_init(&text, admin->page_head, sizeof admin->page_head);
+	text_put(&text,
+		 "Content-Security-Policy: default-src 'none'; script-src 'nonce-%s'; style-src 'nonce-%s'; "
+		 "connect-src 'self'; "
+		 "img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'\r\n"
+		 "X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n",
+		 nonce, nonce);
+	ASSERT(text_done(&text) != 0);
+	return admin->page_head;
+}
+
+static struct answer answer_page(struct admin *admin, struct span query)
+{
+	uint8_t random[16];
+	char nonce[HEX_BYTES(sizeof random)];
+	struct answer answer;
+
+	if (getrandom(random, sizeof random, 0) != sizeof random)
+		return plain(admin, 500, "no random bytes");
+	hex_encode(nonce, random, sizeof random);
+	if (!take_overhead(admin, query, &answer))
+		return answer;
+	size_t overhead_bytes =
+		admin_overhead_text(admin->overhead_json, sizeof admin->overhead_json, &admin->overhead);
+	admin->config.look(admin->config.look_ctx, &admin->view);
+	size_t status_bytes = admin_status(admin->status_json, sizeof admin->status_json, &admin->view);
+	size_t bytes = page_html(admin->body, sizeof admin->body, span_of(admin->status_json, status_bytes),
+				 span_of(admin->overhead_json, overhead_bytes), admin->overhead.since_s, nonce);
+	if (bytes == 0)
+		return plain(admin, 500, "the page does not fit");
+	return (struct answer){200, "text/html; charset=utf-8", page_head(admin, nonce), bytes};
 }
 
 static struct answer answer_path(struct admin *admin, struct span path, struct span query)
@@ -120,6 +177,8 @@ static struct answer answer_path(struct admin *admin, struct span path, struct s
 		return plain(admin, 200, "ok");
 	if (span_equal(path, SPAN("/overhead")))
 		return answer_overhead(admin, query);
+	if (span_equal(path, SPAN("/")))
+		return answer_page(admin, query);
 	admin->config.look(admin->config.look_ctx, &admin->view);
 	if (span_equal(path, SPAN("/readyz")))
 		return admin->view.ready ? plain(admin, 200, "ready") : plain(admin, 503, why(&admin->view));
@@ -132,7 +191,7 @@ static bool is_known(struct span path)
 {
 	return span_equal(path, SPAN("/livez")) || span_equal(path, SPAN("/readyz")) ||
 	       span_equal(path, SPAN("/metrics")) || span_equal(path, SPAN("/status")) ||
-	       span_equal(path, SPAN("/overhead"));
+	       span_equal(path, SPAN("/overhead")) || span_equal(path, SPAN("/"));
 }
 
 static struct answer answer_request(struct admin *admin, const struct http_head *head)
@@ -144,7 +203,7 @@ static struct answer answer_request(struct admin *admin, const struct http_head 
 	struct answer answer;
 
 	if (!is_known(path))
-		return plain(admin, 404, "there are /livez, /readyz, /metrics, /status and /overhead");
+		return plain(admin, 404, "there are /, /livez, /readyz, /metrics, /status and /overhead");
 	if (!span_equal(head->method, SPAN("GET")) && !span_equal(head->method, SPAN("HEAD"))) {
 		answer = plain(admin, 405, "GET or HEAD");
 		answer.extra = "Allow: GET, HEAD\r\n";

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef TOLLBAR_ADMIN_H
 #define TOLLBAR_ADMIN_H
-/* admin.h: the operator's listener: GET /livez, /readyz, /metrics, /status, /overhead.  Its own thread of the process (the main
+/* admin.h: the operator's listener: GET / (the status page: page.h), /livez, /readyz, /metrics, /status, /overhead.  Its own thread of the process (the main
  * one), so that it answers however busy the workers are. */
 #include <netinet/in.h>
 #include <stdbool.h>

@@ -33,7 +33,7 @@ static bool name_read(char out[NAME_BYTES_MAX], struct span value)
 		out[used++] = (char)c;
 	}
 	out[used] = 0;
-	return used > 0;
+	return true;
 }
 
 static bool seconds_read(uint64_t *out, struct span value)

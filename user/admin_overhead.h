@@ -24,7 +24,7 @@ struct admin_overhead {
 	size_t route_cnt;
 };
 
-/* The query, without its question mark.  False: something else is in it, or a name too long. */
+/* The query, without its question mark.  False: something else is in it, or a name too long.  `route=` is all, as a form says it. */
 bool admin_overhead_read(struct admin_overhead *view, struct span query);
 /* Bytes written, 0 when it does not fit. */
 size_t admin_overhead_text(char *out, size_t out_bytes, const struct admin_overhead *view);

@@ -12,6 +12,11 @@ bool step_waits_for_client(enum step step)
 	return step == STEP_HEAD || step == STEP_BODY;
 }
 
+bool step_is_overhead(enum step step)
+{
+	return step <= STEP_CONNECT && !step_waits_for_client(step);
+}
+
 void request_times_step(struct request_times *times, enum step step, uint64_t ns)
 {
 	times->steps_ns[step] += ns;

@@ -37,6 +37,8 @@ enum step {
 extern const char *const step_words[STEP_CNT];
 /* Is a step's time the client's own, who sends the request? */
 bool step_waits_for_client(enum step step);
+/* Is it the node's own, before the model starts?  Of these the overhead is made. */
+bool step_is_overhead(enum step step);
 
 /* Of one request, nanoseconds. */
 struct request_times {

@@ -29,18 +29,13 @@ static struct span times_of(struct span steps, enum step step)
 	return json_find_member(steps, step_words[step]);
 }
 
-static bool drawn(enum step step)
-{
-	return step <= parts[0].last && !step_waits_for_client(step);
-}
-
 /* The medians of the drawn steps, laid end to end: the whole width. */
 static uint64_t width_ns(struct span steps)
 {
 	uint64_t sum_ns = 0;
 
 	for (enum step step = 0; step < STEP_CNT; step++)
-		if (drawn(step))
+		if (step_is_overhead(step))
 			sum_ns += json_find_u64(times_of(steps, step), "p50_ns");
 	return sum_ns;
 }
@@ -78,7 +73,7 @@ static void put_part(struct text *text, struct span steps, size_t part, uint64_t
 		if (json_find_u64(times, "count") == 0)
 			continue;
 		put_times(text, step_words[step], times);
-		if (drawn(step) && all_ns > 0) {
+		if (step_is_overhead(step) && all_ns > 0) {
 			uint64_t ns = json_find_u64(times, "p50_ns");
 			put_bar(text, at_ns, ns, all_ns);
 			at_ns += ns;

@@ -21,6 +21,12 @@ static void look(void *ctx, struct admin_view *view)
 	view->uptime_s = 77;
 }
 
+static bool look_overhead(void *ctx, struct admin_overhead *view)
+{
+	view->covers_s = 77;
+	return view->route[0] == 0;
+}
+
 static void *serve(void *unused)
 {
 	CHECK(admin_serve(admin, -1));
@@ -29,7 +35,7 @@ static void *serve(void *unused)
 
 static void start(bool v6)
 {
-	struct admin_config config = {.look = look, .look_ctx = &ready};
+	struct admin_config config = {.look = look, .look_overhead = look_overhead, .look_ctx = &ready};
 
 	if (v6)
 		*(struct sockaddr_in6 *)&config.address =
@@ -112,6 +118,37 @@ TEST(pages)
 	stop();
 }
 
+/* The nonce of a page's answer. */
+static const char *nonce_of(char out[HEX_BYTES(16)], const char *text)
+{
+	const char *at = strstr(text, "script-src 'nonce-");
+
+	CHECK(at != NULL);
+	snprintf(out, HEX_BYTES(16), "%s", at != NULL ? at + strlen("script-src 'nonce-") : "");
+	return out;
+}
+
+TEST(the_status_page)
+{
+	char one[HEX_BYTES(16)], other[HEX_BYTES(16)], want[64];
+	const char *text;
+
+	start(false);
+	text = ask(GET("/"));
+	CHECK(strncmp(text, "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n", 57) == 0);
+	CHECK(strstr(text, "\r\nContent-Security-Policy: default-src 'none'; ") != NULL);
+	CHECK_EQ(atol(strstr(text, "Content-Length: ") + 16), strlen(strstr(text, "\r\n\r\n") + 4));
+	nonce_of(one, text);
+	snprintf(want, sizeof want, "<script nonce=\"%s\">", one);
+	CHECK(strstr(text, want) != NULL);
+	snprintf(want, sizeof want, "<style nonce=\"%s\">", one);
+	CHECK(strstr(text, want) != NULL);
+	CHECK(strcmp(one, nonce_of(other, ask(GET("/?since=300&route=")))) != 0); /* of each answer its own */
+	CHECK(strncmp(ask(GET("/?since=x")), "HTTP/1.1 400 Bad Request\r\n", 26) == 0);
+	CHECK(strncmp(ask(GET("/?route=unknown")), "HTTP/1.1 404 Not Found\r\n", 24) == 0);
+	stop();
+}
+
 TEST(readiness_turns_off_and_liveness_does_not)
 {
 	start(false);
@@ -128,7 +165,7 @@ TEST(refusals)
 	static char large[HEAD_BYTES_MAX + 100];
 
 	start(false);
-	CHECK(strncmp(ask(GET("/")), "HTTP/1.1 404 Not Found\r\n", 24) == 0);
+	CHECK(strncmp(ask(GET("/index.html")), "HTTP/1.1 404 Not Found\r\n", 24) == 0);
 	CHECK(strncmp(ask(GET("/metrics/")), "HTTP/1.1 404 Not Found\r\n", 24) == 0);
 	CHECK(strstr(ask("POST /status HTTP/1.1\r\nHost: n\r\nContent-Length: 0\r\n\r\n"),
 		     "\r\nAllow: GET, HEAD\r\n") != NULL);

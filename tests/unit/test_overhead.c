@@ -137,7 +137,7 @@ TEST(queries)
 		{"since=-1", false, "", 0},
 		{"since=1234567890", false, "", 0},
 		{"since=1m", false, "", 0},
-		{"route=", false, "", 0},
+		{"route=", true, "", 0},
 		{"route=%0", false, "", 0},
 		{"route=%00", false, "", 0},
 		{"route=%zz", false, "", 0},
