@@ -21,6 +21,7 @@ static const struct {
 	 "standing [add|clear] [...]      who is dropped for how long, and why; drop, forgive"},
 	{"trace", cmd_trace, "trace [--reason WORD] [...]     dropped packets as they come, sampled"},
 	{"status", cmd_status, "status [--watch] [--json]       the funnel, how long each step takes; or rates, live"},
+	{"top", cmd_top, "top [--interval N] [...]        what it does now, on one screen"},
 	{"overhead", cmd_overhead,
 	 "overhead [--since 5m] [...]     how long each step of a request takes: a waterfall"},
 	{"ledger", cmd_ledger, "ledger -c FILE|-d DIR [...]     claims on disk: list, export, sum up"},

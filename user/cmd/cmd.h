@@ -13,6 +13,7 @@ int cmd_standing(int argc, char **argv);
 int cmd_trace(int argc, char **argv);
 int cmd_ledger(int argc, char **argv);
 int cmd_status(int argc, char **argv);
+int cmd_top(int argc, char **argv);
 int cmd_overhead(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 int cmd_pay(int argc, char **argv);

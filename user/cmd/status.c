@@ -87,6 +87,11 @@ static int look_at_kernel(void *ctx, struct rates *rates)
 	return err;
 }
 
+static size_t draw(void *ctx, char *out, size_t out_bytes, const struct rates *before, const struct rates *after)
+{
+	return rates_text(out, out_bytes, before, after);
+}
+
 static int watch_kernel(struct watch *watch, const char *iface)
 {
 	struct kernel kernel = {.filter = interface_filter(kernel.name, iface)};
@@ -94,9 +99,9 @@ static int watch_kernel(struct watch *watch, const char *iface)
 	if (kernel.filter == NULL)
 		return 1;
 	watch->look = look_at_kernel;
-	watch->look_ctx = &kernel;
+	watch->ctx = &kernel;
 	int status = watch_run(watch);
-	watch->look_ctx = NULL;
+	watch->ctx = NULL;
 	filter_close(kernel.filter);
 	return status;
 }
@@ -104,7 +109,7 @@ static int watch_kernel(struct watch *watch, const char *iface)
 static int watch_daemon(struct watch *watch, struct admin_target *target)
 {
 	watch->look = look_at_daemon;
-	watch->look_ctx = target;
+	watch->ctx = target;
 	int status = watch_run(watch);
 	if (status != 0)
 		fputs("tollbar: without a daemon the filter alone can be watched: -i IFACE\n", stderr);
@@ -112,17 +117,6 @@ static int watch_daemon(struct watch *watch, struct admin_target *target)
 }
 
 /* --- arguments --- */
-
-static bool number_read(unsigned long *out, const char *option, const char *text, unsigned long max)
-{
-	char *end;
-
-	*out = strtoul(text, &end, 10);
-	if (*text >= '0' && *text <= '9' && *end == '\0' && *out > 0 && *out <= max)
-		return true;
-	fprintf(stderr, "tollbar: --%s \"%s\" is not a number from 1 to %lu\n", option, text, max);
-	return false;
-}
 
 static bool option_take(struct wish *wish, int option)
 {
@@ -141,9 +135,9 @@ static bool option_take(struct wish *wish, int option)
 	case 'w':
 		return wish->watch = true;
 	case 's':
-		return number_read(&wish->interval_s, "interval", optarg, 3600);
+		return watch_number(&wish->interval_s, "interval", optarg, 3600);
 	case 'n':
-		return number_read(&wish->count, "count", optarg, 1000000000);
+		return watch_number(&wish->count, "count", optarg, 1000000000);
 	default:
 		fputs(usage_text, stderr);
 		return false;
@@ -165,7 +159,8 @@ static const char *mismatch(const struct wish *wish)
 static int obey(const struct wish *wish)
 {
 	struct watch watch = {.seconds = wish->interval_s != 0 ? (unsigned)wish->interval_s : 1,
-			      .count_max = wish->count};
+			      .count_max = wish->count,
+			      .draw = draw};
 	struct admin_target target;
 
 	if (wish->iface != NULL)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -12,18 +13,22 @@
 
 #define NS UINT64_C(1000000000)
 
-static volatile sig_atomic_t ending;
+static volatile sig_atomic_t ending, resized;
 
 static void on_signal(int number)
 {
-	ending = number;
+	if (number == SIGWINCH)
+		resized = number;
+	else
+		ending = number;
 }
 
+/* Until then, or until a signal says something. */
 static void wait_until(uint64_t at_ns)
 {
 	struct timespec at = {.tv_sec = (time_t)(at_ns / NS), .tv_nsec = (long)(at_ns % NS)};
 
-	while (ending == 0 && clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR)
+	while (ending == 0 && resized == 0 && clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR)
 		;
 }
 
@@ -39,11 +44,12 @@ static void show_in_place(const char *text)
 	fputs("\033[J", stdout);
 }
 
-static void show(const struct rates *before, const struct rates *after, bool in_place, bool first)
+static void show(const struct watch *watch, const struct rates *before, const struct rates *after, bool first)
 {
-	static char text[RATES_BYTES_MAX];
+	static char text[WATCH_BYTES_MAX];
+	bool in_place = isatty(STDOUT_FILENO);
 
-	rates_text(text, sizeof text, before, after);
+	watch->draw(watch->ctx, text, sizeof text, before, after);
 	if (in_place && first)
 		fputs("\033[2J", stdout);
 	if (in_place)
@@ -55,34 +61,57 @@ static void show(const struct rates *before, const struct rates *after, bool in_
 
 static int look(const struct watch *watch, struct rates *rates)
 {
-	int err = watch->look(watch->look_ctx, rates);
+	int err = watch->look(watch->ctx, rates);
 
 	rates->time_ns = clock_ns();
 	return err;
 }
 
+/* Waits for the next look; what is shown meanwhile keeps to the terminal's size. */
+static void wait_and_show(const struct watch *watch, uint64_t at_ns, const struct rates shown[2], bool any)
+{
+	for (wait_until(at_ns); resized != 0 && ending == 0; wait_until(at_ns)) {
+		resized = 0;
+		if (any)
+			show(watch, &shown[0], &shown[1], true);
+	}
+}
+
 int watch_run(const struct watch *watch)
 {
-	const struct sigaction end = {.sa_handler = on_signal};
-	bool in_place = isatty(STDOUT_FILENO);
-	struct rates before, after;
-	uint64_t shown = 0;
+	const struct sigaction told = {.sa_handler = on_signal};
+	struct rates shown[2], next; /* the two looks on the screen */
+	uint64_t cnt = 0;
 
-	ending = 0;
-	sigaction(SIGINT, &end, NULL);
-	sigaction(SIGTERM, &end, NULL);
-	if (look(watch, &before) != 0)
+	ending = resized = 0;
+	sigaction(SIGINT, &told, NULL);
+	sigaction(SIGTERM, &told, NULL);
+	if (isatty(STDOUT_FILENO))
+		sigaction(SIGWINCH, &told, NULL);
+	if (look(watch, &shown[1]) != 0)
 		return 1;
-	for (uint64_t at_ns = clock_ns(); ending == 0 && (watch->count_max == 0 || shown < watch->count_max);) {
+	for (uint64_t at_ns = clock_ns(); ending == 0 && (watch->count_max == 0 || cnt < watch->count_max);) {
 		at_ns += watch->seconds * NS;
-		wait_until(at_ns);
-		if (ending != 0 || look(watch, &after) != 0)
+		wait_and_show(watch, at_ns, shown, cnt > 0);
+		if (ending != 0 || look(watch, &next) != 0)
 			continue; /* a daemon that starts anew is waited for */
-		show(&before, &after, in_place, shown == 0);
+		shown[0] = shown[1];
+		shown[1] = next;
+		show(watch, &shown[0], &shown[1], cnt == 0);
 		if (ferror(stdout))
 			return 1;
-		shown++;
-		before = after;
+		cnt++;
 	}
 	return 0;
+}
+
+bool watch_number(unsigned long *out, const char *option, const char *text, unsigned long max)
+{
+	char *end;
+
+	*out = strtoul(text, &end, 10);
+	if (*text >= '0' && *text <= '9' && *end == '\0' && *out > 0 && *out <= max)
+		return true;
+	fprintf(stderr, "tollbar: --%s \"%s\" is not a number from 1 to %lu\n", option, text, max);
+	return false;
 }
