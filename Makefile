@@ -39,7 +39,7 @@ BPF_TEST := $(patsubst tests/bpf/%.c,$(B)/tests/bpf/%,$(sort $(wildcard tests/bp
 VM_TEST := tests/vm/run.sh
 # on interfaces of their own; those that count by the clock, or use the folder of the pins as a whole, are run alone
 LIVE_TEST := tests/e2e/standing.sh tests/e2e/recipes.sh tests/e2e/native.sh tests/e2e/knock.sh tests/e2e/trace.sh tests/e2e/hard.sh tests/e2e/service.sh \
-	tests/e2e/beside.sh tests/e2e/completion.sh tests/e2e/doctor.sh
+	tests/e2e/beside.sh tests/e2e/completion.sh tests/e2e/metrics.sh tests/e2e/doctor.sh
 LIVE_ALONE := tests/e2e/filter.sh tests/e2e/limits.sh tests/e2e/syn.sh tests/e2e/unprivileged.sh
 TOOLS := $(patsubst tests/tools/%.c,$(B)/tests/tools/%,$(filter-out %.bpf.c,$(sort $(wildcard tests/tools/*.c)))) \
 	$(patsubst %.bpf.c,build/%.bpf.o,$(wildcard tests/tools/*.bpf.c))
