@@ -2,8 +2,10 @@
 // Several model servers behind one route: real ones that die and come back while paid requests are under way.  Fairness is
 // counted, never timed.
 import { createServer } from 'node:http';
+import { connect } from 'node:net';
 import { assert, run, test } from './lib/check.mjs';
 import { payment } from './lib/payment.mjs';
+import { start } from './lib/process.mjs';
 import { AMOUNT, freePort, PRICE, startTollbar } from './lib/tollbar.mjs';
 import { startUpstream, UPSTREAM_USAGE } from './lib/upstream.mjs';
 import { until } from './lib/wait.mjs';
@@ -12,9 +14,9 @@ import { askPaid, BODY_STREAM, startWorld } from './lib/world.mjs';
 const START = 1_000_000_000n;
 const IN_FLIGHT = 3;
 const NAMES = ['model', 'b', 'c'];
-let world, others, noted, nobody;
+let world, others, noted, nobody, hung;
 
-const servers = () => ({ model: world.upstream, b: others[0], c: others[1], recorder: noted, nobody });
+const servers = () => ({ model: world.upstream, b: others[0], c: others[1], recorder: noted, nobody, hung });
 const made = (payer) => payment(world.offer('eip3009'), payer);
 const slow = (ms) => ({ headers: { 'x-delay-ms': String(ms) } });
 /* A model server that notes in what order it is asked, by the header x-who; /health says its `health`, 0: nothing. */
@@ -47,7 +49,13 @@ async function among(names, more, body) {
 	);
 	const gate = await startTollbar({
 		...world,
-		more: { ...sections, ...more.offers, 'route chat': { upstream: names.join(', ') }, node: { ...more.node }, timeouts: { ...more.timeouts } },
+		more: {
+			...sections,
+			...more.offers,
+			'route chat': { upstream: names.join(', ') },
+			node: { ...more.node },
+			timeouts: { ...more.timeouts },
+		},
 	});
 	try {
 		await body(gate);
@@ -132,6 +140,35 @@ test('what goes to another server is the same request: asked for usage once, cha
 		const { prompt, completion } = UPSTREAM_USAGE;
 		const cost = (BigInt(prompt) * PRICE.input + BigInt(completion) * PRICE.output) / 1_000_000n;
 		await until('all to be settled', 30000, async () => (await charged(payer)) === BigInt(times) * cost);
+	});
+});
+
+/* A server that does not take connections any more, as one whose process hangs with its queue full. */
+async function stuck() {
+	const listen = `const server = require('net').createServer();
+		server.listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => console.log(server.address().port));`;
+	const server = start(process.execPath, ['-e', listen]);
+	const port = await until('it to listen', 30000, () => Number(server.output.trim()));
+	server.child.kill('SIGSTOP');
+	const queued = Array.from({ length: 8 }, () => connect(port, '127.0.0.1').on('error', () => {}));
+	await until('its queue to be full', 30000, () => queued.filter(({ connecting }) => !connecting).length >= 2);
+	return {
+		url: `http://127.0.0.1:${port}`,
+		stop: async () => {
+			for (const one of queued) one.destroy();
+			await server.stop('SIGKILL');
+		},
+	};
+}
+
+test('a server that takes no connection in time costs nobody his answer', async () => {
+	hung = await stuck();
+	await among(['hung', 'b'], { timeouts: { connect_ms: 300 } }, async (gate) => {
+		const payer = await world.chain.payer();
+		for (let i = 0; i < 8; i++) assert.equal((await askPaid(gate.chat, await made(payer))).status, 200);
+		assert.equal(await ofUpstream(gate, 'up', 'hung'), 0);
+		assert.ok((await ofUpstream(gate, 'moved_total', 'hung')) >= 3);
+		assert.equal(await charged(payer), 8n * AMOUNT);
 	});
 });
 
@@ -290,6 +327,7 @@ await run({
 	after: async () => {
 		for (const one of others ?? []) await one.stop();
 		noted?.stop();
+		await hung?.stop();
 		await world?.stop();
 	},
 });
