@@ -426,12 +426,23 @@ void node_drain(struct node *node)
 	}
 }
 
+/* But for proofs that a facilitator would not take, and that wait for another try. */
+static bool proofs_told(struct node *node)
+{
+	struct settle_stats stats;
+
+	if (node->shared.settlers == NULL)
+		return true;
+	settlers_stats(node->shared.settlers, &stats);
+	return stats.data.waiting == stats.data.paused;
+}
+
 bool node_drained(struct node *node)
 {
 	for (unsigned i = 0; i < node->started_cnt; i++)
 		if (atomic_load(&node->workers[i].state) == WORKER_RUNNING)
 			return false;
-	return node->shared.ledger == NULL || ledger_unsettled(node->shared.ledger) == 0;
+	return (node->shared.ledger == NULL || ledger_unsettled(node->shared.ledger) == 0) && proofs_told(node);
 }
 
 static void join_workers(struct node *node)

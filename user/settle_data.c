@@ -151,16 +151,30 @@ static void give(struct settle_data *data, struct note *note, uint64_t *counter)
 
 /* --- calls --- */
 
+static void pause_note(struct settle_data *data, struct note *note, uint64_t now_ms)
+{
+	note->due_ms = now_ms + pause_ms[note->tries];
+	push(&data->again[note->tries], note);
+	pthread_mutex_lock(&data->lock);
+	data->stats.paused++;
+	pthread_mutex_unlock(&data->lock);
+}
+
 /* Those that were tried before go first: they are older. */
 static struct note *take_due(struct settle_data *data, uint64_t now_ms)
 {
-	for (unsigned tries = TRIES_MAX - 1; tries > 0; tries--) {
+	struct note *note = NULL;
+
+	for (unsigned tries = TRIES_MAX - 1; tries > 0 && note == NULL; tries--) {
 		struct queue *queue = &data->again[tries];
 		if (queue->first != NULL && queue->first->due_ms <= now_ms)
-			return pop(queue);
+			note = pop(queue);
 	}
 	pthread_mutex_lock(&data->lock);
-	struct note *note = pop(&data->fresh);
+	if (note != NULL)
+		data->stats.paused--;
+	else
+		note = pop(&data->fresh);
 	pthread_mutex_unlock(&data->lock);
 	return note;
 }
@@ -227,8 +241,7 @@ static void end_call(struct settle_data *data, const struct fetch_job *job, stru
 	if (was_taken(job)) {
 		give(data, note, &data->stats.sent);
 	} else if (may_tell_again(job) && note->tries < TRIES_MAX) {
-		note->due_ms = now_ms + pause_ms[note->tries];
-		push(&data->again[note->tries], note);
+		pause_note(data, note, now_ms);
 	} else {
 		give(data, note, &data->stats.failed);
 	}

@@ -26,11 +26,12 @@ struct settle_data_stats {
 	uint64_t failed;  /* it would not, or could not be asked often enough */
 	uint64_t dropped; /* no room, or the end of the process */
 	uint64_t waiting; /* now */
+	uint64_t paused;  /* now, of those: tried before, and not due yet */
 };
 
 /* For `name` see settle_config; NULL: no memory. */
 struct settle_data *settle_data_init(const char *name);
-/* After the last of its jobs; what waits is dropped. */
+/* After the last of its jobs; what waits is dropped.  A drain waits for what is not paused. */
 void settle_data_fini(struct settle_data *data);
 size_t settle_data_bytes(void); /* memory, for the line printed at start */
 

@@ -155,6 +155,7 @@ void settlers_stats(struct settlers *settlers, struct settle_stats *stats)
 		stats->data.failed += one.data.failed;
 		stats->data.dropped += one.data.dropped;
 		stats->data.waiting += one.data.waiting;
+		stats->data.paused += one.data.paused;
 	}
 }
 

@@ -240,6 +240,30 @@ test('a model nobody sells here is refused before the client pays', async () => 
 	assert.equal(await world.chain.balance(payer.address), START);
 });
 
+test('a drain waits until the proofs are told', async () => {
+	const CALLS = 6; /* two more than are told at one time */
+	const payer = await world.chain.payer();
+	const before = world.facilitator.data.length;
+	const { offer } = await challenge(`${world.gate.url}/v1/completions`, JSON.stringify(chat()));
+	world.facilitator.dataDelay = 1500;
+	try {
+		for (let i = 0; i < CALLS; i++) {
+			const response = await askPaid(`${world.gate.url}/v1/completions`, await payment(offer('eip3009'), payer), {
+				headers: { 'X-SETTLEMENT-TYPE': 'batch', ...tee() },
+				body: JSON.stringify(chat()),
+			});
+			assert.equal(response.status, 200, response.text);
+		}
+		const { code } = await world.gate.stop('SIGTERM', 20_000);
+		assert.equal(code, 0);
+		assert.equal(world.facilitator.data.length, before + CALLS);
+		assert.doesNotMatch(world.gate.log(), /settle_data_dropped/);
+	} finally {
+		world.facilitator.dataDelay = undefined;
+		if (!world.gate.running()) await world.gate.start();
+	}
+});
+
 await run({
 	before: async () => {
 		world = await startWorld({

@@ -184,6 +184,9 @@ TEST(given_up_after_the_last_try)
 	open_to(port, 300);
 	settle_data_submit(data, DATA_INDIVIDUAL, &proof, &payer);
 	for (unsigned tries = 0; tries < TRIES_MAX; tries++) {
+		struct settle_data_stats stats;
+		settle_data_stats(data, &stats);
+		CHECK_EQ(stats.paused, tries > 0); /* no drain waits for that */
 		expect(0, 0, 0, 1, "not yet");
 		test_ms += pause_ms[tries];
 		turn();

@@ -173,7 +173,10 @@ export async function startFacilitator(chain, { host = '127.0.0.1', port = 0 } =
 		}
 		self.data.push(entry);
 		response.writeHead(entry.status, { 'content-type': 'application/json' });
-		request.resume().on('end', () => response.end(JSON.stringify({ settlementJob: { jobId: `data-${self.data.length}` } })));
+		request.resume().on('end', async () => {
+			await sleep(self.dataDelay ?? 0);
+			response.end(JSON.stringify({ settlementJob: { jobId: `data-${self.data.length}` } }));
+		});
 	}
 
 	async function onVerify(request, response) {
