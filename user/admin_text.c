@@ -265,8 +265,9 @@ static void put_settle(struct text *text, const struct settle_stats *settle)
 	text_put(text,
 		 "tollbar_data_settlements_total{outcome=\"sent\"} %" PRIu64 "\n"
 		 "tollbar_data_settlements_total{outcome=\"failed\"} %" PRIu64 "\n"
-		 "tollbar_data_settlements_total{outcome=\"dropped\"} %" PRIu64 "\n",
-		 settle->data.sent, settle->data.failed, settle->data.dropped);
+		 "tollbar_data_settlements_total{outcome=\"dropped\"} %" PRIu64 "\n"
+		 "tollbar_data_settlements_total{outcome=\"undone\"} %" PRIu64 "\n",
+		 settle->data.sent, settle->data.failed, settle->data.dropped, settle->data.undone);
 	put_gauge(text, "data_settlements_waiting", "Proofs that wait to be told, now.", settle->data.waiting);
 }
 
@@ -568,6 +569,7 @@ static void write_ledger(struct json_writer *json, const struct admin_view *view
 	write_count(json, ",\"data_sent\":", view->settle.data.sent);
 	write_count(json, ",\"data_failed\":", view->settle.data.failed);
 	write_count(json, ",\"data_dropped\":", view->settle.data.dropped);
+	write_count(json, ",\"data_undone\":", view->settle.data.undone);
 	write_count(json, ",\"data_waiting\":", view->settle.data.waiting);
 	json_write(json, "}");
 }

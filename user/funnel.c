@@ -191,6 +191,9 @@ static void put_data(struct text *text, struct span facilitator)
 		return;
 	put_row(text, "proofs told", sent);
 	text_put(text, "   waiting %" PRIu64 ", failed %" PRIu64 ", dropped %" PRIu64 "\n", waiting, failed, dropped);
+	if (json_find_u64(facilitator, "data_undone") > 0)
+		text_put(text, "  look: %" PRIu64 " proofs were taken by a facilitator, and came to nothing\n",
+			 json_find_u64(facilitator, "data_undone"));
 }
 
 static void put_money(struct text *text, struct span status)

@@ -11,6 +11,7 @@
  * Source: @x402/evm 2.27.0; OpenGradient/inference-facilitator all_networks.ts @015ceb56. */
 #include <stddef.h>
 
+#include "base/span.h"
 #include "settle_data.h"
 
 struct settler;
@@ -54,5 +55,10 @@ size_t settle_body(char *out, size_t out_bytes, const struct settlement *settlem
 void settle_answer(struct settlement *settlement, long http_status, const char *body, size_t body_bytes);
 /* settle_job_answer: the same of what GET says of settlement->job, which goes when there is nothing to ask after. */
 void settle_job_answer(struct settlement *settlement, long http_status, const char *body, size_t body_bytes);
+/* Data settlement's jobs (settle_data.h), which are asked after in the same way.  settle_data_job: the one that 202 names; false: none.
+ * settle_data_job_is: what GET says of it. */
+bool settle_data_job(char job[SETTLE_JOB_BYTES_MAX], struct span body);
+enum data_job { DATA_JOB_RUNS, DATA_JOB_DONE, DATA_JOB_FAILED, DATA_JOB_GONE };
+enum data_job settle_data_job_is(const char job[SETTLE_JOB_BYTES_MAX], long http_status, struct span body);
 
 #endif

@@ -11,18 +11,24 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "settle.h"
 
 #define NOTES_MAX 1024
 #define TRIES_MAX 4
 #define JSON_BYTES_MAX 1536
 
+#define ASKS_MAX 5
+#define JOBS_MAX (NOTES_MAX / 2) /* the others' places are for proofs to be told */
+
+static const unsigned ask_ms[ASKS_MAX] = {2000, 10000, 30000, 120000, 600000}; /* before each question after a job */
 static const unsigned pause_ms[TRIES_MAX] = {0, 2000, 15000, 60000}; /* before the first try, the second, ... */
 
 struct note { /* one proof to be told */
 	struct note *next;
 	enum data_type type;
-	unsigned tries;
+	unsigned tries, asks;
 	uint64_t due_ms;
+	char job[SETTLE_JOB_BYTES_MAX]; /* it was told, and is in line there; empty: it is to be told */
 	struct address payer;
 	struct proof proof;
 };
@@ -45,6 +51,7 @@ struct settle_data {
 	struct settle_data_stats stats;
 	/* the thread's own */
 	struct queue again[TRIES_MAX]; /* by tries; [0] is not used */
+	struct queue jobs[ASKS_MAX];   /* by asks */
 	struct call calls[SETTLE_DATA_RUNNING_MAX];
 	bool failing; /* the last one failed: said once */
 	struct note notes[NOTES_MAX];
@@ -138,15 +145,34 @@ void settle_data_submit(struct settle_data *data, enum data_type type, const str
 	pthread_mutex_unlock(&data->lock);
 }
 
-/* The end of one that was counted as waiting. */
+/* The end of one that was counted as waiting, or as a job.  NULL: it counts as nothing more. */
 static void give(struct settle_data *data, struct note *note, uint64_t *counter)
 {
 	pthread_mutex_lock(&data->lock);
 	note->next = data->unused;
 	data->unused = note;
-	data->stats.waiting--;
-	++*counter;
+	if (note->job[0] != 0)
+		data->stats.jobs--;
+	else
+		data->stats.waiting--;
+	if (counter != NULL)
+		++*counter;
 	pthread_mutex_unlock(&data->lock);
+}
+
+/* It was told, and is in line there: asked after, when there is room for that. */
+static bool follow_job(struct settle_data *data, struct note *note, struct span body, uint64_t now_ms)
+{
+	if (data->stats.jobs >= JOBS_MAX || !settle_data_job(note->job, body)) /* changed by this thread alone */
+		return false;
+	pthread_mutex_lock(&data->lock);
+	data->stats.waiting--;
+	data->stats.sent++;
+	data->stats.jobs++;
+	pthread_mutex_unlock(&data->lock);
+	note->due_ms = now_ms + ask_ms[0];
+	push(&data->jobs[0], note);
+	return true;
 }
 
 /* --- calls --- */
@@ -160,23 +186,26 @@ static void pause_note(struct settle_data *data, struct note *note, uint64_t now
 	pthread_mutex_unlock(&data->lock);
 }
 
-/* Those that were tried before go first: they are older. */
+static struct note *pop_due(struct queue queues[], unsigned cnt, uint64_t now_ms)
+{
+	while (cnt-- > 0)
+		if (queues[cnt].first != NULL && queues[cnt].first->due_ms <= now_ms)
+			return pop(&queues[cnt]);
+	return NULL;
+}
+
+/* Those that were tried before go first: they are older.  What is told already comes last. */
 static struct note *take_due(struct settle_data *data, uint64_t now_ms)
 {
-	struct note *note = NULL;
+	struct note *note = pop_due(data->again, TRIES_MAX, now_ms);
 
-	for (unsigned tries = TRIES_MAX - 1; tries > 0 && note == NULL; tries--) {
-		struct queue *queue = &data->again[tries];
-		if (queue->first != NULL && queue->first->due_ms <= now_ms)
-			note = pop(queue);
-	}
 	pthread_mutex_lock(&data->lock);
 	if (note != NULL)
 		data->stats.paused--;
 	else
 		note = pop(&data->fresh);
 	pthread_mutex_unlock(&data->lock);
-	return note;
+	return note != NULL ? note : pop_due(data->jobs, ASKS_MAX, now_ms);
 }
 
 static void tell(struct call *call, struct fetch_pool *pool, struct fetch_job *job, struct note *note)
@@ -193,6 +222,16 @@ static void tell(struct call *call, struct fetch_pool *pool, struct fetch_job *j
 	fetch_start(pool, job, 2);
 }
 
+static void ask_after(struct call *call, struct fetch_pool *pool, struct fetch_job *job, struct note *note)
+{
+	call->job = job;
+	call->note = note;
+	job->below = job->body; /* the pool's URL ends in /settle */
+	job->body[0] = '/';
+	memcpy(job->body + 1, note->job, sizeof note->job);
+	fetch_start(pool, job, 0);
+}
+
 void settle_data_turn(struct settle_data *data, struct fetch_pool *pool, uint64_t now_ms)
 {
 	for (size_t i = 0; i < SETTLE_DATA_RUNNING_MAX; i++) {
@@ -202,7 +241,10 @@ void settle_data_turn(struct settle_data *data, struct fetch_pool *pool, uint64_
 			continue;
 		struct fetch_job *job = fetch_take(pool);
 		ASSERT(job != NULL); /* payments leave SETTLE_DATA_RUNNING_MAX of them */
-		tell(call, pool, job, note);
+		if (note->job[0] != 0)
+			ask_after(call, pool, job, note);
+		else
+			tell(call, pool, job, note);
 	}
 }
 
@@ -231,13 +273,38 @@ static void say(struct settle_data *data, const struct fetch_job *job)
 	data->failing = failing;
 }
 
+static void end_question(struct settle_data *data, const struct fetch_job *job, struct note *note, uint64_t now_ms)
+{
+	enum data_job is =
+		job->error != 0 ? DATA_JOB_RUNS
+				: settle_data_job_is(note->job, job->status, span_of(job->answer, job->answer_bytes));
+
+	if (is == DATA_JOB_FAILED || is == DATA_JOB_GONE) {
+		log_warn("event=settle_data_undone facilitator=%s job=%s why=%s", data->name, note->job,
+			 is == DATA_JOB_GONE ? "gone" : "failed");
+		give(data, note, &data->stats.undone);
+	} else if (is == DATA_JOB_DONE || job->error == -ECANCELED || ++note->asks == ASKS_MAX) {
+		give(data, note, NULL);
+	} else {
+		note->due_ms = now_ms + ask_ms[note->asks];
+		push(&data->jobs[note->asks], note);
+	}
+}
+
 static void end_call(struct settle_data *data, const struct fetch_job *job, struct note *note, uint64_t now_ms)
 {
+	if (note->job[0] != 0) {
+		end_question(data, job, note, now_ms);
+		return;
+	}
 	if (job->error == -ECANCELED) { /* the end of the process */
 		give(data, note, &data->stats.dropped);
 		return;
 	}
 	say(data, job);
+	if (job->status == 202 && was_taken(job) &&
+	    follow_job(data, note, span_of(job->answer, job->answer_bytes), now_ms))
+		return;
 	if (was_taken(job)) {
 		give(data, note, &data->stats.sent);
 	} else if (may_tell_again(job) && note->tries < TRIES_MAX) {
@@ -286,6 +353,8 @@ struct settle_data *settle_data_init(const char *name)
 	data->fresh.last = &data->fresh.first;
 	for (unsigned tries = 0; tries < TRIES_MAX; tries++)
 		data->again[tries].last = &data->again[tries].first;
+	for (unsigned asks = 0; asks < ASKS_MAX; asks++)
+		data->jobs[asks].last = &data->jobs[asks].first;
 	for (size_t i = NOTES_MAX; i-- > 0;) {
 		data->notes[i].next = data->unused;
 		data->unused = &data->notes[i];

@@ -402,23 +402,51 @@ static bool read_report(struct report *report, struct span body)
 	return json_end(&json);
 }
 
-/* {"paymentJob": a report}. */
-static void take_job(struct settlement *settlement, struct span body)
+/* {member: a report} that names a job. */
+static bool find_job(struct report *report, struct span body, struct span member)
 {
 	struct json json;
 	struct json_value name, value = {0};
-	struct report report;
 
 	json_init(&json, body, JSON_NESTING_MAX, JSON_ENTERED);
 	if (!json_enter(&json, JSON_OBJECT))
-		return;
+		return false;
 	while (json_next(&json, &name))
-		if (json_equals(&name, SPAN("paymentJob")))
+		if (json_equals(&name, member))
 			(void)json_read(&json, &value);
-	if (!json_end(&json) || value.type != JSON_OBJECT || !read_report(&report, value.text) || report.job[0] == 0)
+	return json_end(&json) && value.type == JSON_OBJECT && read_report(report, value.text) && report->job[0] != 0;
+}
+
+static void take_job(struct settlement *settlement, struct span body)
+{
+	struct report report;
+
+	if (!find_job(&report, body, SPAN("paymentJob")))
 		return;
 	memcpy(settlement->job, report.job, sizeof settlement->job);
 	set_pending(settlement);
+}
+
+bool settle_data_job(char job[SETTLE_JOB_BYTES_MAX], struct span body)
+{
+	struct report report;
+	bool named = find_job(&report, body, SPAN("settlementJob"));
+
+	memset(job, 0, SETTLE_JOB_BYTES_MAX);
+	if (named)
+		memcpy(job, report.job, SETTLE_JOB_BYTES_MAX);
+	return named;
+}
+
+enum data_job settle_data_job_is(const char job[SETTLE_JOB_BYTES_MAX], long http_status, struct span body)
+{
+	struct report report;
+
+	if (http_status == 404 || http_status == 410)
+		return DATA_JOB_GONE;
+	if (http_status != 200 || !read_report(&report, body) || strcmp(report.job, job) != 0)
+		return DATA_JOB_RUNS; /* as far as is known */
+	return report.failed ? DATA_JOB_FAILED : report.ended ? DATA_JOB_DONE : DATA_JOB_RUNS;
 }
 
 /* The next question is by POST again. */

@@ -156,6 +156,8 @@ void settlers_stats(struct settlers *settlers, struct settle_stats *stats)
 		stats->data.dropped += one.data.dropped;
 		stats->data.waiting += one.data.waiting;
 		stats->data.paused += one.data.paused;
+		stats->data.jobs += one.data.jobs;
+		stats->data.undone += one.data.undone;
 	}
 }
 

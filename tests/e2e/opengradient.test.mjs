@@ -212,6 +212,24 @@ test('a facilitator that does not take proofs costs the client nothing', async (
 	}
 });
 
+test('a proof that came to nothing after it was taken is counted', async () => {
+	const undone = () => world.gate.metric('tollbar_data_settlements_total{outcome="undone"}');
+	const before = await undone();
+	assert.equal(before, 0, 'those before are done');
+	world.facilitator.dataJob = 'failed';
+	try {
+		const payer = await world.chain.payer();
+		const told = world.facilitator.data.length;
+		const response = await sdk(payer, allowed()).post('/v1/chat/completions', chat(), 'batch', tee());
+		assert.equal(response.status, 200, await response.text());
+		await until('the job to be asked after', 30_000, async () => (await undone()) === 1);
+		assert.equal(world.facilitator.data.length, told + 1, 'and it is not told again');
+		assert.match(world.gate.log(), /event=settle_data_undone facilitator=default job=settlement-[-0-9a-f]+ why=failed/);
+	} finally {
+		world.facilitator.dataJob = undefined;
+	}
+});
+
 test('exact: the transaction stands in the head, and the proof is told after it', async () => {
 	const payer = await world.chain.payer();
 	for (const stream of [false, true]) {

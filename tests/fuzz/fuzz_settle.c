@@ -30,6 +30,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *at, size_t bytes)
 	} else {
 		settle_answer(&settlement, status, body, body_bytes);
 	}
+	char job[SETTLE_JOB_BYTES_MAX];
+	bool named = settle_data_job(job, span_of(body, body_bytes));
+	assert(settlement_job_good(job) && named == (job[0] != 0));
+	enum data_job is = settle_data_job_is("payment-7", status, span_of(body, body_bytes));
+	assert(is == DATA_JOB_RUNS || status == 200 || (is == DATA_JOB_GONE && (status == 404 || status == 410)));
 	free(body);
 
 	switch (settlement.outcome) {

@@ -49,12 +49,13 @@ static void fill_money(void)
 	view.ledger.assets[0].chain_id = 8453;
 	memset(view.ledger.assets[0].asset.at, 0xab, 20);
 	memset(view.ledger.assets[0].unsettled.at, 0xff, 32);
-	view.settle = (struct settle_stats){.asked = 3201,
-					    .settled = 3202,
-					    .refused = 3203,
-					    .unknown = 3204,
-					    .facilitator_errors = 3205,
-					    .data = {.sent = 3206, .failed = 3207, .dropped = 3208, .waiting = 3209}};
+	view.settle = (struct settle_stats){
+		.asked = 3201,
+		.settled = 3202,
+		.refused = 3203,
+		.unknown = 3204,
+		.facilitator_errors = 3205,
+		.data = {.sent = 3206, .failed = 3207, .dropped = 3208, .waiting = 3209, .undone = 3210}};
 }
 
 static void fill_native(void)
@@ -235,6 +236,7 @@ TEST(metrics_hold_every_number_of_a_view)
 		"tollbar_data_settlements_total{outcome=\"sent\"} 3206",
 		"tollbar_data_settlements_total{outcome=\"failed\"} 3207",
 		"tollbar_data_settlements_total{outcome=\"dropped\"} 3208",
+		"tollbar_data_settlements_total{outcome=\"undone\"} 3210",
 		"tollbar_data_settlements_waiting 3209",
 		"tollbar_queue_requests 4001",
 		"tollbar_queue_bytes 4002",
@@ -459,6 +461,7 @@ TEST(status_holds_every_number_of_a_view)
 		{"facilitator.data_failed", 3207},
 		{"facilitator.data_dropped", 3208},
 		{"facilitator.data_waiting", 3209},
+		{"facilitator.data_undone", 3210},
 		{"queue.requests", 4001},
 		{"queue.bytes", 4002},
 		{"queue.requests_max", 4003},

@@ -149,6 +149,7 @@ TEST(observed_packets_and_what_an_operator_must_look_at)
 	view.ledger.unknown_expired = 11;
 	view.ledger.corrupt = 12;
 	view.ledger.reverted = 13;
+	view.settle.data.undone = 14;
 	view.ledger.store_down = true;
 	view.ledger.journal_full = true;
 	text_of_view();
@@ -158,6 +159,7 @@ TEST(observed_packets_and_what_an_operator_must_look_at)
 	CHECK(strstr(out, "answered") == NULL);
 	CHECK(strstr(out, "look: 11 settlements are past their deadline") != NULL);
 	CHECK(strstr(out, "look: 12 journal records") != NULL);
+	CHECK(strstr(out, "look: 14 proofs were taken") != NULL);
 	CHECK(strstr(out, "look: 13 settlements were taken back") != NULL);
 	CHECK(strstr(out, "look: the journal cannot be written\n") != NULL);
 	CHECK(strstr(out, "look: the journal is full\n") != NULL);

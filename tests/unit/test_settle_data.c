@@ -86,7 +86,7 @@ static void open_to(unsigned port, unsigned timeout_ms)
 					   .header_cnt = 1,
 					   .timeout_ms = timeout_ms,
 					   .jobs_max = SETTLE_DATA_RUNNING_MAX + 1,
-					   .body_bytes_max = 16,
+					   .body_bytes_max = 64,
 					   .answer_bytes_max = 4096,
 					   .box = &box};
 	CHECK_EQ(mailbox_init(&box), 0);
@@ -197,6 +197,83 @@ TEST(given_up_after_the_last_try)
 	expect(0, 1, 0, 0, "for good");
 	close_all();
 	close(fd);
+}
+
+static struct settle_data_stats stats_now(void)
+{
+	struct settle_data_stats stats;
+
+	settle_data_stats(data, &stats);
+	return stats;
+}
+
+static void answer_with(int status, const char *body)
+{
+	http.status = status;
+	atomic_store(&http.body, body);
+}
+
+/* A facilitator that puts it in line has it: asked what became of it, ever later, and told no more. */
+TEST(a_job_is_asked_after)
+{
+	static const struct {
+		const char *name;
+		int status;
+		const char *body;
+		bool ends, undone;
+	} rows[] = {
+		{"done", 200, "{\"jobId\":\"settlement-1\",\"status\":\"succeeded\"}", true, false},
+		{"failed", 200, "{\"jobId\":\"settlement-1\",\"status\":\"failed\"}", true, true},
+		{"gone", 404, "{}", true, true},
+		{"at it", 200, "{\"jobId\":\"settlement-1\",\"status\":\"processing\"}", false, false},
+		{"another's", 200, "{\"jobId\":\"settlement-2\",\"status\":\"failed\"}", false, false},
+		{"trouble", 500, "{}", false, false},
+		{"nonsense", 200, "<html>", false, false},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		http_start("{\"settlementJob\":{\"jobId\":\"settlement-1\",\"status\":\"queued\"}}");
+		open_to(http.port, 1000);
+		http.status = 202;
+		settle_data_submit(data, DATA_BATCH, &proof, &payer);
+		turn();
+		expect(1, 0, 0, 0, rows[i].name);
+		CHECK_EQ(stats_now().jobs, 1);
+		answer_with(rows[i].status, rows[i].body);
+		test_ms += ask_ms[0] - 1;
+		turn();
+		CHECK_EQ(http.requests, 1);
+		for (unsigned asks = 0; asks < ASKS_MAX; asks++) {
+			test_ms += ask_ms[asks];
+			turn();
+			CHECK_EQ(http.requests, 2 + (rows[i].ends ? 0 : (int)asks));
+			CHECK(strncmp(http_last(), "GET /x402/settle/settlement-1 HTTP/1.1\r\n", 40) == 0);
+			CHECK_ROW(stats_now().jobs == (!rows[i].ends && asks + 1 < ASKS_MAX), rows[i].name);
+		}
+		CHECK_ROW(stats_now().undone == rows[i].undone, rows[i].name);
+		expect(1, 0, 0, 0, rows[i].name);
+		test_ms += 36000000;
+		turn();
+		CHECK(take_due(data, UINT64_MAX) == NULL);
+		close_all();
+		http_stop();
+	}
+}
+
+TEST(jobs_leave_room_for_proofs)
+{
+	http_start("{\"settlementJob\":{\"jobId\":7,\"status\":\"queued\"}}");
+	open_to(http.port, 3000);
+	http.mode = HTTP_RAW;
+	answer_with(202, "HTTP/1.1 202 Accepted\r\nContent-Length: 43\r\n\r\n"
+			 "{\"settlementJob\":{\"jobId\":7,\"status\":\"q\"}}\n");
+	for (unsigned i = 0; i < JOBS_MAX + 9; i++)
+		settle_data_submit(data, DATA_BATCH, &proof, &payer);
+	turn();
+	expect(JOBS_MAX + 9, 0, 0, 0, "all are told");
+	CHECK_EQ(stats_now().jobs, JOBS_MAX);
+	close_all();
+	http_stop();
 }
 
 TEST(what_there_is_no_room_for_is_dropped)

@@ -130,7 +130,8 @@ async function readJson(request) {
 /* startFacilitator: → { url, fault, settles, verifies, stop() }.
  * polls: how often each job was asked after, by id: { open, ended }.  settles: every /settle asked, in order: { body, answer (undefined until known), at }.  Set `fault` to one of faults
  * (or to undefined); it takes part from the next /settle on.  data: every /settle_data: { type, data, status }, answered as
- * OpenGradient's does; set dataStatus for another answer.  stop() and start() again keep the port: "down, then back". */
+ * OpenGradient's does; set dataStatus for another answer, dataJob for
+ * what became of those that are in line then.  stop() and start() again keep the port: "down, then back". */
 export async function startFacilitator(chain, { host = '127.0.0.1', port = 0 } = {}) {
 	const real = makeFacilitator(chain);
 	const self = { fault: undefined, settles: [], verifies: [], data: [], polls: new Map(), jobs: new Map() };
@@ -175,7 +176,9 @@ export async function startFacilitator(chain, { host = '127.0.0.1', port = 0 } =
 		response.writeHead(entry.status, { 'content-type': 'application/json' });
 		request.resume().on('end', async () => {
 			await sleep(self.dataDelay ?? 0);
-			response.end(JSON.stringify({ settlementJob: { jobId: `data-${self.data.length}` } }));
+			const job = { jobId: `settlement-${randomUUID()}`, status: self.dataJob ?? 'succeeded' };
+			self.jobs.set(job.jobId, job);
+			response.end(JSON.stringify({ settlementJob: { ...job, status: 'queued' } }));
 		});
 	}
 
