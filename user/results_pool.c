@@ -348,6 +348,8 @@ struct result *pool_take(struct results *results)
 		room = results->block_free_cnt + results->block_idle_cnt > results->block_cnt / 4;
 		if (room && results->entry_free != RESULTS_NONE && results->block_free != RESULTS_NONE) {
 			result = &results->entries[results->entry_free];
+			if (results->entry_free >= results->touched_cnt)
+				results->touched_cnt = results->entry_free + 1;
 			results->entry_free = result->idle_next;
 			result->first_block = result->last_block = pop_block(results);
 			if (results->entry_free != RESULTS_NONE)
@@ -360,7 +362,10 @@ struct result *pool_take(struct results *results)
 
 void results_tend(struct results *results, uint64_t now_ms)
 {
-	for (uint32_t i = 0; i < results->entry_cnt; i++) {
+	pthread_mutex_lock(&results->pool_lock);
+	uint32_t touched_cnt = results->touched_cnt;
+	pthread_mutex_unlock(&results->pool_lock);
+	for (uint32_t i = 0; i < touched_cnt; i++) {
 		struct result *result = &results->entries[i];
 		if (!pool_expired(result, now_ms))
 			continue;

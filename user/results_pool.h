@@ -64,6 +64,7 @@ struct results {
 	pthread_mutex_t pool_lock __attribute__((aligned(64)));
 	struct idle_list idle[IDLE_CNT];
 	uint32_t entry_free, block_free;
+	uint32_t touched_cnt;			 /* entries that were ever used: those in front */
 	uint32_t block_free_cnt, block_idle_cnt; /* idle: of idle results */
 	_Atomic uint64_t running, kept, unread, begun, full, evicted, evicted_unread, expired_unread;
 };
