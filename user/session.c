@@ -21,7 +21,6 @@
 struct session {
 	struct sessions *sessions;
 	uint8_t id[SESSION_ID_BYTES];
-	struct payment payment; /* without its signature */
 	struct permit permit;
 	const struct config_route *route;
 	struct claim *claim;
@@ -32,6 +31,7 @@ struct session {
 	uint64_t used_s, join_until_s, close_s;
 	uint32_t key_next, id_next;    /* chains; key_next also of the free list */
 	uint32_t idle_prev, idle_next; /* while nobody is in it: the longest idle first */
+	struct payment payment;	       /* without its signature */
 };
 
 struct sessions {
@@ -39,6 +39,7 @@ struct sessions {
 	struct ledger *ledger;
 	struct session *slots;
 	uint32_t slot_cnt, free, idle_first, idle_last;
+	uint32_t touched_cnt; /* places that were ever used: those in front */
 	uint32_t *by_key, *by_id;
 	uint64_t mask;
 	uint8_t hash_key[16];
@@ -307,7 +308,7 @@ bool session_find(struct sessions *sessions, struct span text, const struct conf
 	const struct session *session = find_id(sessions, id);
 	bool found = session != NULL && session->route == route && now_s < session->join_until_s;
 	if (found) {
-		*payment = session->payment;
+		payment_copy(payment, &session->payment);
 		*permit = session->permit;
 	}
 	pthread_mutex_unlock(&sessions->lock);
@@ -364,6 +365,19 @@ static struct session *take_place(struct sessions *sessions)
 	return sessions->free != NONE ? &sessions->slots[sessions->free] : NULL;
 }
 
+static void fill(struct session *session, const struct permit *permit, const struct payment *payment)
+{
+	struct sessions *sessions = session->sessions;
+
+	memset(session, 0, offsetof(struct session, payment));
+	session->sessions = sessions;
+	session->permit = *permit;
+	payment_copy(&session->payment, payment);
+	memset(session->payment.signature, 0, sizeof session->payment.signature);
+	memset(session->payment.signature_rest, 0, session->payment.signature_rest_bytes);
+	session->payment.signature_rest_bytes = 0;
+}
+
 static enum reason open_session(struct sessions *sessions, struct session_draw *draw, const struct permit *permit,
 				const struct payment *payment, const struct config_route *route, uint64_t now_s,
 				struct claim_wait *durable)
@@ -376,17 +390,12 @@ static enum reason open_session(struct sessions *sessions, struct session_draw *
 	if (reason != REASON_OK)
 		return reason;
 	sessions->free = session->key_next;
-	*session = (struct session){
-		.sessions = sessions,
-		.payment = *payment,
-		.permit = *permit,
-		.route = route,
-		.claim = durable->claim,
-		.join_until_s = permit->deadline_s - route->session.margin_s,
-	};
-	memset(session->payment.signature, 0, sizeof session->payment.signature);
-	memset(session->payment.signature_rest, 0, sizeof session->payment.signature_rest);
-	session->payment.signature_rest_bytes = 0;
+	if (index_of(session) >= sessions->touched_cnt)
+		sessions->touched_cnt = index_of(session) + 1;
+	fill(session, permit, payment);
+	session->route = route;
+	session->claim = durable->claim;
+	session->join_until_s = permit->deadline_s - route->session.margin_s;
 	/* A payment that brings less than the margin is for those who come with it; it is settled when they are done. */
 	bool late = session->join_until_s <= now_s;
 	session->close_s = permit->deadline_s - (late ? LATE_CLOSE_S : route->session.margin_s / 2);
@@ -522,7 +531,7 @@ static void tend(struct session *session, uint64_t now_s)
 void sessions_tend(struct sessions *sessions, uint64_t now_s)
 {
 	pthread_mutex_lock(&sessions->lock);
-	for (uint32_t i = 0; i < sessions->slot_cnt; i++)
+	for (uint32_t i = 0; i < sessions->touched_cnt; i++)
 		tend(&sessions->slots[i], now_s);
 	pthread_mutex_unlock(&sessions->lock);
 }
