@@ -26,6 +26,21 @@ misbehave() { # SOURCE TIMES [ARGUMENT...]
 			-d x "http://$(address_for "$source"):8402/v1/models"
 	done
 }
+# The same by a proxy, whose PROXY header names somebody.
+misbehave_for() { # PROXY SOURCE TIMES
+	client "$(type -P node)" -e '
+		const [, proxy, source, times] = process.argv;
+		const addresses = [...source.split("."), ...proxy.split(".")].map(Number);
+		const header = Buffer.from([..."\r\n\r\n\0\r\nQUIT\n"].map((c) => c.charCodeAt(0)).concat(0x21, 0x11, 0, 12, addresses, 4, 1, 4, 2));
+		const once = (left) => {
+			if (left === 0) return;
+			const socket = require("net").connect({ host: "10.77.0.1", port: 8402, localAddress: proxy });
+			socket.setTimeout(2000, () => socket.destroy());
+			socket.on("error", () => {}).on("close", () => once(left - 1)).resume();
+			socket.end(Buffer.concat([header, Buffer.from("G T / HTTP/1.1\r\n\r\n")]));
+		};
+		once(Number(times));' "$@"
+}
 # HTTP status of a paid request with the payment header in a file, from a source.
 pay() { # SOURCE FILE [ARGUMENT...]
 	local source=$1 file=$2
@@ -131,6 +146,15 @@ proxies() {
 	ok "what was held against it ends" "$(ask $BAD /v1/models)" 200
 	misbehave $BAD 12
 	ok "a trusted proxy is never shut out" "$(ask $BAD /v1/models) $(entry $BAD)" "200 0"
+	live_stop
+	start 60 "trusted_proxy = $BAD
+	proxy_protocol = v2"
+	misbehave_for $BAD $GOOD 12
+	ok "whom a proxy names is known" "$(grep -c "reason=http_bad .*source=::ffff:$GOOD " "$DIR/log")" 12
+	ok "and not shut out" "$(entry $GOOD) $(entry $BAD)" "0 0"
+	misbehave_for $GOOD $BAD 12
+	ok "nobody else may name anybody" "$(metric 'tollbar_requests_refused_total{reason="proxy_untrusted"}')" 12
+	ok "nor is that held against him" "$(entry $GOOD) $(entry $BAD)" "0 0"
 	live_stop
 }
 
