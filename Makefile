@@ -46,7 +46,7 @@ TOOLS := $(patsubst tests/tools/%.c,$(B)/tests/tools/%,$(filter-out %.bpf.c,$(so
 FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 BENCH := $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(sort $(wildcard tests/bench/*.c)))
 
-.PHONY: all help deps demo test test-unit test-fuzz test-mutations test-compilers test-memcheck test-bpf test-vm test-e2e test-crash test-deb soak fuzz bench lint screenshots man deb format clean
+.PHONY: all help deps demo test test-unit test-fuzz test-mutations test-compilers test-memcheck test-bpf test-vm test-e2e test-crash test-deb soak fuzz bench lint security screenshots man deb format clean
 all: $(B)/tollbar build/gate.bpf.o ## build the daemon and the BPF object
 
 help: ## list the targets
@@ -231,7 +231,7 @@ bench: ## measure; also writes build/bench.json
 	$(Q)$(SUBMAKE) all tools $(BENCH) $(BPF_BESIDE)
 	$(Q)scripts/bench.sh
 
-lint: ## format, clang-tidy, cppcheck, include floors, house rules, how program and units are hardened
+lint: ## format, clang-tidy, cppcheck, include floors, house rules, how program and units are hardened, claims
 	$(Q)scripts/install-deps build test lint
 	$(Q)$(SUBMAKE) all
 	$(Q)scripts/lint.sh
@@ -240,6 +240,11 @@ screenshots: ## the status page in docs/, as a browser shows it now
 	$(Q)scripts/install-deps build test
 	$(Q)$(SUBMAKE) all tools
 	$(Q)node scripts/screenshots.mjs
+
+security: ## cppcheck, clang-tidy, the compilers' analysers, how program and units are hardened, claims that have no test
+	$(Q)scripts/install-deps build test lint
+	$(Q)$(SUBMAKE) all
+	$(Q)scripts/lint.sh hardening units claims cppcheck tidy analysers
 
 man: ## the manual pages, into build/man
 	$(Q)$(SUBMAKE) $(B)/tollbar

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Everything that judges the source without running it.  `make lint` installs what it needs and calls it.
-# Named steps only: scripts/lint.sh [format] [tidy] [cppcheck] [rules] [shell] [hardening] [units] [pages]
+# Named steps only: scripts/lint.sh [format] [tidy] [cppcheck] [rules] [shell] [hardening] [units] [pages] [claims] [analysers]
 # shellcheck disable=SC2317 # the steps are called by name
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
@@ -53,6 +53,11 @@ hardening() { scripts/check-hardening build/tollbar; }
 
 units() { scripts/check-units; }
 
+claims() { scripts/check-claims; }
+
+# minutes long: for make security alone
+analysers() { scripts/analyze; }
+
 # The pages are well-formed, and name every command and every setting.  What else is installed here is not their fault.
 pages() {
 	local complaints settings
@@ -66,10 +71,10 @@ pages() {
 	[[ -z $complaints ]]
 }
 
-for name in "${@:-format rules shell hardening units pages cppcheck tidy}"; do
+for name in "${@:-format rules shell hardening units pages claims cppcheck tidy}"; do
 	for one in $name; do
 		case $one in
-		format | tidy | rules | shell | hardening | units | pages) step "$one" "$one" ;;
+		format | tidy | rules | shell | hardening | units | pages | claims | analysers) step "$one" "$one" ;;
 		cppcheck) step cppcheck cppcheck_all ;;
 		*) echo "lint: no step '$one'" >&2; exit 2 ;;
 		esac
