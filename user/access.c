@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "limits.h"
 #include "stats.h"
+#include "sys/sandbox.h"
 
 #define WRITE_MS 200 /* lines wait so long in memory */
 
@@ -109,6 +110,7 @@ static void *run(void *ctx)
 	struct pollfd stop = {.fd = access->stop_fd, .events = POLLIN};
 	bool stopping = false;
 
+	sandbox_enter_thread(SANDBOX_FILES);
 	while (!stopping) {
 		stopping = poll(&stop, 1, WRITE_MS) > 0;
 		for (unsigned i = 0; i < access->ring_cnt; i++)

@@ -44,9 +44,10 @@ struct admin_view {
 	uint64_t uptime_s;
 	size_t worker_cnt;
 	enum verify_engine engine;
-	const char *loop;   /* io_uring or epoll */
-	struct stats total; /* all workers */
-	struct times times; /* and routes */
+	const char *loop;    /* io_uring or epoll */
+	const char *sandbox; /* sandbox_state */
+	struct stats total;  /* all workers */
+	struct times times;  /* and routes */
 	struct ledger_stats ledger;
 	bool has_ledger;
 	struct session_stats sessions;

@@ -610,6 +610,7 @@ size_t admin_status(char *out, size_t out_bytes, const struct admin_view *view)
 	write_count(&json, ",\"uptime_s\":", view->uptime_s);
 	write_count(&json, ",\"workers\":", view->worker_cnt);
 	write_string(&json, ",\"event_loop\":", view->loop);
+	write_string(&json, ",\"sandbox\":", view->sandbox);
 	write_kernel(&json, &view->kernel);
 	write_requests(&json, &view->total);
 	write_verify(&json, view);

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/u256.h"
+#include "sys/sandbox.h"
 
 #define STORE_DELAY_MS_MIN 50
 #define STORE_DELAY_MS_MAX 2000
@@ -444,6 +445,7 @@ void *ledger_main(void *arg)
 	struct ledger *ledger = arg;
 	bool closing = false;
 
+	sandbox_enter_thread(SANDBOX_FILES);
 	for (;;) {
 		take_mail(ledger);
 		ask_timers(ledger);

@@ -54,6 +54,7 @@ static const struct setting node_settings[] = {
 	NUMBER(struct config, keep_s, 86400,
 	       10 * 366 * 86400ull), /* a day at least: today's spend is rebuilt from it */
 	{"event_loop", config_set_choice, NODE(event_loop), .words = loop_words},
+	{"sandbox", config_set_choice, NODE(sandbox), .words = off_on},
 	{"engine", config_set_choice, NODE(engine), .words = engine_words},
 	NUMBER(struct config, signer_cache_bytes, 1 << 20, 1ull << 36),
 	{"trusted_proxy", config_set_proxy, .repeatable = true},
@@ -260,6 +261,7 @@ static void set_defaults(struct config *config)
 		.sessions = 4096,
 		.ledger_bytes = 1 << 30,
 		.keep_s = 604800,
+		.sandbox = true,
 		.signer_cache_bytes = 64 << 20,
 		.log_level = LOG_INFO,
 		.filter = {.penalty_failures = 20,

@@ -173,6 +173,7 @@ struct config {
 	size_t ledger_bytes;		      /* default 1 GiB */
 	uint64_t keep_s;		      /* default 604800 */
 	int event_loop;			      /* enum event_loop_choice: how the kernel is asked to do things */
+	bool sandbox;			      /* sandbox = on | off; default on */
 	int engine;			      /* enum engine_choice: who verifies signatures */
 	size_t signer_cache_bytes;	      /* per worker, for signers' tables; default 64 MiB */
 	struct in6_addr trusted_proxies[TRUSTED_PROXIES_MAX]; /* v4 as mapped; never penalised */

@@ -124,7 +124,7 @@ static struct upstream_conn *open_conn(struct forward *forward, unsigned upstrea
 	upstream->upstream_idx = upstream_idx;
 	upstream->reused = false;
 	upstream->exchange = NULL;
-	if (conn_connect(&upstream->conn, &to->address, to->address_bytes) < 0)
+	if (conn_connect(&upstream->conn, &forward->config.peers[upstream_idx], to->address_bytes) < 0)
 		return NULL;
 	forward->unused = upstream->next;
 	return upstream;

@@ -104,8 +104,9 @@ struct forward_config {
 	const struct config *config;
 	struct ring *ring;
 	struct wheel *wheel;
-	struct slab *slab; /* of config->response_bytes_max or more */
-	size_t conn_cnt;   /* upstream connections of this worker */
+	struct slab *slab;		      /* of config->response_bytes_max or more */
+	const struct sockaddr_storage *peers; /* the upstreams' addresses, by index: sys/peers.h */
+	size_t conn_cnt;		      /* upstream connections of this worker */
 	const struct forward_events *events;
 };
 

@@ -14,6 +14,7 @@
 #include "funds_line.h"
 #include "funds_node.h"
 #include "funds_sanity.h"
+#include "sys/sandbox.h"
 
 #define WAIT_MS 250
 #define AHEAD_MAX 1024	   /* questions nobody waits for, at one time */
@@ -455,6 +456,7 @@ static void *asker_main(void *arg)
 
 	asker->open_error = open_pool(asker);
 	bool works = asker->open_error == 0;
+	sandbox_enter_thread(SANDBOX_CALLS);
 	sem_post(&asker->opened);
 	if (works)
 		run(asker);

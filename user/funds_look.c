@@ -13,6 +13,7 @@
 #include "base/u256.h"
 #include "funds_node.h"
 #include "funds_outcome.h"
+#include "sys/sandbox.h"
 
 #define WAITING_MAX 256
 #define IDLE_MS 1000
@@ -421,6 +422,7 @@ static void *looker_main(void *arg)
 
 	looker->open_error = open_pool(looker);
 	bool works = looker->open_error == 0;
+	sandbox_enter_thread(SANDBOX_CALLS);
 	sem_post(&looker->opened);
 	while (works && !last) {
 		last = atomic_load(&looker->stopping); /* and once more, for what came before that */

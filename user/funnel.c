@@ -64,14 +64,17 @@ static void put_counts(struct text *text, struct span object)
 static void put_head(struct text *text, struct span status)
 {
 	uint64_t minutes = json_find_u64(status, "uptime_s") / 60;
-	char why[WORD_BYTES_MAX], loop[WORD_BYTES_MAX];
+	char why[WORD_BYTES_MAX], loop[WORD_BYTES_MAX], sandbox[WORD_BYTES_MAX];
 
 	if (json_find_bool(status, "ready"))
 		text_put(text, "ready");
 	else
 		text_put(text, "not ready: %s", word(why, status, "not_ready"));
-	text_put(text, ", up %" PRIu64 "h%02" PRIu64 "m, %" PRIu64 " workers by %s\n\n", minutes / 60, minutes % 60,
+	text_put(text, ", up %" PRIu64 "h%02" PRIu64 "m, %" PRIu64 " workers by %s", minutes / 60, minutes % 60,
 		 json_find_u64(status, "workers"), word(loop, status, "event_loop"));
+	if (json_find_member(status, "sandbox").bytes > 0)
+		text_put(text, ", sandbox %s", word(sandbox, status, "sandbox"));
+	text_put(text, "\n\n");
 }
 
 /* How many packets ended one way, and of what. */

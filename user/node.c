@@ -23,6 +23,7 @@
 #include "results.h"
 #include "settlers.h"
 #include "sys/activation.h"
+#include "sys/sandbox.h"
 #include "sys/store.h"
 #include "times_history.h"
 #include "worker.h"
@@ -361,7 +362,7 @@ static int start_workers(struct node *node)
 	return 0;
 }
 
-int node_start(struct node **out, struct config *config, struct filter *filter)
+int node_start(struct node **out, struct config *config, const struct sockaddr_storage *peers, struct filter *filter)
 {
 	struct node *node = calloc(1, sizeof *node);
 
@@ -369,6 +370,7 @@ int node_start(struct node **out, struct config *config, struct filter *filter)
 		return -ENOMEM;
 	node->config = config;
 	node->filter = filter;
+	node->shared.peers = peers;
 	node->start_ns = clock_ns();
 	node->worker_cnt = worker_cnt_of(config);
 	node->times = calloc(times_cnt(node), sizeof *node->times);
@@ -529,6 +531,7 @@ void node_look(void *ctx, struct admin_view *view)
 	view->worker_cnt = node->worker_cnt;
 	view->engine = worker_engine(node->config);
 	view->loop = worker_loop();
+	view->sandbox = sandbox_state();
 	for (unsigned i = 0; i < node->started_cnt; i++)
 		stats_merge(&view->total, &node->workers[i].stats);
 	const struct times *times = times_now(node);

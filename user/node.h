@@ -13,8 +13,8 @@
 struct node;
 
 /* Binds the listeners, opens the ledger (which resolves what a crash left), starts every thread.  0 or -errno, logged.
- * config must outlive the node; its offers' domain separators are filled in here. */
-int node_start(struct node **node, struct config *config, struct filter *filter);
+ * peers: the upstreams' addresses, as sealed (sys/peers.h).  config must outlive the node; its offers' domain separators are filled in here. */
+int node_start(struct node **node, struct config *config, const struct sockaddr_storage *peers, struct filter *filter);
 /* A new payer list, if the file is without mistakes; else they are logged and the old one stays; and the access log is opened
  * anew.  Returns mistakes. */
 int node_reload(struct node *node);

@@ -17,6 +17,7 @@
 #include "limits.h"
 #include "post.h"
 #include "sys/fetch.h"
+#include "sys/sandbox.h"
 
 /* A v2 body is about 2.5 KiB; names of 64 bytes, each escaped to six, in three places stay below 8 KiB. */
 #define BODY_BYTES_MAX (8192 + 2 * SIGNATURE_BYTES_MAX)
@@ -277,6 +278,7 @@ static void *settle_main(void *arg)
 
 	settler->open_error = open_pool(settler);
 	bool works = settler->open_error == 0;
+	sandbox_enter_thread(SANDBOX_CALLS);
 	sem_post(&settler->opened);
 	if (works)
 		run(settler);

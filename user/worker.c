@@ -15,6 +15,7 @@
 #include "gate.h"
 #include "gate_native.h"
 #include "gate_results.h"
+#include "sys/sandbox.h"
 
 #define BUFFER_BYTES 4096
 #define BUFFERS_MIN 256
@@ -434,6 +435,7 @@ static int start(struct worker *worker)
 					 .ring = worker->ring,
 					 .wheel = &worker->wheel,
 					 .slab = &worker->slab,
+					 .peers = worker->shared->peers,
 					 .conn_cnt = upstream_conn_cnt(config),
 					 .events = &gate_forward_events};
 	worker->forward = forward_init(&forward);
@@ -467,6 +469,7 @@ static void *run(void *ctx)
 		end(worker);
 		return NULL;
 	}
+	sandbox_enter_thread(SANDBOX_WORKER);
 	for (size_t i = 0; i < worker->config->listen_cnt; i++)
 		ring_accept(worker->ring, worker->listen_fds[i]);
 	natives_listen(worker);

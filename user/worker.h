@@ -25,10 +25,11 @@
 
 struct shared { /* one per process */
 	const struct config *config;
-	struct ledger *ledger;	   /* NULL when every route is free */
-	struct settlers *settlers; /* the same */
-	struct sessions *sessions; /* NULL when no route has them */
-	struct funds *funds;	   /* NULL without a [chain] */
+	const struct sockaddr_storage *peers; /* the upstreams' addresses: sys/peers.h */
+	struct ledger *ledger;		      /* NULL when every route is free */
+	struct settlers *settlers;	      /* the same */
+	struct sessions *sessions;	      /* NULL when no route has them */
+	struct funds *funds;		      /* NULL without a [chain] */
 	struct queue *queue;
 	struct results *results; /* NULL where native requests are not taken */
 	struct payers *payers;

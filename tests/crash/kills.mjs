@@ -49,6 +49,7 @@ const chain = {
 const lasting = { max_timeout_s: 86400 };
 const more = {
 	node: {
+		sandbox: 'off', // which refuses a worker what dying takes, and losing what was not flushed
 		log: 'warn',
 		workers: 2,
 		connections: 64,

@@ -16,6 +16,8 @@ static void look(void *ctx, struct admin_view *view)
 {
 	CHECK(ctx == &ready);
 	memset(view, 0, sizeof *view);
+	view->sandbox = "on";
+	view->loop = "io_uring";
 	view->ready = ready;
 	view->not_ready = ready ? NULL : "draining";
 	view->uptime_s = 77;

@@ -90,6 +90,7 @@ static void fill_view(void)
 	view.uptime_s = 3723;
 	view.worker_cnt = 2;
 	view.loop = "epoll";
+	view.sandbox = "on";
 	view.engine = ENGINE_AVX512;
 	view.total.signatures_repeated = 1101;
 	view.total.signatures_hot = 1102;
@@ -562,6 +563,8 @@ TEST(status_before_anything_happened)
 	json_t *json;
 
 	memset(&view, 0, sizeof view);
+	view.sandbox = "on";
+	view.loop = "io_uring";
 	view.not_ready = "starting";
 	CHECK(admin_status(out, sizeof out, &view) > 0);
 	json = json_loads(out, JSON_REJECT_DUPLICATES, NULL);

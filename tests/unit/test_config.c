@@ -76,6 +76,7 @@ TEST(defaults)
 	const struct config_session *session = &config.routes[0].session;
 	CHECK(!session->on && session->idle_s == 100 && session->margin_s == 60);
 	CHECK_EQ(config.event_loop, CHOOSE_LOOP);
+	CHECK(config.sandbox);
 	CHECK_EQ(config.engine, CHOOSE_ENGINE);
 	CHECK_EQ(config.signer_cache_bytes, 64 << 20);
 	CHECK_EQ(config.log_level, LOG_INFO);
@@ -148,7 +149,7 @@ TEST(every_setting_arrives)
 		"https://n.example/\n"
 		"state = /s\npayers = /p\nworkers = 2\nconnections = 3\nbody_bytes_max = 2K\nresponse_bytes_max = 1G\n"
 		"queue_requests = 4\nqueue_bytes = 3M\nclaims = 4096\nsessions = 5\nledger_bytes = 2T\nkeep_s = "
-		"86400\nevent_loop = epoll\nengine = "
+		"86400\nevent_loop = epoll\nsandbox = off\nengine = "
 		"libsecp256k1\nsigner_cache_bytes = 1M\ntrusted_proxy "
 		"= 10.0.0.1\n"
 		"trusted_proxy = fd00::1\nlog = debug\n";
@@ -176,6 +177,7 @@ TEST(every_setting_arrives)
 	CHECK_EQ(config.ledger_bytes, 2ull << 40);
 	CHECK_EQ(config.keep_s, 86400);
 	CHECK_EQ(config.event_loop, CHOOSE_EPOLL);
+	CHECK(!config.sandbox);
 	CHECK_EQ(config.engine, CHOOSE_LIBSECP256K1);
 	CHECK_EQ(config.signer_cache_bytes, 1 << 20);
 	CHECK_EQ(config.trusted_proxy_cnt, 2);

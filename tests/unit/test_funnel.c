@@ -23,6 +23,7 @@ static void fill_view(void)
 	view.uptime_s = 2 * 3600 + 5 * 60 + 59;
 	view.worker_cnt = 2;
 	view.loop = "io_uring";
+	view.sandbox = "on";
 	view.kernel.attached = true;
 	strcpy(view.kernel.interface, "veth-node");
 	view.kernel.packets[PASS_OPEN] = 90000;
@@ -76,7 +77,7 @@ static const char *text_of_view(void)
 TEST(a_busy_node)
 {
 	static const char want[] =
-		"ready, up 2h05m, 2 workers by io_uring\n"
+		"ready, up 2h05m, 2 workers by io_uring, sandbox on\n"
 		"\n"
 		"  packets in              90065   filter on veth-node\n"
 		"    dropped                  10   tcp_flags 7, not_allowed 3\n"
@@ -135,7 +136,8 @@ TEST(a_node_that_just_began)
 	memset(&view, 0, sizeof view);
 	view.loop = "epoll";
 	view.not_ready = "store_down";
-	CHECK(strncmp(text_of_view(), "not ready: store_down, up 0h00m, 0 workers by epoll\n", 52) == 0);
+	view.sandbox = "off";
+	CHECK(strncmp(text_of_view(), "not ready: store_down, up 0h00m, 0 workers by epoll, sandbox off\n", 65) == 0);
 	CHECK(strstr(out, "  packets in                  -   no filter\n") != NULL);
 	CHECK(strstr(out, "\noverhead: no paid request was answered yet\n") != NULL);
 	CHECK(strstr(out, "settled") == NULL);
@@ -254,6 +256,7 @@ TEST(the_largest_status_fits)
 {
 	memset(&view, 0, sizeof view);
 	view.loop = "io_uring";
+	view.sandbox = "on";
 	memset(&view.total, 0xff, sizeof view.total);
 	memset(&view.kernel.packets, 0xff, sizeof view.kernel.packets);
 	memset(&view.kernel.observed, 0x7f, sizeof view.kernel.observed);

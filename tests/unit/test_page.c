@@ -21,6 +21,8 @@ static void add(struct histogram *histogram, uint64_t ns, unsigned cnt)
 static void fill(void)
 {
 	memset(&view, 0, sizeof view);
+	view.loop = "io_uring";
+	view.sandbox = "on";
 	memset(&overhead, 0, sizeof overhead);
 	view.ready = true;
 	view.uptime_s = 2 * 3600 + 5 * 60 + 59;

@@ -24,6 +24,7 @@ static void fill_view(void)
 {
 	memset(&view, 0, sizeof view);
 	view.loop = "io_uring";
+	view.sandbox = "on";
 	view.kernel.attached = true;
 	snprintf(view.kernel.interface, sizeof view.kernel.interface, "eth0");
 	view.kernel.packets[PASS_OPEN] = 1000;

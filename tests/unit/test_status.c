@@ -36,6 +36,8 @@ static void look(void *ctx, struct admin_view *view)
 	memset(view, 0, sizeof *view);
 	view->ready = true;
 	view->worker_cnt = 3;
+	view->sandbox = "without_landlock";
+	view->loop = "io_uring";
 	view->total.requests = 41;
 }
 
@@ -58,7 +60,7 @@ TEST(a_running_daemon)
 
 	snprintf(address, sizeof address, "127.0.0.1:%u", admin_port(admin));
 	CHECK_EQ(RUN("-a", address), 0);
-	CHECK(strncmp(printed, "ready, up 0h00m, 3 workers\n", 27) == 0);
+	CHECK(strncmp(printed, "ready, up 0h00m, 3 workers by io_uring, sandbox without_landlock\n", 65) == 0);
 	CHECK(strstr(printed, "  requests                   41\n") != NULL);
 	CHECK_EQ(RUN("--json", "-a", address), 0);
 	CHECK(strncmp(printed, "{\"ready\":true,", 14) == 0 && strstr(printed, "\"begun\":41,") != NULL);

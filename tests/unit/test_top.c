@@ -23,6 +23,8 @@ static struct rates look(uint64_t time_ns)
 static void fill_view(void)
 {
 	memset(&view, 0, sizeof view);
+	view.loop = "io_uring";
+	view.sandbox = "on";
 	view.ready = true;
 	view.uptime_s = 2 * 3600 + 5 * 60 + 59;
 	view.worker_cnt = 2;

@@ -15,12 +15,15 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "cmd/cmd.h"
+#include "cmd/confine.h"
 #include "cmd/policy.h"
 #include "config.h"
 #include "node.h"
 #include "sys/activation.h"
 #include "sys/filter.h"
 #include "sys/notify.h"
+#include "sys/peers.h"
+#include "sys/sandbox.h"
 
 #define TEND_MS 1000
 #define STOP_MS 20000 /* what ending may take after the drain: calls under way, the last flushes */
@@ -232,6 +235,7 @@ static int serve(struct node *node, struct filter *filter, int signal_fd)
 		return error;
 	}
 	error = activation_complete();
+	sandbox_enter_thread(SANDBOX_MAIN);
 	if (error == 0) {
 		log_info("event=running");
 		notify_ready(&notify, status_line(filter));
@@ -252,6 +256,16 @@ static void raise_descriptors(void)
 		limit.rlim_cur = limit.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &limit);
 	}
+}
+
+/* Before the sandbox: in it nobody maps anything there. */
+static const struct sockaddr_storage *seal_peers(void)
+{
+	const struct sockaddr_storage *addresses[UPSTREAMS_MAX];
+
+	for (size_t i = 0; i < config.upstream_cnt; i++)
+		addresses[i] = &config.upstreams[i].address;
+	return peers_seal(addresses, config.upstream_cnt);
 }
 
 int cmd_run(int argc, char **argv)
@@ -275,8 +289,13 @@ int cmd_run(int argc, char **argv)
 	int error = signal_fd < 0 ? -errno : activation_open();
 	if (error == 0)
 		error = open_filter(&filter);
+	const struct sockaddr_storage *peers = seal_peers();
+	if (error == 0 && peers == NULL)
+		error = -errno;
+	if (error == 0 && config.sandbox)
+		error = confine(&config, config_path);
 	if (error == 0)
-		error = node_start(&node, &config, filter);
+		error = node_start(&node, &config, peers, filter);
 	if (error == 0) {
 		error = serve(node, filter, signal_fd);
 		node_stop(node);
