@@ -469,10 +469,10 @@ static void *run(void *ctx)
 		end(worker);
 		return NULL;
 	}
-	sandbox_enter_thread(SANDBOX_WORKER);
 	for (size_t i = 0; i < worker->config->listen_cnt; i++)
 		ring_accept(worker->ring, worker->listen_fds[i]);
 	natives_listen(worker);
+	sandbox_enter_thread(SANDBOX_WORKER);
 	atomic_store(&worker->round_ms, clock_coarse_ms());
 	atomic_store(&worker->state, WORKER_RUNNING);
 	ring_run(worker->ring);
