@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "parse.h"
+#include "sys/sandbox.h"
 
 #define REQUEST_BYTES_MAX (PATH_BYTES_MAX + 2 * URL_BYTES_MAX + 128)
 
@@ -136,6 +137,7 @@ static void *run(void *ctx)
 	struct checks *checks = ctx;
 	struct pollfd fds[UPSTREAMS_MAX + 1] = {{.fd = checks->stop_fd, .events = POLLIN}};
 
+	sandbox_enter_thread(SANDBOX_CALLS);
 	while (fds[0].revents == 0) {
 		uint64_t now_ms = clock_coarse_ms(), first_ms = UINT64_MAX;
 		for (size_t i = 0; i < checks->cnt; i++) {

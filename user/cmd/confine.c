@@ -94,6 +94,9 @@ static void need_files(struct needs *needs, const struct config *config, const c
 	need_file(needs, config->payers_file, LANDLOCK_READ);
 	need_file(needs, config->filter.allow_file, LANDLOCK_READ);
 	need_file(needs, config->filter.deny_file, LANDLOCK_READ);
+	need_file(needs, config->tls.certificate, LANDLOCK_READ);
+	need_file(needs, config->tls.key, LANDLOCK_READ);
+	need_file(needs, config->tls.client_ca, LANDLOCK_READ);
 	need_file(needs, config->access_log, LANDLOCK_WRITE);
 	if (config->state_directory[0] != 0) {
 		char parent[PATH_MAX];
@@ -138,7 +141,7 @@ static void need_ports(struct needs *needs, const struct config *config)
 
 _Static_assert(FACILITATORS_MAX + CHAINS_MAX + UPSTREAMS_MAX + 1 <= PORTS_MAX && LISTENS_MAX + 1 <= PORTS_MAX,
 	       "all fit");
-_Static_assert(2 * (FACILITATORS_MAX + CHAINS_MAX + 6) + 3 + sizeof system_folders / sizeof *system_folders <=
+_Static_assert(2 * (FACILITATORS_MAX + CHAINS_MAX + 9) + 3 + sizeof system_folders / sizeof *system_folders <=
 		       PATHS_MAX,
 	       "all fit");
 
