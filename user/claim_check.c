@@ -123,6 +123,7 @@ static void reopen(struct ledger *ledger, struct claim *claim, struct settlement
 	memset(settlement->job, 0, sizeof settlement->job); /* it would say again what it said */
 	claim->in_doubt = settlement->outcome == CLAIM_UNKNOWN;
 	claim_set_state(ledger, claim, settlement->outcome);
+	claim->ended = true; /* when it was settled, maybe before a restart */
 	if (settlement->outcome == CLAIM_UNKNOWN) {
 		exposure_add(ledger->exposure, claim->asset, &claim->key.from, &claim->amount_due);
 		claim->ended = false;
