@@ -15,6 +15,7 @@ import { BODY } from './lib/world.mjs';
 
 const PAYEE = '0x17c5185167401eD00cF5F5b2fc97D9BBfDb7D025';
 let chain, facilitator, upstream, folder;
+const beside = () => ['--upstream', upstream.url, '--facilitator', facilitator.url];
 
 /* Asynchronous, since the facilitator lives in this process. */
 async function tollbar(...args) {
@@ -34,7 +35,7 @@ async function onTerminal(file, answers, ...options) {
 test('told by options: it runs and sells', async () => {
 	const file = join(folder.path, 'told.conf');
 	const port = await freePort();
-	const told = ['--pay-to', PAYEE, '--price', '0.025', '--upstream', upstream.url, '--facilitator', facilitator.url];
+	const told = ['--pay-to', PAYEE, '--price', '0.025', ...beside()];
 	const made = await tollbar('init', '-o', file, ...told, '--listen', `127.0.0.1:${port}`, '--state', join(folder.path, 'state'));
 	assert.equal(made.code, 0, made.output);
 	assert.match(made.output, /settles such payments/);
@@ -60,7 +61,7 @@ test('told by options: it runs and sells', async () => {
 });
 
 test('a facilitator that does not settle there is named', async () => {
-	const made = await tollbar('init', '-o', '-', '--asset', 'usdc-base', '--pay-to', PAYEE, '--upstream', upstream.url, '--facilitator', facilitator.url);
+	const made = await tollbar('init', '-o', '-', '--asset', 'usdc-base', '--pay-to', PAYEE, ...beside());
 	assert.equal(made.code, 0, made.output);
 	assert.match(made.output, /does not settle such payments on this chain/);
 });
@@ -89,7 +90,7 @@ test('asked on a terminal: wrong answers are asked again', async () => {
 
 test('what is given is not asked for', async () => {
 	const file = join(folder.path, 'given.conf');
-	const asked = await onTerminal(file, [PAYEE, '', '', '', ''], '--asset', 'usdc-base-sepolia', '--price', '1', '--upstream', upstream.url, '--facilitator', facilitator.url);
+	const asked = await onTerminal(file, [PAYEE, '', '', '', ''], '--asset', 'usdc-base-sepolia', '--price', '1', ...beside());
 	assert.equal(asked.code, 0, asked.output);
 	assert.doesNotMatch(asked.output, /What is paid in|Price of one|Facilitator, who/);
 	assert.match(readFileSync(file, 'utf8'), /^amount = 1000000 /m);

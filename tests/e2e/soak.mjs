@@ -37,7 +37,8 @@ if (NAME === undefined && process.getuid() === 0) {
 	const name = `tbsoak-${process.pid}`;
 	const netns = (verb) => execFileSync(join(root, 'scripts/netns.sh'), [verb, name], { stdio: ['ignore', 'inherit', 'inherit'] });
 	netns('up');
-	const inside = spawn('nsenter', [`--net=/run/netns/${name}-client`, process.execPath, fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
+	const again = [process.execPath, fileURLToPath(import.meta.url), ...process.argv.slice(2)];
+	const inside = spawn('nsenter', [`--net=/run/netns/${name}-client`, ...again], {
 		stdio: ['ignore', 'inherit', 'inherit'],
 		env: { ...process.env, SOAK_NAMESPACES: name },
 	});
@@ -48,7 +49,10 @@ if (NAME === undefined && process.getuid() === 0) {
 }
 
 const within = NAME ? ['nsenter', `--net=/run/netns/${NAME}-node`] : [];
-const onNode = (...command) => execFileSync(within[0] ?? command[0], within.length > 0 ? [...within.slice(1), ...command] : command.slice(1), { encoding: 'utf8' });
+function onNode(...command) {
+	const [program, ...args] = [...within, ...command];
+	return execFileSync(program, args, { encoding: 'utf8' });
+}
 const host = NAME ? '10.77.0.1' : '127.0.0.1';
 let folder, gate, upstream, facilitator, traffic, packetsBefore;
 
@@ -76,7 +80,16 @@ async function startGate() {
 	mkdirSync(state, { mode: 0o700 });
 	/* Tables are made for the most there may be and touched as they are used; small ones have been used whole in a minute, so that
 	 * what grows after that is not one of them. */
-	const small = { connections: 64, claims: 4096 * Math.ceil(RATE / 30), sessions: 64, signer_cache_bytes: '1M', body_bytes_max: '64K', response_bytes_max: '64K', queue_bytes: '1M', queue_requests: 64 };
+	const small = {
+		connections: 64,
+		claims: 4096 * Math.ceil(RATE / 30),
+		sessions: 64,
+		signer_cache_bytes: '1M',
+		body_bytes_max: '64K',
+		response_bytes_max: '64K',
+		queue_bytes: '1M',
+		queue_requests: 64,
+	};
 	const more = {
 		node: { ...small, workers: 2, ledger_bytes: '512M', log: 'info', access_log: access, ...(NAME ? { interface: 'node0' } : {}) },
 		filter: { penalty_failures: 0 } /* all come from one address here */,
@@ -85,7 +98,8 @@ async function startGate() {
 		'route chat': { native: CHAT_ROUTE },
 		'route drawn': { match: `POST ${DRAWN}`, offers: 'upto', upstream: 'model', session: 'on', session_idle_s: 2 },
 	};
-	writeFileSync(file, configuration({ chain, listen: `${host}:${port}`, admin: `${host}:${adminPort}`, state, upstreamUrl: upstream.url, facilitatorUrl: facilitator.url, more }));
+	const [listen, admin] = [`${host}:${port}`, `${host}:${adminPort}`];
+	writeFileSync(file, configuration({ chain, listen, admin, state, upstreamUrl: upstream.url, facilitatorUrl: facilitator.url, more }));
 	if (NAME) {
 		onNode(built('tollbar'), 'attach', 'node0');
 		packetsBefore = received();
@@ -114,15 +128,18 @@ function look() {
 	return { kib: Number(memory), descriptors: readdirSync(`/proc/${pid}/fd`).length };
 }
 
+const pending = (claims) => claims.taken + claims.forwarded + claims.owed + claims.settling + claims.unknown;
+
 /* Until everything that was begun is over, and every session and settlement with it. */
 const quiet = () =>
 	until('all to be over', 60_000, async () => {
 		const { requests, claims, results } = await gate.status();
-		return requests.in_flight === 0 && claims.taken + claims.forwarded + claims.owed + claims.settling + claims.unknown === 0 && results.running === 0;
+		return requests.in_flight === 0 && pending(claims) === 0 && results.running === 0;
 	});
 
 function warm() {
-	const said = execFileSync(built('tests/tools/load'), ['--connections', '16', '--requests', String(WARM), `${gate.url}/v1/models`], { encoding: 'utf8' });
+	const args = ['--connections', '16', '--requests', String(WARM), `${gate.url}/v1/models`];
+	const said = execFileSync(built('tests/tools/load'), args, { encoding: 'utf8' });
 	assert.match(said, new RegExp(`^ok ${WARM}$`, 'm'));
 }
 
@@ -159,13 +176,28 @@ test(
 		}
 		if (broken) throw broken;
 		const { requests } = await gate.status();
-		console.log(`    ${requests.begun} requests: ${requests.ended.answered} answered, ${requests.ended.refused} refused, ${requests.ended.left} left; ${samples.map(({ kib, descriptors }) => `${kib} KiB ${descriptors} fd`).join(', ')}`);
+		const { answered, refused, left } = requests.ended;
+		console.log(`    ${requests.begun} requests: ${answered} answered, ${refused} refused, ${left} left`);
+		console.log(`    ${samples.map(({ kib, descriptors }) => `${kib} KiB ${descriptors} fd`).join(', ')}`);
 	},
 	(SECONDS + 300) * 1000,
 );
 
 test('every request got an answer or a reason, and of the kind that it deserves', () => {
-	const always = { unpaid: 'payment_missing', 'not a payment': 'payment_field', 'not base64': 'payment_base64', 'not JSON': 'payment_json', 'signature of another': 'signature_bad', 'too little': 'amount_wrong', expired: 'expired', 'no such route': 'route_unknown', 'no such method': 'method_wrong', 'not HTTP': 'http_bad', 'a head too large': 'http_large', 'body that is no JSON': 'body_bad' };
+	const always = {
+		unpaid: 'payment_missing',
+		'not a payment': 'payment_field',
+		'not base64': 'payment_base64',
+		'not JSON': 'payment_json',
+		'signature of another': 'signature_bad',
+		'too little': 'amount_wrong',
+		expired: 'expired',
+		'no such route': 'route_unknown',
+		'no such method': 'method_wrong',
+		'not HTTP': 'http_bad',
+		'a head too large': 'http_large',
+		'body that is no JSON': 'body_bad',
+	};
 	const good = ['exact', 'permit2', 'upto', 'exact, streamed', 'upto, streamed', 'free', 'native', 'slow to read'];
 	for (const [name, of] of traffic.seen) {
 		const about = `${name}: ${JSON.stringify({ ...of, refused: [...of.refused] })}`;
@@ -192,13 +224,10 @@ test('descriptors stay the same', () => {
 });
 
 test('requests: in is answered, refused and left, and nothing is in flight', async () => {
-	const { requests, native, kernel } = await gate.status();
+	const { requests, native } = await gate.status();
 	assert.equal(requests.in_flight, 0);
 	assert.equal(requests.begun, requests.ended.answered + requests.ended.refused + requests.ended.left);
-	/* reasons of requests, and of datagrams that never became one */
 	assert.equal(requests.refused_total, requests.ended.refused, JSON.stringify({ requests, native }));
-	assert.equal(requests.served + requests.served_free <= requests.begun, true);
-	assert.ok(kernel.packets >= 0);
 });
 
 test('what clients saw is what the node counted', async () => {
@@ -227,12 +256,12 @@ test('claims: taken is settled, refused, released and nothing else', async () =>
 	const { requests, claims, ledger, facilitator: asked } = await gate.status();
 	const ended = ledger.settled + ledger.refused + ledger.unknown + ledger.released;
 	assert.equal(requests.claimed, ended + traffic.resumed(), JSON.stringify({ claims, ledger })); /* a session's requests share a claim */
-	assert.equal(claims.taken + claims.forwarded + claims.owed + claims.settling + claims.unknown, 0);
+	assert.equal(pending(claims), 0);
 	assert.equal(ledger.refused + ledger.unknown, 0);
 	assert.equal(ledger.corrupt + ledger.commit_errors, 0);
 	for (const { amount } of claims.unsettled) assert.equal(amount, '0');
 	const seen = statsOf(facilitator);
-	assert.equal(asked.settled, seen.settled ?? asked.settled, JSON.stringify(seen));
+	assert.equal(asked.settled, seen.settled, JSON.stringify(seen));
 	assert.equal(asked.errors, 0);
 });
 
@@ -240,7 +269,8 @@ test('the model server saw what was forwarded', async () => {
 	const { requests } = await gate.status();
 	const { requests: saw } = statsOf(upstream);
 	/* GET /stats and GET /v1/models are not requests to a model there */
-	assert.ok(saw <= requests.forwarded && saw >= requests.forwarded - traffic.seen.get('free').sent - WARM, `${saw} of ${requests.forwarded}`);
+	const free = traffic.seen.get('free').sent + WARM;
+	assert.ok(saw <= requests.forwarded && saw >= requests.forwarded - free, `${saw} of ${requests.forwarded}`);
 });
 
 test('the access log has a line for each request', async () => {
@@ -268,13 +298,15 @@ test('packets: in is passed, answered and dropped, and all the card received', a
 	const { kernel, before, after } = await look();
 	assert.equal(kernel.packets, sum(kernel.passed) + sum(kernel.answered) + sum(kernel.dropped), JSON.stringify(kernel));
 	assert.ok(kernel.packets_passed > 0);
-	assert.ok(kernel.packets >= before - packetsBefore && kernel.packets <= after - packetsBefore + 64, `${kernel.packets} counted, ${before - packetsBefore} to ${after - packetsBefore} received`);
+	const [least, most] = [before - packetsBefore, after - packetsBefore + 64];
+	assert.ok(kernel.packets >= least && kernel.packets <= most, `${kernel.packets} counted, ${least} to ${most} received`);
 });
 
 test('it ends in order, and starts from its ledger', async () => {
 	const { code } = await gate.daemon.stop('SIGTERM', 60_000);
 	assert.equal(code, 0, gate.daemon.output.slice(-2000));
-	const summed = JSON.parse(execFileSync(built('tollbar'), ['ledger', '-d', gate.state, '--json'], { encoding: 'utf8', maxBuffer: 1 << 28 }));
+	const args = ['ledger', '-d', gate.state, '--json'];
+	const summed = JSON.parse(execFileSync(built('tollbar'), args, { encoding: 'utf8', maxBuffer: 1 << 28 }));
 	assert.ok(summed.every(({ state }) => /^(settled|released)$/.test(state)));
 });
 

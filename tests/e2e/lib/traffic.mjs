@@ -12,6 +12,7 @@ import { BODY, BODY_STREAM } from './world.mjs';
 
 export const DRAWN = '/v1/completions'; /* the route with sessions */
 const TOKENS = { 'x-tokens': '8' };
+const FAULTS = ['500', 'reset', 'garbage', 'reset-mid', 'truncate'];
 const ANSWER_MS = 40_000; /* past the node's own patience: an answer that takes longer never comes */
 
 /* → { status, reason, text, complete, late }: status 0 when the connection ended without an answer. */
@@ -28,7 +29,8 @@ export function call(url, { method = 'POST', headers = {}, body = BODY, leaveAft
 			}
 			done(result);
 		};
-		const request = httpRequest(url, { method, agent: false, timeout: ANSWER_MS, headers: { 'content-type': 'application/json', ...headers } });
+		const fields = { 'content-type': 'application/json', ...headers };
+		const request = httpRequest(url, { method, agent: false, timeout: ANSWER_MS, headers: fields });
 		request.on('response', (response) => {
 			Object.assign(result, { status: response.statusCode, headers: response.headers });
 			response.on('data', (piece) => {
@@ -81,7 +83,8 @@ function raw(url, pieces, { pause = 0, leave = false } = {}) {
 	});
 }
 
-const head = (more = '', length = Buffer.byteLength(BODY)) => `POST ${CHAT} HTTP/1.1\r\nHost: node\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n${more}`;
+const head = (more = '') =>
+	`POST ${CHAT} HTTP/1.1\r\nHost: node\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(BODY)}\r\n${more}`;
 
 const strangers = () => Array.from({ length: 8 }, () => privateKeyToAccount(generatePrivateKey()));
 
@@ -94,7 +97,10 @@ export async function startTraffic({ url, offer, host = '127.0.0.1', nativePort,
 	const clients = nativePort ? await Promise.all(Array.from({ length: 4 }, () => openClient(nativePort, { host, from }))) : [];
 	const pay = async (method, options) => headersOf(await payment(offer(method), payer(), options));
 	const self = { headers: {} }; /* for the stand-in model server, with each paid request */
-	const paid = async (method, body, more) => call(chat, { ...more, body, headers: { ...(await pay(method)), ...TOKENS, ...self.headers, ...more?.headers } });
+	const paid = async (method, body, more) => {
+		const headers = { ...(await pay(method)), ...TOKENS, ...self.headers, ...more?.headers };
+		return call(chat, { ...more, body, headers });
+	};
 	const sessions = [];
 	let resumed = 0;
 
@@ -118,9 +124,10 @@ export async function startTraffic({ url, offer, host = '127.0.0.1', nativePort,
 			const client = clients.pop();
 			if (client === undefined) return { skipped: true };
 			const receipt = await client.ask(datagramOf(await orderOf(offer('eip3009'), payer())), ANSWER_MS);
-			const answer = receipt?.id && receipt.reason === 0 ? await call(`${url}/v1/requests/${receipt.id}?wait=20`, { method: 'GET' }) : { status: receipt ? 402 : 0 };
+			const taken = receipt?.reason === 0;
+			const answer = taken && (await call(`${url}/v1/requests/${receipt.id}?wait=20`, { method: 'GET' }));
 			clients.push(client);
-			return answer;
+			return taken ? answer : { status: 0, late: receipt === undefined };
 		},
 
 		unpaid: () => call(chat),
@@ -146,7 +153,7 @@ export async function startTraffic({ url, offer, host = '127.0.0.1', nativePort,
 		'two lengths': () => raw(url, [head('Content-Length: 1\r\n') + '\r\n' + BODY]),
 		'a head too large': () => raw(url, [head(`X-Large: ${'x'.repeat(20000)}\r\n`)]),
 
-		'the model fails': async () => paid('eip3009', BODY, { headers: { 'x-fault': ['500', 'reset', 'garbage', 'reset-mid', 'truncate'][turn % 5] } }),
+		'the model fails': () => paid('eip3009', BODY, { headers: { 'x-fault': FAULTS[turn % FAULTS.length] } }),
 		'the model breaks a stream off': () => paid('upto', BODY_STREAM, { headers: { 'x-fault': 'reset-mid' } }),
 
 		'left in the head': () => raw(url, [head().slice(0, 40)], { leave: true }),
@@ -173,5 +180,6 @@ export async function startTraffic({ url, offer, host = '127.0.0.1', nativePort,
 		if (!answer.skipped) for (const one of answer.several ?? [answer]) note(seen.get(name), one);
 		return answer;
 	};
-	return Object.assign(self, { kinds: Object.keys(kinds), run, seen, resumed: () => resumed, close: () => clients.forEach((client) => client.close()) });
+	const close = () => clients.forEach((client) => client.close());
+	return Object.assign(self, { kinds: Object.keys(kinds), run, seen, resumed: () => resumed, close });
 }
