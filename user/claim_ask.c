@@ -193,6 +193,7 @@ void ask_submit(struct ledger *ledger, struct claim *claim)
 	slot->lent = true;
 	if (asking)
 		ledger->config.submit(ledger->config.submit_ctx, &slot->settlement);
+	mailbox_wake(); /* whoever has it may be gone once nothing is submitted any more */
 	pthread_mutex_unlock(&ledger->ask_lock);
 	if (asking)
 		return;

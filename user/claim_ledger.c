@@ -382,6 +382,7 @@ static void cycle(struct ledger *ledger)
 	int err = store_begin(ledger->store);
 	if (err == 0) {
 		err = fill_transaction(ledger, &trimmed, &written);
+		mailbox_wake();
 		if (err != 0 || !written)
 			store_abort(ledger->store);
 		else
@@ -446,10 +447,12 @@ void *ledger_main(void *arg)
 	bool closing = false;
 
 	sandbox_enter_thread(SANDBOX_FILES);
+	mailbox_hold(true);
 	for (;;) {
 		take_mail(ledger);
 		ask_timers(ledger);
 		cycle(ledger);
+		mailbox_wake();
 		if (closing && finished(ledger))
 			return NULL;
 		if (!closing && atomic_load(&ledger->closing)) {

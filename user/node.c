@@ -455,8 +455,6 @@ static void join_workers(struct node *node)
 		worker_wake(&node->workers[i]);
 		pthread_join(node->workers[i].thread, NULL);
 	}
-	for (unsigned i = 0; i < node->started_cnt; i++)
-		mailbox_fini(&node->workers[i].mailbox);
 }
 
 void node_stop(struct node *node)
@@ -473,6 +471,8 @@ void node_stop(struct node *node)
 	reply_fini(node->shared.reply);
 	payers_fini(node->shared.payers);
 	queue_fini(node->shared.queue);
+	for (unsigned i = 0; i < node->started_cnt; i++)
+		mailbox_fini(&node->workers[i].mailbox); /* nobody is left who could write to one */
 	for (unsigned i = 0; node->workers != NULL && i < node->worker_cnt; i++)
 		free(node->workers[i].times);
 	times_history_fini(node->history);

@@ -60,6 +60,36 @@ TEST(wakes_once_until_it_was_emptied)
 	mailbox_fini(&box);
 }
 
+TEST(a_thread_that_holds_wakes_when_it_says_so)
+{
+	struct mailbox boxes[HELD_MAX + 2];
+	struct letter letters[HELD_MAX + 3] = {0};
+	uint64_t count;
+
+	mailbox_hold(true);
+	for (unsigned i = 0; i < HELD_MAX + 2; i++) {
+		CHECK_EQ(mailbox_init(&boxes[i]), 0);
+		mailbox_push(&boxes[i], &letters[i].mail);
+		CHECK_EQ(readable(&boxes[i]), i >= HELD_MAX); /* no room to remember more: woken at once */
+	}
+	mailbox_push(&boxes[0], &letters[HELD_MAX + 2].mail);
+	mailbox_wake();
+	for (unsigned i = 0; i < HELD_MAX + 2; i++) {
+		CHECK_EQ(read(boxes[i].event_fd, &count, sizeof count), sizeof count);
+		CHECK_EQ(count, 1);
+	}
+	CHECK(mailbox_take(&boxes[0])->next == &letters[HELD_MAX + 2].mail);
+	mailbox_wake();
+	CHECK(!readable(&boxes[0])); /* he knew already */
+	mailbox_push(&boxes[0], &letters[0].mail);
+	CHECK(!readable(&boxes[0]));
+	mailbox_hold(false);
+	CHECK(readable(&boxes[0]));
+	mailbox_push(&boxes[1], &letters[1].mail);
+	for (unsigned i = 0; i < HELD_MAX + 2; i++)
+		mailbox_fini(&boxes[i]);
+}
+
 enum { SENDERS = 4, LETTERS = 20000 };
 static struct letter posted[SENDERS][LETTERS];
 static struct mailbox shared;

@@ -248,6 +248,7 @@ bool ring_turn(struct ring *ring, unsigned wait_ms)
 	feed_starved(ring);
 	wake_stalled(ring);
 	settle_dirty(ring);
+	mailbox_wake();
 	bool quiet = ring->engine->turn(ring, wait_ms) == 0;
 	listen_again(ring, quiet);
 	hear_again(ring, quiet);
@@ -258,8 +259,10 @@ void ring_run(struct ring *ring)
 {
 	bool more = false;
 
+	mailbox_hold(true);
 	while (!ring->stopping)
 		more = ring_turn(ring, more ? 0 : RING_TICK_MS);
+	mailbox_hold(false);
 }
 
 void ring_stop(struct ring *ring)
