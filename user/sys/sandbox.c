@@ -18,8 +18,9 @@
 #define CAPABILITY(number) (1ull << (number))
 /* To find a filter that was attached anew: BPF objects by number, which programs a network device runs. */
 #define FILTER_CAPABILITIES (CAPABILITY(CAP_SYS_ADMIN) | CAPABILITY(CAP_BPF) | CAPABILITY(CAP_NET_ADMIN))
-/* For listeners on low ports, until the main thread serves. */
-#define START_CAPABILITIES CAPABILITY(CAP_NET_BIND_SERVICE)
+/* Until a thread enters its own sandbox: for listeners on low ports; and for rings, whose memory else counts against what all
+ * processes of this user may lock. */
+#define START_CAPABILITIES (CAPABILITY(CAP_NET_BIND_SERVICE) | CAPABILITY(CAP_IPC_LOCK))
 
 static struct {
 	bool on;
