@@ -12,8 +12,8 @@
 #define WORD_BYTES_MAX 64
 
 /* Steps whose time is ours: between the first byte and the model, without waiting for the client. */
-static const char *const overhead_steps[] = {"parse",  "decode", "early", "hash",  "verify",
-					     "permit", "funds",	 "claim", "queue", "connect"};
+static const char *const overhead_steps[] = {"arrival", "parse", "decode", "early", "hash",   "verify",
+					     "permit",	"funds", "claim",  "queue", "connect"};
 
 /* A string that may be shown on a terminal; "" when there is none. */
 static const char *shown(char out[WORD_BYTES_MAX], const struct json_value *value)

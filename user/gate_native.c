@@ -131,17 +131,21 @@ static void take_request(struct request *request)
 	}
 }
 
-static void begin(struct request *request, struct span datagram, uint64_t now_ns)
+/* It began when the kernel had it, where that is known: what it waited for us is time of ours. */
+static void begin(struct request *request, const struct udp_datagram *datagram, uint64_t now_ns)
 {
+	uint64_t waited_ns = udp_waited_ns(datagram, clock_unix_ns());
 	struct worker *worker = request->worker;
 
 	stats_add(&worker->stats.requests, 1);
-	request->began_ns = request->mark_ns = now_ns;
+	request->began_ns = request->mark_ns = now_ns - waited_ns;
 	request->sent_before = request->conn.sent_bytes;
 	request->id = (uint64_t)worker->idx << 48 | ++worker->request_id;
 	PROBE2(begin, request->id, -1);
-	native_payment_read(&request->payment, &request->native.order, datagram);
-	request->native.tag = native_payment_tag(worker->shared->key, datagram);
+	if (waited_ns > 0)
+		STEP_END(request, ARRIVAL, arrival);
+	native_payment_read(&request->payment, &request->native.order, datagram->bytes);
+	request->native.tag = native_payment_tag(worker->shared->key, datagram->bytes);
 	enum reason reason = find_offer(request);
 	STEP_END(request, PARSE, parse);
 	if (reason != REASON_OK) {
@@ -189,7 +193,7 @@ void gate_datagram(struct worker *worker, const struct udp_datagram *datagram)
 	if (reason != REASON_OK)
 		answer_count_datagram(worker, &datagram->peer.source, reason);
 	if (request != NULL)
-		begin(request, datagram->bytes, now_ns); /* → gate_native_round */
+		begin(request, datagram, now_ns); /* → gate_native_round */
 	else
 		udp_give_back(worker->natives.udp, datagram->buffer);
 }

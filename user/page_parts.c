@@ -232,13 +232,14 @@ static const struct {
 	const char *title;
 	enum step first, last;
 } parts[] = {
-	{"Before the model", STEP_HEAD, STEP_CONNECT},
+	{"Before the model", STEP_ARRIVAL, STEP_CONNECT},
 	{"The model", STEP_FIRST_BYTE, STEP_FIRST_BYTE},
 	{"After it", STEP_SETTLE, STEP_LAST_OUT},
 };
 
 /* What a step is, in words for who does not know the code. */
 static const char *const step_notes[STEP_CNT] = {
+	[STEP_ARRIVAL] = "a datagram, from the card",
 	[STEP_HEAD] = "the client sends the head",
 	[STEP_PARSE] = "HTTP",
 	[STEP_DECODE] = "the payment header",

@@ -9,22 +9,23 @@
 #include "base/histogram.h"
 
 /* Step boundaries of a request, in order.  A step's time is from the end of the one before it. */
-#define STEPS(S)                                                                                        \
-	S(HEAD, "head") /* first byte of the request to the end of its head: the client's sending */    \
-	S(PARSE, "parse")                                                                               \
-	S(DECODE, "decode")                                                                             \
-	S(EARLY, "early") /* offer, permit rules, payer list, replay lookup */                          \
-	S(HASH, "hash")                                                                                 \
-	S(VERIFY, "verify")                                                                             \
-	S(BODY, "body") /* waiting for the rest of the body, reading it */                              \
-	S(PERMIT, "permit")                                                                             \
-	S(FUNDS, "funds") /* what the chain says of the payer; waiting for it, when it must be asked */ \
-	S(CLAIM, "claim")                                                                               \
-	S(QUEUE, "queue")                                                                               \
-	S(CONNECT, "connect")	    /* upstream connection made and request written */                  \
-	S(FIRST_BYTE, "first_byte") /* the model's own time until it says something */                  \
-	S(SETTLE, "settle")	    /* waiting for the settlement before the answer may leave */        \
-	S(FIRST_OUT, "first_out")   /* first byte of the answer handed to the client's socket */        \
+#define STEPS(S)                                                                                              \
+	S(ARRIVAL, "arrival") /* a datagram's, from the card to a worker: in the kernel, and in line there */ \
+	S(HEAD, "head")	      /* first byte of the request to the end of its head: the client's sending */    \
+	S(PARSE, "parse")                                                                                     \
+	S(DECODE, "decode")                                                                                   \
+	S(EARLY, "early") /* offer, permit rules, payer list, replay lookup */                                \
+	S(HASH, "hash")                                                                                       \
+	S(VERIFY, "verify")                                                                                   \
+	S(BODY, "body") /* waiting for the rest of the body, reading it */                                    \
+	S(PERMIT, "permit")                                                                                   \
+	S(FUNDS, "funds") /* what the chain says of the payer; waiting for it, when it must be asked */       \
+	S(CLAIM, "claim")                                                                                     \
+	S(QUEUE, "queue")                                                                                     \
+	S(CONNECT, "connect")	    /* upstream connection made and request written */                        \
+	S(FIRST_BYTE, "first_byte") /* the model's own time until it says something */                        \
+	S(SETTLE, "settle")	    /* waiting for the settlement before the answer may leave */              \
+	S(FIRST_OUT, "first_out")   /* first byte of the answer handed to the client's socket */              \
 	S(LAST_OUT, "last_out")	    /* rest of the answer */
 
 enum step {

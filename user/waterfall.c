@@ -18,7 +18,7 @@ static const struct {
 	const char *title;
 	enum step first, last;
 } parts[] = {
-	{"before the model", STEP_HEAD, STEP_CONNECT},
+	{"before the model", STEP_ARRIVAL, STEP_CONNECT},
 	{"the model", STEP_FIRST_BYTE, STEP_FIRST_BYTE},
 	{"after it", STEP_SETTLE, STEP_LAST_OUT},
 };

@@ -105,6 +105,18 @@ test('a completion, on its own route; no other call on either', async () => {
 	await told('calldata_bad', datagramOf(await order('eip3009', { route: COMPLETION_ROUTE })));
 });
 
+test('what a datagram waited in the kernel is a step of its request', async () => {
+	const spent = () => world.gate.metric('tollbar_step_seconds_sum{step="arrival"}');
+	const made = datagramOf(await order('eip3009'));
+	const before = await spent();
+	world.gate.signal('SIGSTOP');
+	const receipt = taken(made);
+	await sleep(300);
+	world.gate.signal('SIGCONT');
+	await result((await receipt).id);
+	await until('the wait to be counted', 10000, async () => (await spent()) - before >= 0.25);
+});
+
 test('a call that asks for a trusted execution environment goes to a route that has one', async () => {
 	const calldata = completion('Say something.', { mode: 1 });
 	await told('calldata_bad', datagramOf(await order('eip3009', { calldata, route: COMPLETION_ROUTE })));

@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "check.h"
 
 #ifndef RIG_LOOP
@@ -194,6 +195,45 @@ TEST(answers_leave_from_the_address_that_was_written_to)
 		run_cnt++;
 	}
 	CHECK(run_cnt >= 3);
+}
+
+/* One that is not fetched at once: the time it waited in the socket is seen, by either protocol. */
+TEST(what_waited_is_seen_to_have)
+{
+	static const char *const addresses[] = {"127.0.0.1", "::1"};
+	const uint64_t pause_ns = 30000000;
+	unsigned run_cnt = 0;
+
+	NEEDS_IO_URING;
+	for (size_t i = 0; i < sizeof addresses / sizeof *addresses; i++) {
+		if (!begin(addresses[i], 8, 4))
+			continue; /* a machine without IPv6 */
+		int fd = dial(addresses[i]);
+		uint64_t sent_ns = clock_unix_ns();
+		CHECK_EQ(send(fd, "question", 8, 0), 8);
+		CHECK_EQ(clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){.tv_nsec = (long)pause_ns}, NULL), 0);
+		CHECK(run_until_seen(1));
+		uint64_t now_ns = clock_unix_ns(), waited_ns = udp_waited_ns(&seen[0], now_ns);
+		CHECK(waited_ns >= pause_ns && waited_ns <= now_ns - sent_ns);
+		CHECK(is_text(&seen[0].peer.local, i == 0 ? "::ffff:127.0.0.1" : "::1")); /* both fit into its room */
+		close(fd);
+		finish();
+		run_cnt++;
+	}
+	CHECK(run_cnt >= 1);
+}
+
+TEST(a_clock_that_was_set_is_no_wait)
+{
+	const uint64_t s = 1000000000;
+	static const struct {
+		uint64_t stamp_s, now_s, want_s;
+	} rows[] = {{0, 1800000000, 0},		 {1800000000, 1800000007, 7}, {1800000000, 1799999999, 0},
+		    {1800000000, 1800000061, 0}, {1800000000, 1800000000, 0}, {1800000000, 1800000060, 60}};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		CHECK_EQ(udp_waited_ns(&(struct udp_datagram){.stamp_ns = rows[i].stamp_s * s}, rows[i].now_s * s),
+			 rows[i].want_s * s);
 }
 
 TEST(what_is_too_long_is_seen_to_be)

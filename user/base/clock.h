@@ -21,6 +21,14 @@ static inline uint64_t clock_coarse_ms(void)
 	return (uint64_t)ts.tv_sec * 1000u + (uint64_t)ts.tv_nsec / 1000000u;
 }
 
+/* Unix nanoseconds: what the kernel stamps datagrams with. */
+static inline uint64_t clock_unix_ns(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
 /* Unix milliseconds: what logs are dated in. */
 static inline uint64_t clock_unix_ms(void)
 {

@@ -5,10 +5,12 @@
  * and udp.c only. */
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <time.h>
 
 #include "sys/udp.h"
 
 #define UDP_CONTROL_BYTES CMSG_SPACE(sizeof(struct in6_pktinfo)) /* more than an in_pktinfo takes */
+#define UDP_IN_CONTROL_BYTES (UDP_CONTROL_BYTES + CMSG_SPACE(sizeof(struct timespec)))
 
 struct udp_socket {
 	struct udp *udp;

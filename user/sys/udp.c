@@ -10,7 +10,9 @@
 #include "limits.h"
 #include "sys/ring_udp.h"
 
-#define NAME_BYTES 32	       /* of a sockaddr_in6, and then the datagram stands where 8-byte words may stand */
+#define NAME_BYTES 32 /* of a sockaddr_in6, and then the datagram stands where 8-byte words may stand */
+#define WAITED_NS_MAX \
+	(60 * UINT64_C(1000000000)) /* nothing waits so long in a socket of that size: the clock was set */
 #define SOCKET_BYTES (4 << 20) /* what may wait in a socket: 20 ms of a full gigabit, as far as the kernel allows */
 
 struct udp {
@@ -23,8 +25,9 @@ struct udp {
 };
 
 /* What stands before a datagram in its buffer: liburing's header of 16 bytes, name and control. */
-_Static_assert(16 + NAME_BYTES + UDP_CONTROL_BYTES + UDP_BYTES_MAX < RING_DATAGRAM_BYTES, "a longer one is seen to be");
-_Static_assert(NAME_BYTES >= sizeof(struct sockaddr_in6) && (NAME_BYTES + UDP_CONTROL_BYTES) % 8 == 0, "aligned");
+_Static_assert(16 + NAME_BYTES + UDP_IN_CONTROL_BYTES + UDP_BYTES_MAX < RING_DATAGRAM_BYTES,
+	       "a longer one is seen to be");
+_Static_assert(NAME_BYTES >= sizeof(struct sockaddr_in6) && (NAME_BYTES + UDP_IN_CONTROL_BYTES) % 8 == 0, "aligned");
 
 /* --- sockets --- */
 
@@ -93,14 +96,16 @@ void udp_listen(struct udp *udp, int fd)
 	struct udp_socket *socket = &udp->sockets[udp->socket_cnt++];
 	struct sockaddr_storage own = {0};
 	socklen_t own_bytes = sizeof own;
+	int one = 1;
 
 	ASSERT(udp->socket_cnt <= LISTENS_MAX);
+	setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &one, sizeof one); /* where it cannot, no datagram has a stamp */
 	getsockname(fd, (struct sockaddr *)&own, &own_bytes);
 	*socket = (struct udp_socket){
 		.udp = udp,
 		.fd = fd,
 		.is_ip6 = own.ss_family == AF_INET6,
-		.form = {.msg_namelen = NAME_BYTES, .msg_controllen = UDP_CONTROL_BYTES},
+		.form = {.msg_namelen = NAME_BYTES, .msg_controllen = UDP_IN_CONTROL_BYTES},
 	};
 	ring_receive_datagrams(udp->config.ring, socket);
 }
@@ -152,8 +157,17 @@ static void read_name(struct udp_peer *peer, const void *name)
 	}
 }
 
-static void read_control(struct udp_peer *peer, const struct udp_arrival *arrival)
+static uint64_t read_stamp(const struct cmsghdr *part)
 {
+	struct timespec stamp;
+
+	memcpy(&stamp, CMSG_DATA(part), sizeof stamp);
+	return (uint64_t)stamp.tv_sec * UINT64_C(1000000000) + (uint64_t)stamp.tv_nsec;
+}
+
+static void read_control(struct udp_datagram *datagram, const struct udp_arrival *arrival)
+{
+	struct udp_peer *peer = &datagram->peer;
 	struct msghdr message = {.msg_control = (void *)(uintptr_t)arrival->control,
 				 .msg_controllen = arrival->control != NULL ? arrival->control_bytes : 0};
 
@@ -166,6 +180,8 @@ static void read_control(struct udp_peer *peer, const struct udp_arrival *arriva
 			struct in6_pktinfo info;
 			memcpy(&info, CMSG_DATA(part), sizeof info);
 			peer->local = info.ipi6_addr;
+		} else if (part->cmsg_level == SOL_SOCKET && part->cmsg_type == SCM_TIMESTAMPNS) {
+			datagram->stamp_ns = read_stamp(part);
 		}
 	}
 }
@@ -182,8 +198,15 @@ void udp_received(struct udp_socket *socket, const struct udp_arrival *arrival)
 	udp->counts.received++;
 	datagram.peer.socket = (uint16_t)(socket - udp->sockets);
 	read_name(&datagram.peer, arrival->name);
-	read_control(&datagram.peer, arrival);
+	read_control(&datagram, arrival);
 	udp->config.received(udp->config.ctx, &datagram);
+}
+
+uint64_t udp_waited_ns(const struct udp_datagram *datagram, uint64_t now_unix_ns)
+{
+	uint64_t waited_ns = now_unix_ns - datagram->stamp_ns;
+
+	return datagram->stamp_ns == 0 || now_unix_ns < datagram->stamp_ns || waited_ns > WAITED_NS_MAX ? 0 : waited_ns;
 }
 
 /* --- what goes out --- */

@@ -28,6 +28,7 @@ struct udp_datagram {
 	struct udp_peer peer;
 	struct span bytes; /* in its buffer; what was longer than UDP_BYTES_MAX is cut off after more than that */
 	unsigned buffer;
+	uint64_t stamp_ns; /* Unix time at which the kernel had it from the card; 0: it did not say */
 };
 
 #define UDP_BYTES_MAX 1920
@@ -56,6 +57,8 @@ size_t udp_bytes(unsigned reply_cnt);		       /* memory, for the line printed at
 void udp_listen(struct udp *udp, int fd);
 void udp_stop(struct udp *udp);
 void udp_give_back(struct udp *udp, unsigned buffer);
+/* How long it waited between the card and now, so for the worker, too; 0: not known, or the clock was set in between. */
+uint64_t udp_waited_ns(const struct udp_datagram *datagram, uint64_t now_unix_ns);
 /* At most UDP_REPLY_BYTES_MAX bytes, copied; leaves after udp_flush, if there is a place for it.  What comes one after the other
  * for one peer takes one place and one way through the kernel, which makes datagrams of it at its end. */
 void udp_reply(struct udp *udp, const struct udp_peer *peer, struct span bytes);
