@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 /* status.c: tollbar status: asks a running daemon how it does. */
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,12 +60,7 @@ static int look_at_daemon(void *ctx, struct rates *rates)
 {
 	struct span body;
 
-	if (!admin_ask(&body, ctx, "/status"))
-		return -EIO;
-	if (rates_of_status(rates, body))
-		return 0;
-	fputs("tollbar: the answer is not a tollbar's\n", stderr);
-	return -EPROTO;
+	return watch_daemon(&body, ctx, rates);
 }
 
 struct kernel {
@@ -106,7 +100,7 @@ static int watch_kernel(struct watch *watch, const char *iface)
 	return status;
 }
 
-static int watch_daemon(struct watch *watch, struct admin_target *target)
+static int watch_admin(struct watch *watch, struct admin_target *target)
 {
 	watch->look = look_at_daemon;
 	watch->ctx = target;
@@ -167,7 +161,7 @@ static int obey(const struct wish *wish)
 		return watch_kernel(&watch, wish->iface);
 	if (!admin_target(&target, wish->address, wish->path))
 		return 2;
-	return wish->watch ? watch_daemon(&watch, &target) : report(&target, wish->json);
+	return wish->watch ? watch_admin(&watch, &target) : report(&target, wish->json);
 }
 
 int cmd_status(int argc, char **argv)

@@ -2,14 +2,12 @@
 /* top.c: tollbar top: what a running daemon does now, on one screen. */
 #include "top.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "cmd/admin_ask.h"
 #include "cmd/cmd.h"
 #include "cmd/watch.h"
 
@@ -40,12 +38,7 @@ static int look(void *ctx, struct rates *rates)
 {
 	struct daemon *daemon = ctx;
 
-	if (!admin_ask(&daemon->status, &daemon->target, "/status"))
-		return -EIO;
-	if (rates_of_status(rates, daemon->status))
-		return 0;
-	fputs("tollbar: the answer is not a tollbar's\n", stderr);
-	return -EPROTO;
+	return watch_daemon(&daemon->status, &daemon->target, rates);
 }
 
 static size_t draw(void *ctx, char *out, size_t out_bytes, const struct rates *before, const struct rates *after)

@@ -105,6 +105,16 @@ int watch_run(const struct watch *watch)
 	return 0;
 }
 
+int watch_daemon(struct span *status, const struct admin_target *target, struct rates *rates)
+{
+	if (!admin_ask(status, target, "/status"))
+		return -EIO;
+	if (rates_of_status(rates, *status))
+		return 0;
+	fputs("tollbar: the answer is not a tollbar's\n", stderr);
+	return -EPROTO;
+}
+
 bool watch_number(unsigned long *out, const char *option, const char *text, unsigned long max)
 {
 	char *end;

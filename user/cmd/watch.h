@@ -2,6 +2,7 @@
 #ifndef TOLLBAR_CMD_WATCH_H
 #define TOLLBAR_CMD_WATCH_H
 /* watch.h: tollbar status --watch: looks at the counters again and again, and shows what came in between. */
+#include "cmd/admin_ask.h"
 #include "rates.h"
 
 #define WATCH_BYTES_MAX 32768
@@ -18,6 +19,8 @@ struct watch {
 
 /* On a terminal one table in place, else one after the other.  Ends by SIGINT or SIGTERM, too.  The exit status. */
 int watch_run(const struct watch *watch);
+/* A look at a daemon: its /status, valid until the next question, and the counters in it.  As `look` above. */
+int watch_daemon(struct span *status, const struct admin_target *target, struct rates *rates);
 /* An option's number, from 1 to max; false, and said why on standard error. */
 bool watch_number(unsigned long *out, const char *option, const char *text, unsigned long max);
 
