@@ -9,6 +9,7 @@
 #include "admin_funds.h"
 #include "admin_native.h"
 #include "admin_overhead.h"
+#include "admin_queue.h"
 #include "base/hex.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -20,8 +21,6 @@ static const char *const session_words[END_CNT] = {
 	[END_IDLE] = "idle",	   [END_SPENT] = "spent",     [END_DEADLINE] = "deadline",
 	[END_EVICTED] = "evicted", [END_DRAINED] = "drained",
 };
-
-#define COUNT(array) (sizeof(array) / sizeof *(array))
 
 static uint64_t load(const _Atomic uint64_t *at)
 {
@@ -56,19 +55,6 @@ static void put_gauge(struct text *text, const char *name, const char *help, uin
 {
 	put_family(text, name, "gauge", help);
 	text_put(text, "tollbar_%s %" PRIu64 "\n", name, value);
-}
-
-/* A label's value: an operator's name for an upstream may hold anything. */
-static void put_label(struct text *text, const char *value)
-{
-	text_put(text, "\"");
-	for (; *value != '\0'; value++) {
-		if (*value == '\n')
-			text_put(text, "\\n");
-		else
-			text_put(text, "%s%c", *value == '"' || *value == '\\' ? "\\" : "", *value);
-	}
-	text_put(text, "\"");
 }
 
 /* label: one pair, or "".  Edges are powers of four from 2^10 ns (1 us) to 2^36 ns (69 s), where the histogram's own
@@ -271,76 +257,6 @@ static void put_settle(struct text *text, const struct settle_stats *settle)
 	put_gauge(text, "data_settlements_waiting", "Proofs that wait to be told, now.", settle->data.waiting);
 }
 
-/* --- upstreams --- */
-
-static uint64_t upstream_up(const struct admin_upstream *upstream)
-{
-	return upstream->queue.state == HEALTH_UP;
-}
-
-static uint64_t upstream_in_flight(const struct admin_upstream *upstream)
-{
-	return upstream->queue.in_flight;
-}
-
-static uint64_t upstream_in_flight_max(const struct admin_upstream *upstream)
-{
-	return upstream->in_flight_max;
-}
-
-static uint64_t upstream_requests(const struct admin_upstream *upstream)
-{
-	return upstream->queue.requests;
-}
-
-static uint64_t upstream_failures(const struct admin_upstream *upstream)
-{
-	return upstream->queue.failures;
-}
-
-static uint64_t upstream_outages(const struct admin_upstream *upstream)
-{
-	return upstream->queue.outages;
-}
-
-static uint64_t upstream_moved(const struct admin_upstream *upstream)
-{
-	return upstream->queue.moved;
-}
-
-static const struct upstream_family {
-	const char *name, *type, *help;
-	uint64_t (*value)(const struct admin_upstream *upstream);
-} upstream_families[] = {
-	{"upstream_up", "gauge", "0 while this model server is left alone, or tried again.", upstream_up},
-	{"upstream_in_flight", "gauge", "Requests at this model server now.", upstream_in_flight},
-	{"upstream_in_flight_max", "gauge", "Requests that may be at this model server.", upstream_in_flight_max},
-	{"upstream_requests_total", "counter", "Requests that were given a place there.", upstream_requests},
-	{"upstream_failures_total", "counter", "Of requests and checks: no connection, no answer, a server's error.",
-	 upstream_failures},
-	{"upstream_outages_total", "counter", "Times it was left alone.", upstream_outages},
-	{"upstream_moved_total", "counter", "Requests that could not reach it, and went to another.", upstream_moved},
-};
-
-static void put_upstreams(struct text *text, const struct admin_view *view)
-{
-	put_gauge(text, "queue_requests", "Requests in line now.", view->queue_requests);
-	put_gauge(text, "queue_requests_max", "Requests that may be in line.", view->queue_requests_max);
-	put_gauge(text, "queue_bytes", "Bytes of bodies in line now.", view->queue_bytes);
-	put_gauge(text, "queue_bytes_max", "Bytes of bodies that may be in line.", view->queue_bytes_max);
-	put_counter(text, "queue_displaced_total", "Requests that gave their seat to a payer who had fewer.",
-		    view->queue_displaced);
-	for (size_t i = 0; i < COUNT(upstream_families); i++) {
-		const struct upstream_family *family = &upstream_families[i];
-		put_family(text, family->name, family->type, family->help);
-		for (size_t k = 0; k < view->upstream_cnt; k++) {
-			text_put(text, "tollbar_%s{upstream=", family->name);
-			put_label(text, view->upstreams[k].name);
-			text_put(text, "} %" PRIu64 "\n", family->value(&view->upstreams[k]));
-		}
-	}
-}
-
 size_t admin_metrics(char *out, size_t out_bytes, const struct admin_view *view)
 {
 	struct text text;
@@ -366,7 +282,7 @@ size_t admin_metrics(char *out, size_t out_bytes, const struct admin_view *view)
 		 "tollbar_access_lines_total{outcome=\"written\"} %" PRIu64 "\n"
 		 "tollbar_access_lines_total{outcome=\"lost\"} %" PRIu64 "\n",
 		 view->access.lines, view->access.lost);
-	put_upstreams(&text, view);
+	admin_queue_metrics(&text, view);
 	put_steps(&text, &view->times);
 	return text_done(&text);
 }
@@ -574,29 +490,6 @@ static void write_ledger(struct json_writer *json, const struct admin_view *view
 	json_write(json, "}");
 }
 
-static void write_upstreams(struct json_writer *json, const struct admin_view *view)
-{
-	write_count(json, ",\"queue\":{\"requests\":", view->queue_requests);
-	write_count(json, ",\"requests_max\":", view->queue_requests_max);
-	write_count(json, ",\"bytes\":", view->queue_bytes);
-	write_count(json, ",\"bytes_max\":", view->queue_bytes_max);
-	write_count(json, ",\"displaced\":", view->queue_displaced);
-	json_write(json, "},\"upstreams\":[");
-	for (size_t i = 0; i < view->upstream_cnt; i++) {
-		const struct admin_upstream *upstream = &view->upstreams[i];
-		write_string(json, i == 0 ? "{\"name\":" : ",{\"name\":", view->upstreams[i].name);
-		write_string(json, ",\"state\":", health_words[upstream->queue.state]);
-		write_count(json, ",\"in_flight\":", upstream->queue.in_flight);
-		write_count(json, ",\"in_flight_max\":", upstream->in_flight_max);
-		write_count(json, ",\"requests\":", upstream->queue.requests);
-		write_count(json, ",\"failures\":", upstream->queue.failures);
-		write_count(json, ",\"outages\":", upstream->queue.outages);
-		write_count(json, ",\"moved\":", upstream->queue.moved);
-		json_write(json, "}");
-	}
-	json_write(json, "]");
-}
-
 size_t admin_status(char *out, size_t out_bytes, const struct admin_view *view)
 {
 	struct json_writer json;
@@ -622,7 +515,7 @@ size_t admin_status(char *out, size_t out_bytes, const struct admin_view *view)
 		admin_funds_status(&json, &view->total, &view->funds);
 	if (view->has_native)
 		admin_native_status(&json, &view->total, &view->results);
-	write_upstreams(&json, view);
+	admin_queue_status(&json, view);
 	admin_times(&json, &view->times);
 	json_write(&json, "}\n");
 	return json_write_done(&json);
