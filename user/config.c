@@ -249,6 +249,38 @@ _Static_assert(offsetof(struct config_facilitator, name) == 0 && offsetof(struct
 		       offsetof(struct model_price, name) == 0 && offsetof(struct config_chain, name) == 0,
 	       "name comes first");
 
+/* Of each section that may be there several times. */
+static void set_named_defaults(struct config *config)
+{
+	for (size_t i = 0; i < FACILITATORS_MAX - 1; i++)
+		config->alternates[i] = config->facilitator;
+	for (size_t i = 0; i < UPSTREAMS_MAX; i++) {
+		config->upstreams[i].in_flight = 64;
+		config->upstreams[i].check_ms = 5000;
+		config->upstreams[i].check_timeout_ms = 2000;
+	}
+	for (size_t i = 0; i < OFFERS_MAX; i++)
+		config->offers[i].max_timeout_s = 60;
+	for (size_t i = 0; i < CHAINS_MAX; i++) {
+		struct config_chain *chain = &config->chains[i];
+		chain->funds = FUNDS_CACHED;
+		chain->max_age_s = 30;
+		chain->lag_s = 5;
+		chain->suspect_s = 300;
+		chain->timeout_ms = 2000;
+		chain->in_flight = 4;
+		chain->confirmations = 12;
+		chain->recheck_s = 60;
+		chain->batch = 32;
+	}
+	for (size_t i = 0; i < ROUTES_MAX; i++) {
+		memcpy(config->routes[i].mime_type, "application/json", sizeof "application/json");
+		config->routes[i].priority = PRIORITY_NORMAL;
+		config->routes[i].session = (struct config_session){.idle_s = 100, .margin_s = 60};
+		config->routes[i].native = ROUTE_NOT_NATIVE;
+	}
+}
+
 static void set_defaults(struct config *config)
 {
 	*config = (struct config){
@@ -296,33 +328,7 @@ static void set_defaults(struct config *config)
 	const struct sockaddr_in admin = {
 		.sin_family = AF_INET, .sin_port = htons(9402), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	memcpy(&config->admin, &admin, sizeof admin);
-	for (size_t i = 0; i < FACILITATORS_MAX - 1; i++)
-		config->alternates[i] = config->facilitator;
-	for (size_t i = 0; i < UPSTREAMS_MAX; i++) {
-		config->upstreams[i].in_flight = 64;
-		config->upstreams[i].check_ms = 5000;
-		config->upstreams[i].check_timeout_ms = 2000;
-	}
-	for (size_t i = 0; i < OFFERS_MAX; i++)
-		config->offers[i].max_timeout_s = 60;
-	for (size_t i = 0; i < CHAINS_MAX; i++) {
-		struct config_chain *chain = &config->chains[i];
-		chain->funds = FUNDS_CACHED;
-		chain->max_age_s = 30;
-		chain->lag_s = 5;
-		chain->suspect_s = 300;
-		chain->timeout_ms = 2000;
-		chain->in_flight = 4;
-		chain->confirmations = 12;
-		chain->recheck_s = 60;
-		chain->batch = 32;
-	}
-	for (size_t i = 0; i < ROUTES_MAX; i++) {
-		memcpy(config->routes[i].mime_type, "application/json", sizeof "application/json");
-		config->routes[i].priority = PRIORITY_NORMAL;
-		config->routes[i].session = (struct config_session){.idle_s = 100, .margin_s = 60};
-		config->routes[i].native = ROUTE_NOT_NATIVE;
-	}
+	set_named_defaults(config);
 }
 
 const struct setting *config_settings(enum section_kind kind)
