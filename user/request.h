@@ -81,9 +81,9 @@ struct request {
 	unsigned mails_out; /* claim_wait, ticket and reader mails still to come: the slot must stay */
 
 	/* time */
-	uint64_t id;	    /* of this request, for probes */
-	uint64_t began_ns;  /* first byte of the head */
-	uint64_t mark_ns;   /* end of the last step */
+	uint64_t id;	   /* of this request, for probes */
+	uint64_t began_ns; /* first byte of the head */
+	uint64_t mark_ns;  /* end of the last step */
 	struct request_times times;
 
 	enum reason end; /* why there is no good answer */

@@ -127,8 +127,12 @@ static int dial(const char *to)
 
 static bool need_ring(void)
 {
-	struct ring_config config = {
-		.loop = RIG_LOOP, .buffer_cnt = 8, .buffer_bytes = 64, .mailbox = &box, .mail = on_mail, .round = on_round};
+	struct ring_config config = {.loop = RIG_LOOP,
+				     .buffer_cnt = 8,
+				     .buffer_bytes = 64,
+				     .mailbox = &box,
+				     .mail = on_mail,
+				     .round = on_round};
 	struct ring *probe;
 
 	if (mailbox_init(&box) != 0 || ring_init(&probe, &config) != 0)

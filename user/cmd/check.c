@@ -120,7 +120,8 @@ int cmd_check(int argc, char **argv)
 	const char *path = argv[optind];
 	int result = config_load(&config, path, stdout);
 	/* the other files are looked at even if this one has mistakes: all at once */
-	int mistake_cnt = result >= 0 ? result + check_files(&config, path, stdout) : check_unreadable(path, result, stdout);
+	int mistake_cnt =
+		result >= 0 ? result + check_files(&config, path, stdout) : check_unreadable(path, result, stdout);
 	for (size_t i = 0; ask_chains && mistake_cnt == 0 && i < config.chain_cnt; i++)
 		mistake_cnt += check_chain(&config, &config.chains[i], say_of_chain, (void *)path);
 	if (mistake_cnt == 0)

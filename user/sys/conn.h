@@ -101,7 +101,7 @@ void conn_start(struct conn *conn, int fd); /* an accepted descriptor: begins re
 /* From here on bytes are a TLS session's; what is pinned, too.  Before the first byte, or from inside received(), which then
  * takes what came before and resumes.  tls is started, and the owner's to end when the conn is closed. */
 void conn_secure(struct conn *conn, struct tls *tls);
-void conn_start_sink(struct conn *conn);    /* only events drained, output and closed come of it */
+void conn_start_sink(struct conn *conn); /* only events drained, output and closed come of it */
 /* 0 or -errno; the end is told by connected().  The kernel is given `peer` itself, not a copy: see peers.h. */
 int conn_connect(struct conn *conn, const struct sockaddr_storage *peer, socklen_t peer_bytes);
 
