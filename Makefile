@@ -168,13 +168,13 @@ fuzzers: $(FUZZERS)
 # (but for the sandbox's: what a sanitizer asks of the kernel at a process's end is not on its lists)
 SANITIZED := $(patsubst tests/unit/%.c,build/asan/tests/unit/%,$(filter-out %/test_sandbox.c,$(sort $(wildcard tests/unit/test_*.c))))
 
-# one more at a time than there are processors: the end-to-end tests mostly wait
+# two more at a time than there are processors: the end-to-end tests and the soak mostly wait
 test: ## every test; the last line is the sum
 	$(Q)scripts/install-deps build test vm
 	$(Q)$(SUBMAKE) all unit tools bpf-tests fuzzers
 	$(Q)$(SUBMAKE) SAN=asan unit
 	$(Q)FUZZ_SECONDS=1 COMPILERS=clang-O3 MUTATIONS="low-s lanes point-bad portable-x-plus-n" \
-		scripts/run-tests -j $$(($(JOBS) + 1)) $(VM_TEST) tests/e2e/run.mjs tests/e2e/soak.mjs $(UNIT) $(SANITIZED) tests/crash/kills.mjs tests/e2e/epoll.sh $(FUZZERS) \
+		scripts/run-tests -j $$(($(JOBS) + 2)) $(VM_TEST) tests/e2e/run.mjs tests/e2e/soak.mjs $(UNIT) $(SANITIZED) tests/crash/kills.mjs tests/e2e/epoll.sh $(FUZZERS) \
 		scripts/check-floors scripts/mutate-ec scripts/test-compilers scripts/memcheck -j 2 $(LIVE_TEST) -j 1 $(BPF_TEST) $(LIVE_ALONE)
 
 test-unit: ## unit tests and include floors: quick, no root, no network (SAN=asan or SAN=tsan: under that sanitizer)

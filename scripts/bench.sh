@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Every figure of the project, one "name value" a line, and all of them in build/bench.json.
 #
-#   scripts/bench.sh [GROUP...]      groups: steps ec funds results xdp ledger proxy tls sse paid paid-npm paid-nginx native flood; default all
+#   scripts/bench.sh [GROUP...]      groups: steps ec funds results xdp ledger tracing proxy tls sse paid paid-npm paid-nginx native flood; default all
 #
 # Each ratio is the median of per-round ratios measured in one run, the sides taking turns, over the same upstream.  Where
 # CPU time is compared (proxy, sse) the proxy is on cpu 0, and the load and the upstream share cpu 1, if there are two.
@@ -155,13 +155,13 @@ tollbar_conf() { # address port state-directory facilitator-url asset, more line
 	END
 }
 
-# $side and $program: another build of it, beside it.
+# $side and $program: another build of it, beside it.  $node_lines: more of [node].
 start_tollbar() { # facilitator-url asset [metered|sessions] → url_of, pid_of
 	local port name=${side:-tollbar}
 	port=$(free_port)
 	rm -rf "$work/state-$name"
 	mkdir "$work/state-$name"
-	tollbar_conf 127.0.0.1 "$port" "$work/state-$name" "$1" "$2" </dev/null >"$work/$name.conf"
+	tollbar_conf 127.0.0.1 "$port" "$work/state-$name" "$1" "$2" <<<"${node_lines:-}" >"$work/$name.conf"
 	[[ ${3:-exact} == exact ]] || metered_offer "$2"
 	[[ ${3:-} != sessions ]] || sed -i 's/^offers = metered$/&\nsession = on/; s/^workers = .*/&\nsessions = 65536/' "$work/tollbar.conf"
 	serve "$name" "${on_proxy[@]}" "${program:-build/tollbar}" run -c "$work/$name.conf"
@@ -434,6 +434,27 @@ group_ledger() {
 	stop_all
 }
 
+# Paid requests a second of a daemon that is asked for all it can say of each (a line of the access log, Server-Timing; step times
+# are always counted), over one that is asked for nothing; then with bpftrace at every probe, too.
+group_tracing() {
+	local rounds=${BENCH_PAID_ROUNDS:-5} connections=256
+	make_key
+	unpin
+	start_facilitator
+	start_upstream
+	side=silent start_tollbar "$facilitator" "$asset"
+	node_lines="access_log = $work/access.log"$'\n'"server_timing = yes" start_tollbar "$facilitator" "$asset"
+	measure() {
+		pay_against "$1" "${BENCH_PAYMENTS:-16000}" "$work/key"
+	}
+	for side in silent tollbar; do measure "$side" >/dev/null; done # warm up
+	duel tracing_on_over_off silent rate
+	serve bpftrace bpftrace -p "${pid_of[tollbar]}" scripts/trace/steps.bt
+	wait_for 30 grep -q Attaching "$work/bpftrace.out"
+	duel tracing_probes_on_over_off silent rate
+	stop_all
+}
+
 group_steps() { "${on_proxy[@]}" build/tests/bench/bench_steps | tee -a "$lines"; }
 # 77: this machine cannot.
 group_ec() { "${on_proxy[@]}" build/tests/bench/bench_ec | tee -a "$lines" || ((PIPESTATUS[0] == 77)); }
@@ -445,7 +466,7 @@ group_xdp() {
 }
 
 groups=("$@")
-((${#groups[@]})) || groups=(steps ec funds results xdp ledger proxy tls sse paid paid-npm paid-nginx native flood)
+((${#groups[@]})) || groups=(steps ec funds results xdp ledger tracing proxy tls sse paid paid-npm paid-nginx native flood)
 for group in "${groups[@]}"; do
 	declare -F "group_$group" >/dev/null || give_up "no group '$group'"
 	"group_$group"
