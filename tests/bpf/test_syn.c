@@ -268,7 +268,8 @@ TEST(the_kernels_setting)
 
 /* --- connections the kernel knows --- */
 
-static int connect_from(uint16_t port)
+/* -1: the address is in use, by a connection whose last packet is still under way. */
+static int try_connect(uint16_t port)
 {
 	struct sockaddr_in from = {.sin_family = AF_INET,
 				   .sin_port = htons(port),
@@ -279,9 +280,24 @@ static int connect_from(uint16_t port)
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
 
 	must(fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0 &&
-		     bind(fd, (struct sockaddr *)&from, sizeof from) == 0 &&
-		     connect(fd, (struct sockaddr *)&to, sizeof to) == 0,
-	     "connect");
+		     bind(fd, (struct sockaddr *)&from, sizeof from) == 0,
+	     "bind");
+	if (connect(fd, (struct sockaddr *)&to, sizeof to) == 0)
+		return fd;
+	must(errno == EADDRNOTAVAIL, "connect");
+	close(fd);
+	return -1;
+}
+
+static int connect_from(uint16_t port)
+{
+	int fd = try_connect(port);
+
+	for (unsigned tries = 0; fd < 0 && tries < 1000; tries++) {
+		usleep(10000);
+		fd = try_connect(port);
+	}
+	must(fd >= 0, "connect");
 	return fd;
 }
 
