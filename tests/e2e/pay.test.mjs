@@ -15,6 +15,7 @@ const used = (completion) =>
 	(BigInt(UPSTREAM_USAGE.prompt) * PRICE.input + BigInt(completion) * PRICE.output) / 1_000_000n;
 const USED = used(UPSTREAM_USAGE.completion);
 const STREAM_TOKENS = 20;
+const TICK_US = 100_000; // all of them take longer than settling what is settled first
 const costOf = (method, tokens = UPSTREAM_USAGE.completion) => (method === 'upto' ? used(tokens) : AMOUNT);
 const post = (body, headers = {}) => ({
 	method: 'POST',
@@ -112,7 +113,7 @@ for (const method of METHODS)
 		const payer = await world.chain.payer();
 		const response = await stockFetch(payer, method)(
 			world.gate.chat,
-			post(BODY_STREAM, { 'x-tokens': String(STREAM_TOKENS), 'x-tick-us': '20000' }),
+			post(BODY_STREAM, { 'x-tokens': String(STREAM_TOKENS), 'x-tick-us': String(TICK_US) }),
 		);
 		assert.equal(response.status, 200);
 		assert.match(response.headers.get('content-type'), /text\/event-stream/);
