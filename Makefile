@@ -173,7 +173,7 @@ test: ## every test; the last line is the sum
 	$(Q)scripts/install-deps build test vm
 	$(Q)$(SUBMAKE) all unit tools bpf-tests fuzzers
 	$(Q)$(SUBMAKE) SAN=asan unit
-	$(Q)FUZZ_SECONDS=1 COMPILERS=clang-O3 MUTATIONS="low-s lanes point-bad portable-x-plus-n" \
+	$(Q)FUZZ_SECONDS=1 GUEST=few COMPILERS=clang-O3 MUTATIONS="low-s lanes point-bad portable-x-plus-n" \
 		scripts/run-tests -j $$(($(JOBS) + 2)) $(VM_TEST) tests/e2e/run.mjs tests/e2e/soak.mjs $(UNIT) $(SANITIZED) tests/crash/kills.mjs tests/e2e/epoll.sh $(FUZZERS) \
 		scripts/check-floors scripts/mutate-ec scripts/test-compilers scripts/memcheck -j 2 $(LIVE_TEST) -j 1 $(BPF_TEST) $(LIVE_ALONE)
 
@@ -202,7 +202,7 @@ test-bpf: ## the filter: BPF_PROG_TEST_RUN and live veth (root)
 	$(Q)$(SUBMAKE) all tools bpf-tests
 	$(Q)scripts/run-tests $(BPF_TEST) $(LIVE_TEST) $(LIVE_ALONE) tests/e2e/epoll.sh
 
-test-vm: ## the filter and the daemon on Debian's own 6.1 kernel, emulated (no root, no /dev/kvm)
+test-vm: ## the filter and the daemon on Debian's own 6.1 kernel, emulated (no root, no /dev/kvm; `make test` leaves some out)
 	$(Q)scripts/install-deps build vm
 	$(Q)$(SUBMAKE) all tools bpf-tests
 	$(Q)scripts/run-tests $(VM_TEST)

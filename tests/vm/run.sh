@@ -81,7 +81,7 @@ build_root() {
 boot() {
 	timeout -k 5 "$SECONDS_MAX" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -m 1024 -smp 2 -nodefaults -no-reboot \
 		-display none -serial stdio -kernel "$CACHE/$KERNEL"/boot/vmlinuz-* -initrd "$WORK/initramfs" \
-		-append "console=ttyS0 quiet panic=-1" </dev/null | tr -d '\r' >"$WORK/console"
+		-append "console=ttyS0 quiet panic=-1 GUEST=${GUEST:-all}" </dev/null | tr -d '\r' >"$WORK/console"
 }
 
 fetch_all || { echo "cannot fetch the kernel package"; exit 1; }
