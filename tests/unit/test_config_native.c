@@ -1,28 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What a configuration says of the native transport. */
-#include "config.h"
-
-#include <stdlib.h>
-#include <string.h>
-
 #include "check.h"
-
-static struct config config;
-
-/* Parses; mistakes come back as one text. */
-static int parse(const char *text, char **mistakes)
-{
-	static char *kept;
-	size_t bytes;
-
-	free(kept);
-	kept = NULL;
-	FILE *out = open_memstream(&kept, &bytes);
-	int cnt = config_parse(&config, "f", text, strlen(text), out);
-	fclose(out);
-	*mistakes = kept;
-	return cnt;
-}
+#include "config_fixture.h"
 
 #define ADDRESS "0x17c5185167401eD00cF5F5b2fc97D9BBfDb7D025"
 #define OFFER(name, amount)                                                                              \
