@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/base64.h"
+#include "capture.h"
 #include "check.h"
 #include "cmd/cmd.h"
 
@@ -102,7 +103,7 @@ static void server_stop(void)
 	close(server.listen_fd);
 }
 
-static char pay_key_path[32], pay_printed[65536];
+static char pay_key_path[32];
 
 static void pay_make_key(void)
 {
@@ -115,31 +116,18 @@ static void pay_make_key(void)
 	close(fd);
 }
 
-/* Runs `tollbar pay --key K ARGUMENTS...`, where URL stands for the server's; its status.  What it printed is in pay_printed,
- * stderr after stdout. */
+/* Runs `tollbar pay --key K ARGUMENTS...`, where URL stands for the server's; its status.  What it printed is in `printed`. */
 static int pay_run(const char *const *arguments)
 {
-	char url[64], *argv[20] = {(char *)"pay", (char *)"--key", pay_key_path};
-	int argc = 3, stdout_fd = dup(1), stderr_fd = dup(2);
-	FILE *printed = tmpfile();
+	const char *given[20] = {"--key", pay_key_path};
+	char url[64];
 
 	server_start();
 	snprintf(url, sizeof(url), "http://127.0.0.1:%u/v1", server.port);
-	for (; *arguments != NULL; arguments++)
-		argv[argc++] = strcmp(*arguments, "URL") == 0 ? url : (char *)(uintptr_t)*arguments;
-	fflush(stdout);
-	dup2(fileno(printed), 1);
-	dup2(fileno(printed), 2);
-	int status = cmd_pay(argc, argv);
-	fflush(stdout);
-	dup2(stdout_fd, 1);
-	dup2(stderr_fd, 2);
-	close(stdout_fd);
-	close(stderr_fd);
+	for (int i = 2; *arguments != NULL; arguments++)
+		given[i++] = strcmp(*arguments, "URL") == 0 ? url : *arguments;
+	int status = capture_run(cmd_pay, "pay", given);
 	server_stop();
-	ssize_t got = pread(fileno(printed), pay_printed, sizeof(pay_printed) - 1, 0);
-	pay_printed[got < 0 ? 0 : got] = 0;
-	fclose(printed);
 	return status;
 }
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cmd/knock.c"
 
+#include "capture.h"
 #include "check.h"
 #include "node_fixture.h"
 
 static char key_path[] = "/tmp/tollbar-test-knock-XXXXXX";
-static char printed[8192];
 
 static void make_key(void)
 {
@@ -19,29 +19,17 @@ static void make_key(void)
 /* Runs `tollbar knock` with these arguments, NODE for the node's HOST:PORT; what it printed is in `printed`. */
 static int run(const char *script, const char *const *arguments)
 {
-	char *argv[16] = {(char *)"knock"}, at[64];
-	int argc = 1, stdout_fd = dup(1), stderr_fd = dup(2);
-	FILE *out = tmpfile();
+	const char *given[16] = {NULL};
+	char at[64];
 
 	node_start(AF_INET, script);
 	snprintf(at, sizeof(at), "127.0.0.1:%u", node.port);
-	for (; *arguments != NULL; arguments++)
-		argv[argc++] = strcmp(*arguments, "NODE") == 0	? at
-			       : strcmp(*arguments, "KEY") == 0 ? key_path
-								: (char *)(uintptr_t)*arguments;
-	fflush(stdout);
-	dup2(fileno(out), 1);
-	dup2(fileno(out), 2);
-	int status = cmd_knock(argc, argv);
-	fflush(stdout);
-	dup2(stdout_fd, 1);
-	dup2(stderr_fd, 2);
-	close(stdout_fd);
-	close(stderr_fd);
+	for (int i = 0; *arguments != NULL; arguments++)
+		given[i++] = strcmp(*arguments, "NODE") == 0  ? at
+			     : strcmp(*arguments, "KEY") == 0 ? key_path
+							      : *arguments;
+	int status = capture_run(cmd_knock, "knock", given);
 	node_stop();
-	ssize_t got = pread(fileno(out), printed, sizeof(printed) - 1, 0);
-	printed[got < 0 ? 0 : got] = 0;
-	fclose(out);
 	return status;
 }
 

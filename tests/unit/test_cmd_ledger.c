@@ -13,15 +13,7 @@
 
 static int run(const char *a, const char *b, const char *c, const char *d)
 {
-	char *argv[] = {(char *)"ledger", (char *)"-d", directory, (char *)a, (char *)b, (char *)c, (char *)d, NULL};
-	int argc = 3;
-
-	while (argv[argc] != NULL)
-		argc++;
-	capture_start();
-	int status = cmd_ledger(argc, argv);
-	capture_end();
-	return status;
+	return CAPTURE(cmd_ledger, "ledger", "-d", directory, a, b, c, d);
 }
 
 static size_t count_of(const char *text, const char *what)

@@ -8,40 +8,11 @@
 #include <unistd.h>
 
 #include "base/json_find.h"
+#include "capture.h"
 #include "check.h"
 
 static char directory[] = "/tmp/tollbar-doctor-XXXXXX";
-static char output[65536];
-
-#define WORDS_MAX 6
-
-/* Runs the command; what it printed is in `output`. */
-static int run(const char *const given[WORDS_MAX])
-{
-	char copies[WORDS_MAX + 1][256] = {"doctor"};
-	char *argv[WORDS_MAX + 2] = {copies[0]};
-	int argc = 1, kept_out = dup(STDOUT_FILENO), kept_err = dup(STDERR_FILENO);
-	FILE *out = tmpfile();
-
-	for (; argc <= WORDS_MAX && given[argc - 1] != NULL; argc++) {
-		snprintf(copies[argc], sizeof copies[argc], "%s", given[argc - 1]);
-		argv[argc] = copies[argc];
-	}
-	fflush(stdout);
-	dup2(fileno(out), STDOUT_FILENO);
-	dup2(fileno(out), STDERR_FILENO);
-	int status = cmd_doctor(argc, argv);
-	fflush(stdout);
-	dup2(kept_out, STDOUT_FILENO);
-	dup2(kept_err, STDERR_FILENO);
-	close(kept_out);
-	close(kept_err);
-	rewind(out);
-	output[fread(output, 1, sizeof output - 1, out)] = 0;
-	fclose(out);
-	return status;
-}
-#define RUN(...) run((const char *const[WORDS_MAX]){__VA_ARGS__})
+#define RUN(...) CAPTURE(cmd_doctor, "doctor", __VA_ARGS__)
 
 static const char *file_of(const char *text, mode_t mode)
 {
@@ -66,11 +37,11 @@ TEST(as_text)
 
 	int status = RUN("--offline", "-c", path);
 	CHECK(status == 0 || status == 1); /* as the machine is */
-	CHECK(strstr(output, "ok    config      ") == output);
-	CHECK(strstr(output, "  kernel      Linux ") != NULL);
-	CHECK(strstr(output, "ok    interface   none is named") != NULL);
-	CHECK(strstr(output, "upstream") == NULL); /* nobody was asked */
-	const char *last = strstr(output, " ok, ");
+	CHECK(strstr(printed, "ok    config      ") == printed);
+	CHECK(strstr(printed, "  kernel      Linux ") != NULL);
+	CHECK(strstr(printed, "ok    interface   none is named") != NULL);
+	CHECK(strstr(printed, "upstream") == NULL); /* nobody was asked */
+	const char *last = strstr(printed, " ok, ");
 	CHECK(last != NULL && (strstr(last, " 0 bad\n") != NULL) == (status == 0));
 }
 
@@ -82,7 +53,7 @@ TEST(as_json)
 	const char *path = file_of(GOOD, 0600);
 
 	RUN("--offline", "--json", "-c", path);
-	struct span body = span_str(output);
+	struct span body = span_str(printed);
 	json_init(&json, json_find_member(body, "checks"), JSON_DEPTH_MAX, JSON_STRICT);
 	CHECK(json_enter(&json, JSON_ARRAY));
 	while (json_element(&json)) {
@@ -111,17 +82,17 @@ TEST(each_mistake_is_a_finding)
 	const char *path = file_of("[node]\nlisten = nowhere\nadmin = here\n", 0600);
 
 	CHECK_EQ(RUN("--offline", "-c", path), 1);
-	CHECK(strstr(output, "conf:2: listen = nowhere") != NULL);
-	CHECK(strstr(output, "conf:3: admin = here") != NULL);
-	CHECK(strstr(output, "  interface ") == NULL); /* what follows from it is not looked at */
-	CHECK(strstr(output, "  kernel ") != NULL);
+	CHECK(strstr(printed, "conf:2: listen = nowhere") != NULL);
+	CHECK(strstr(printed, "conf:3: admin = here") != NULL);
+	CHECK(strstr(printed, "  interface ") == NULL); /* what follows from it is not looked at */
+	CHECK(strstr(printed, "  kernel ") != NULL);
 }
 
 TEST(no_file)
 {
 	CHECK_EQ(RUN("--offline", "-c", "/nonexistent/conf"), 1);
-	CHECK(strstr(output, "bad   config      /nonexistent/conf: No such file") == output);
-	CHECK(strstr(output, "-> tollbar init writes one") != NULL);
+	CHECK(strstr(printed, "bad   config      /nonexistent/conf: No such file") == printed);
+	CHECK(strstr(printed, "-> tollbar init writes one") != NULL);
 }
 
 TEST(secrets)
@@ -140,8 +111,8 @@ TEST(secrets)
 		const char *path = file_of(GOOD "[upstream v]\nurl = http://127.0.0.1:8001\nauthorization = Bearer x\n",
 					   rows[i].mode);
 		RUN("--offline", "-c", path);
-		CHECK_ROW(strstr(output, rows[i].want) != NULL, rows[i].want);
-		CHECK_ROW(strstr(output, "Bearer") == NULL, rows[i].want);
+		CHECK_ROW(strstr(printed, rows[i].want) != NULL, rows[i].want);
+		CHECK_ROW(strstr(printed, "Bearer") == NULL, rows[i].want);
 	}
 }
 
@@ -151,7 +122,7 @@ TEST(in_the_wrong_way)
 	CHECK_EQ(RUN("--nosuch"), 2);
 	CHECK_EQ(RUN("-c"), 2);
 	CHECK_EQ(RUN("--help"), 0);
-	CHECK(strstr(output, "usage: tollbar doctor") == output);
+	CHECK(strstr(printed, "usage: tollbar doctor") == printed);
 }
 
 int main(void)

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/u256.h"
+#include "capture.h"
 #include "check.h"
 
 #define PAYEE "0x17c5185167401eD00cF5F5b2fc97D9BBfDb7D025"
@@ -93,25 +94,11 @@ static char directory[] = "/tmp/tollbar-init-XXXXXX";
 /* Runs the command, quietly.  words: what follows the file's name. */
 static int run_init(const char *path, const char *const *words)
 {
-	char copies[24][256];
-	char *argv[26] = {copies[0], copies[1], copies[2], copies[3]};
-	int argc = 4, kept = dup(STDERR_FILENO);
+	const char *given[24] = {"--offline", "-o", path};
 
-	snprintf(copies[0], sizeof copies[0], "init");
-	snprintf(copies[1], sizeof copies[1], "--offline");
-	snprintf(copies[2], sizeof copies[2], "-o");
-	snprintf(copies[3], sizeof copies[3], "%s", path);
-	for (; *words != NULL; words++, argc++) {
-		snprintf(copies[argc], sizeof copies[argc], "%s", *words);
-		argv[argc] = copies[argc];
-	}
-	FILE *out = tmpfile();
-	dup2(fileno(out), STDERR_FILENO);
-	int status = cmd_init(argc, argv);
-	dup2(kept, STDERR_FILENO);
-	close(kept);
-	fclose(out);
-	return status;
+	for (int i = 3; *words != NULL; words++)
+		given[i++] = *words;
+	return capture_run(cmd_init, "init", given);
 }
 #define RUN(path, ...) run_init(path, (const char *const[]){"--yes", __VA_ARGS__, NULL})
 

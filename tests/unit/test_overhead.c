@@ -17,20 +17,7 @@ static struct admin *admin;
 static char address[64];
 static struct admin_overhead asked;
 
-static int run(int argc, const char *const *arguments)
-{
-	char *argv[10] = {(char *)(uintptr_t) "overhead"};
-	int result;
-
-	for (int i = 0; i < argc; i++)
-		argv[i + 1] = (char *)(uintptr_t)arguments[i];
-	capture_start();
-	result = cmd_overhead(argc + 1, argv);
-	capture_end();
-	return result;
-}
-
-#define RUN(...) run(sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *), (const char *[]){__VA_ARGS__})
+#define RUN(...) CAPTURE(cmd_overhead, "overhead", __VA_ARGS__)
 
 static void add(struct histogram *histogram, uint64_t ns, unsigned cnt)
 {

@@ -116,10 +116,10 @@ TEST(it_pays_what_it_is_asked_and_says_what_became_of_it)
 	pay_make_key();
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		int status = run(rows[i].answer, rows[i].arguments);
-		CHECK_ROW(status == rows[i].status, pay_printed);
+		CHECK_ROW(status == rows[i].status, printed);
 		CHECK_EQ(server.asked_cnt, rows[i].asked);
 		for (size_t j = 0; j < 3 && rows[i].printed[j] != NULL; j++)
-			CHECK_ROW(strstr(pay_printed, rows[i].printed[j]) != NULL, rows[i].printed[j]);
+			CHECK_ROW(strstr(printed, rows[i].printed[j]) != NULL, rows[i].printed[j]);
 	}
 	unlink(pay_key_path);
 }
@@ -178,7 +178,7 @@ TEST(a_bound_payment_commits_to_the_body)
 
 	/* dumped, it is two lines, and both are sent */
 	CHECK_EQ(run(OK_ANSWER, (const char *[]){"--bind", "--dump-header", NULL}), SERVED);
-	const char *line = strstr(pay_printed, "PAYMENT-SIGNATURE: ");
+	const char *line = strstr(printed, "PAYMENT-SIGNATURE: ");
 	CHECK_NEED(line != NULL && strstr(line, "\n" SALT_NAME) != NULL);
 	CHECK(write(fd, line, strlen(line)) > 0);
 	static struct lines lines;

@@ -88,9 +88,9 @@ TEST(it_pays_by_udp_and_says_what_became_of_it)
 
 	pay_make_key();
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		CHECK_ROW(run(&rows[i]) == rows[i].status, pay_printed);
+		CHECK_ROW(run(&rows[i]) == rows[i].status, printed);
 		CHECK_EQ(server.asked_cnt, rows[i].asked);
-		CHECK_ROW(strstr(pay_printed, rows[i].printed) != NULL, pay_printed);
+		CHECK_ROW(strstr(printed, rows[i].printed) != NULL, printed);
 		if (rows[i].asked > 1)
 			CHECK_BYTES(server.asked[1], "GET /v1/requests/30313233343536373839616263646566?wait=60 ", 57);
 	}
@@ -106,7 +106,7 @@ TEST(a_prompt_too_long_for_a_datagram_is_not_sent)
 	snprintf(body, sizeof(body), "{\"model\":\"m\",\"prompt\":\"%01500d\"}", 0);
 	row.arguments[1] = body;
 	CHECK_EQ(run(&row), USAGE);
-	CHECK(strstr(pay_printed, "fits no datagram") != NULL);
+	CHECK(strstr(printed, "fits no datagram") != NULL);
 	CHECK_EQ(node.got_cnt, 0);
 	unlink(pay_key_path);
 }
@@ -174,18 +174,17 @@ TEST(kept_terms_save_the_question)
 	node_start(AF_INET, "r");
 	snprintf(at, sizeof(at), "127.0.0.1:%u", node.port);
 	CHECK_EQ(pay_run((const char *[]){"--udp", "--data", BODY, "--terms", path, at, NULL}), NETWORK);
-	CHECK(strstr(pay_printed, "http://127.0.0.1:1/v1/requests/") != NULL);
+	CHECK(strstr(printed, "http://127.0.0.1:1/v1/requests/") != NULL);
 	CHECK_EQ(node.got_cnt, 1);
 	node_stop();
 	CHECK_EQ(pay_run((const char *[]){"--udp", "--data", BODY, at, NULL}), USAGE);
-	CHECK(strstr(pay_printed, "without --terms a URL is needed") != NULL);
+	CHECK(strstr(printed, "without --terms a URL is needed") != NULL);
 
 	static const char *const none[] = {TERMS("http://n/", ""), "{}", "", "x"};
 	for (size_t i = 0; i < sizeof(none) / sizeof(*none); i++) {
 		write_file(path, none[i]);
 		CHECK_EQ(pay_run((const char *[]){"--udp", "--data", BODY, "--terms", path, "URL", NULL}), REFUSED);
-		CHECK_ROW(strstr(pay_printed, i == 0 ? "not offered by UDP" : "no x402 challenge") != NULL,
-			  pay_printed);
+		CHECK_ROW(strstr(printed, i == 0 ? "not offered by UDP" : "no x402 challenge") != NULL, printed);
 		CHECK_EQ(server.asked_cnt, 0);
 	}
 	unlink(path);

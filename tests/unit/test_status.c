@@ -11,21 +11,7 @@
 
 static char address[64];
 
-/* Runs the command with these arguments; what it printed on both streams is in `printed`. */
-static int run(int argc, const char *const *arguments)
-{
-	char *argv[8] = {(char *)(uintptr_t) "status"};
-	int result;
-
-	for (int i = 0; i < argc; i++)
-		argv[i + 1] = (char *)(uintptr_t)arguments[i];
-	capture_start();
-	result = cmd_status(argc + 1, argv);
-	capture_end();
-	return result;
-}
-
-#define RUN(...) run(sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *), (const char *[]){__VA_ARGS__})
+#define RUN(...) CAPTURE(cmd_status, "status", __VA_ARGS__)
 
 /* --- against the real listener --- */
 
