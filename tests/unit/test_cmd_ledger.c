@@ -190,13 +190,13 @@ TEST(times)
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		uint64_t got = 0;
-		bool good = ledger_time_read(&got, rows[i].text, 1000000000);
+		bool good = moment_read(&got, rows[i].text, 1000000000);
 		CHECK_ROW(got == rows[i].want && (good || rows[i].want == 0), rows[i].text);
 	}
-	char shown[LEDGER_TIME_BYTES];
-	ledger_time(shown, 1000000000);
+	char shown[MOMENT_BYTES];
+	moment_print(shown, 1000000000);
 	CHECK(strcmp(shown, "2001-09-09T01:46:40Z") == 0);
-	ledger_time(shown, UINT64_MAX); /* from a record that lies */
+	moment_print(shown, UINT64_MAX); /* from a record that lies */
 	CHECK(strlen(shown) < sizeof shown);
 }
 

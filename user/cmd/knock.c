@@ -7,12 +7,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/u256.h"
 #include "cmd/client.h"
 #include "cmd/cmd.h"
+#include "cmd/moment.h"
 
 enum { OPENED = 0, REFUSED = 1, USAGE = 2, NETWORK = 3 };
 enum { OPEN_S = 240, WAIT_S = 8, SECONDS_MAX = 86400, CHAIN_ID = 8453 };
@@ -70,16 +70,14 @@ static int print_opened(const struct native_said *said)
 {
 	const uint8_t *source = said->opened.source;
 	struct in6_addr address;
-	char text[INET6_ADDRSTRLEN], when[32];
-	time_t until_s = (time_t)said->opened.until_s;
-	struct tm utc;
+	char text[INET6_ADDRSTRLEN], when[MOMENT_BYTES];
 
 	memcpy(&address, source, sizeof(address));
 	if (IN6_IS_ADDR_V4MAPPED(&address))
 		inet_ntop(AF_INET, source + 12, text, sizeof(text));
 	else
 		inet_ntop(AF_INET6, source, text, sizeof(text));
-	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&until_s, &utc));
+	moment_print(when, said->opened.until_s);
 	return printf("opened %s until %s\n", text, when) < 0 ? NETWORK : OPENED;
 }
 

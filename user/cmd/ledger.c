@@ -11,6 +11,7 @@
 #include "cmd/cmd.h"
 #include "cmd/ledger_chain.h"
 #include "cmd/ledger_text.h"
+#include "cmd/moment.h"
 #include "config.h"
 
 enum { DONE = 0, FAILED = 1, USAGE = 2 };
@@ -87,7 +88,7 @@ static bool read_states(struct wish *wish, const char *text)
 
 static bool read_time(uint64_t *unix_s, const char *text)
 {
-	return ledger_time_read(unix_s, text, clock_unix_s()) || complain("is no time", text);
+	return moment_read(unix_s, text, clock_unix_s()) || complain("is no time", text);
 }
 
 static bool read_payer(struct wish *wish, const char *text)

@@ -37,10 +37,4 @@ struct ledger_sums {
 void ledger_sums_add(struct ledger_sums *sums, const struct record *record);
 void ledger_sums_print(FILE *out, const struct ledger_sums *sums);
 
-/* "2026-01-31T23:59:59Z" */
-#define LEDGER_TIME_BYTES 24
-void ledger_time(char out[LEDGER_TIME_BYTES], uint64_t unix_s);
-/* A UTC time (2026-01-31, 2026-01-31T23:59:59Z), Unix seconds, or so long ago: 30s, 90m, 36h, 7d.  False: none of these. */
-bool ledger_time_read(uint64_t *unix_s, const char *text, uint64_t now_s);
-
 #endif

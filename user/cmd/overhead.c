@@ -9,7 +9,7 @@
 #include "base/text.h"
 #include "cmd/admin_ask.h"
 #include "cmd/cmd.h"
-#include "cmd/ledger_text.h"
+#include "cmd/moment.h"
 #include "waterfall.h"
 
 #define PATH_TEXT_BYTES 512
@@ -48,7 +48,7 @@ static bool take_option(struct wish *wish, int option)
 		wish->route = optarg;
 		return true;
 	case 's':
-		if (!ledger_time_read(&then_s, optarg, now_s) || then_s >= now_s) {
+		if (!moment_read(&then_s, optarg, now_s) || then_s >= now_s) {
 			fprintf(stderr, "tollbar overhead: \"%s\" is no time gone by\n", optarg);
 			return false;
 		}
